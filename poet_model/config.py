@@ -1,0 +1,84 @@
+"""PoetConfig: the shape of the network, and nothing else. It knows neither weights nor poems."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from .errors import CheckpointError, InvalidValueError
+from .files import read_json, write_text
+
+MODEL_TYPE = "poet-lstm"
+FORMAT_VERSION = 1
+CONFIG_NAME = "config.json"
+
+
+@dataclass(frozen=True)
+class PoetConfig:
+    """Architecture of a PoetModel; written to and read from `config.json`.
+
+    Args:
+        vocab_size: number of token ids, special tokens included.
+        hidden_size: width of the embedding and of every LSTM layer (they are equal, so that the embedding
+            can be tied to the output layer).
+        num_layers: number of stacked single-layer LSTMs.
+        input_dropout: locked dropout on the embedded characters, training only.
+        layer_dropout: locked dropout between layers, training only.
+        output_dropout: locked dropout on the last layer's output, training only.
+
+    Raises:
+        InvalidValueError: a value has the wrong type or is out of range.
+    """
+
+    vocab_size: int
+    hidden_size: int = 512
+    num_layers: int = 2
+    input_dropout: float = 0.0
+    layer_dropout: float = 0.0
+    output_dropout: float = 0.0
+
+    def __post_init__(self):
+        for name, low, high in (("vocab_size", 6, 200_000), ("hidden_size", 1, 8192), ("num_layers", 1, 16)):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise InvalidValueError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
+        for name in ("input_dropout", "layer_dropout", "output_dropout"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value < 1:
+                raise InvalidValueError(f"{name} must be a number from 0 up to (not including) 1, got {value!r}")
+
+    @property
+    def num_parameters(self) -> int:
+        """How many trainable numbers a model of this shape has."""
+        width = self.hidden_size
+        return self.vocab_size * (width + 1) + self.num_layers * 4 * width * (2 * width + 2)
+
+    def save(self, folder: Path) -> None:
+        """Writes `config.json` into `folder`."""
+        record = {"model_type": MODEL_TYPE, "format_version": FORMAT_VERSION, "architectures": ["PoetModel"]}
+        write_text(Path(folder) / CONFIG_NAME, json.dumps(record | asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> PoetConfig:
+        """Reads `config.json` from `folder`; every field must be there and none may be unknown."""
+        path = Path(folder) / CONFIG_NAME
+        record = read_json(path, dict)
+        if record.pop("model_type", None) != MODEL_TYPE:
+            raise CheckpointError(f"{path}: model_type is not {MODEL_TYPE!r}; this is not a model of ours")
+        version = record.pop("format_version", None)
+        if version != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{path}: format_version is {version!r}, this program reads {FORMAT_VERSION}; update poet_model"
+            )
+        for name in ("architectures", "auto_map", "dtype", "transformers_version"):  # other libraries' own notes
+            record.pop(name, None)
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(record.keys() - known):
+            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")
+        if missing := sorted(known - record.keys()):
+            raise CheckpointError(f"{path}: settings {missing[:5]} are missing; save the model again")
+        try:
+            return cls(**record)
+        except InvalidValueError as error:
+            raise CheckpointError(f"{path}: {error}") from error

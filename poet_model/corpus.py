@@ -1,0 +1,310 @@
+"""From raw records to clean poems in three splits with no near-copies across. Knows no ids and no tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from . import script, sources
+from .errors import CorpusError
+from .files import write_text
+from .prosody import FORMS, form_of, line_lengths, split_lines
+from .sources import RawPoem, cache_folder
+
+SPLITS = ("train", "valid", "test")
+MIN_CHARACTERS = 10
+MAX_CHARACTERS = 4000  # the longest poem of 全唐诗 has 1,600; what is longer is not one poem
+MIN_SHARED_LINE = 4  # characters: 君不見 opens many poems that are no copies of each other
+_RULES_VERSION = 1  # part of the cache's key: raise it when cleaning, clustering or splitting changes
+
+_NOTES = re.compile(r"（[^（）]*）|\([^()]*\)|\{[^{}]*\}|〖[^〖〗]*〗")
+_WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
+_FULL_STOPS = str.maketrans({"？": "。", "！": "。", "；": "。", "?": "。", "!": "。", ";": "。"})
+_REPEATED_ENDS = re.compile("[，。]*。[，。]*|，+")
+
+
+@dataclass(frozen=True)
+class PoemRecord:
+    """A clean poem: hanzi with `，` and `。`, traditional script; header fields may be empty."""
+
+    text: str
+    title: str = ""
+    author: str = ""
+    form: str = ""
+
+
+@dataclass
+class CorpusReport:
+    """What was read, kept and dropped, and why; printed before training and saved beside the model."""
+
+    source: str = ""
+    read: int = 0
+    kept: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    converted_from_simplified: int = 0
+    near_copies: int = 0
+    excluded: int = 0
+    splits: dict[str, int] = field(default_factory=dict)
+    characters: dict[str, int] = field(default_factory=dict)
+    distinct_characters: int = 0
+    forms: dict[str, int] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+    vocabulary: int = 0
+    unknown_rate: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        rows = [
+            ("source", self.source),
+            ("read", f"{self.read:,} records"),
+            *((f"  dropped: {reason}", f"{count:,}") for reason, count in sorted(self.dropped.items())),
+            ("converted from simplified", f"{self.converted_from_simplified:,}"),
+            ("near-copies of another poem", f"{self.near_copies:,}"),
+            ("kept out by --exclude", f"{self.excluded:,}"),
+            ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),
+            *(
+                (f"  {split}", f"{self.splits[split]:,} poems, {self.characters[split]:,} characters")
+                for split in self.splits
+            ),
+            ("forms", ", ".join(f"{form or 'other'} {count:,}" for form, count in self.forms.items())),
+            ("characters a poem", ", ".join(f"{span}: {count:,}" for span, count in self.lengths.items())),
+            ("vocabulary", f"{self.vocabulary:,} tokens"),
+            ("unknown characters", ", ".join(f"{s} {rate:.3%}" for s, rate in self.unknown_rate.items())),
+        ]
+        return "\n".join(f"{name:<30} {value}" for name, value in rows)
+
+
+@dataclass
+class Corpus:
+    """Poems by split, and the report on how they came about."""
+
+    splits: dict[str, list[PoemRecord]]
+    report: CorpusReport
+
+
+def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache: bool = True) -> Corpus:
+    """Reads, cleans, clusters and splits a source; the result is kept in the user's cache folder.
+
+    Args:
+        source: see `sources.read_source`.
+        exclude: files of poems to keep out of every split, with their near-copies.
+        use_cache: whether a result prepared earlier may be used and this one kept.
+
+    Raises:
+        CorpusError: the source cannot be read, or no poem is left.
+    """
+    exclude = [str(path) for path in exclude]
+    paths = [sources.locate(source), *map(sources.locate, exclude)]
+    key = json.dumps([_RULES_VERSION, source, sources.fingerprint(paths)])
+    cache = cache_folder() / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:16]}.jsonl"
+    if use_cache and cache.is_file():
+        return _read_cache(cache)
+    report = CorpusReport(source=f"{source} ({sources.NPM_PACKAGE}@{sources.NPM_VERSION})")
+    if source not in sources.NAMED_SOURCES:
+        report.source = source
+    poems = clean(sources.read_source(source), report, is_traditional=source in sources.NAMED_SOURCES)
+    excluded = clean((raw for path in exclude for raw in sources.read_source(path)), CorpusReport(), min_characters=1)
+    corpus = split(poems, excluded, report)
+    if not corpus.splits["train"]:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items()) or "it is empty"
+        raise CorpusError(
+            f"no poem to train on is left of {source!r} ({report.read} records read; {reasons}; excluded: "
+            f"{report.excluded}); a poem is hanzi with ，。 and at least {MIN_CHARACTERS} characters"
+        )
+    if use_cache:
+        _write_cache(cache, corpus)
+    return corpus
+
+
+def clean_text(text: str) -> tuple[str, str]:
+    """The poem without notes and wrappers, lines ended by `，` and `。`; and why it must be dropped, or ''."""
+    text = unwrap(text).translate(_FULL_STOPS)
+    text = _REPEATED_ENDS.sub(lambda match: "。" if "。" in match[0] else "，", script.fold_punctuation(text))
+    text = text.lstrip("，。")
+    if not text:
+        return "", "empty"
+    text = text.rstrip("，。") + "。"
+    if len(text) > MAX_CHARACTERS:
+        return "", f"over {MAX_CHARACTERS:,} characters"
+    if re.search("[□○〇●■◇?]", text):
+        return "", "lost characters (□, ○)"
+    if re.search("[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]", text):
+        return "", "digits or latin letters"
+    if not all(c in "，。" or script.is_hanzi(c) for c in text):
+        return "", "other symbols"
+    return text, ""
+
+
+def unwrap(text: str) -> str:
+    """Drops editors' notes in （）(){}〖〗, nested ones too, and keeps what stands in [] 《》 「」."""
+    while (without := _NOTES.sub("", text)) != text:
+        text = without
+    return text.translate(_WRAPPERS)
+
+
+def clean_header(text: str) -> str:
+    """A title or an author's name as the header holds it: its hanzi, with one `，` between its parts."""
+    text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(text))
+    return "，".join(text.split())[:40].rstrip("，")
+
+
+def clean(
+    records: Iterable[RawPoem],
+    report: CorpusReport,
+    *,
+    is_traditional: bool = False,
+    min_characters: int = MIN_CHARACTERS,
+) -> list[PoemRecord]:
+    """The usable poems of some records, first of equal texts only; every drop is counted in `report`."""
+    dropped: Counter[str] = Counter()
+    kept: dict[str, tuple[str, str]] = {}
+    for raw in records:
+        report.read += 1
+        text, reason = clean_text(raw.text) if raw.text is not None else ("", "not a poem record")
+        if not reason and len(text) < min_characters:
+            reason = f"under {min_characters} characters"
+        if not reason and text in kept:
+            reason = "the same text again"
+        if reason:
+            dropped[reason] += 1
+        else:
+            kept[text] = (clean_header(raw.title), clean_header(raw.author))
+    report.dropped = dict(dropped)
+    poems = [PoemRecord(text, title, author, form_of(text)) for text, (title, author) in kept.items()]
+    return poems if is_traditional else _to_traditional(poems, report)
+
+
+def _to_traditional(poems: list[PoemRecord], report: CorpusReport) -> list[PoemRecord]:
+    """Poems with more simplified-only than traditional-only characters, converted by phrase (OpenCC s2t)."""
+    characters = sorted({c for poem in poems for c in poem.text + poem.title})
+    short = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
+    full = dict(zip(characters, script.characterwise(script.to_traditional, characters), strict=True))
+    result: dict[str, PoemRecord] = {}
+    for poem in poems:
+        simplified = sum(short[c] == c != full[c] for c in poem.text)
+        traditional = sum(short[c] != c for c in poem.text)
+        if simplified > traditional:
+            report.converted_from_simplified += 1
+            fields = (script.to_traditional(value) for value in (poem.text, poem.title, poem.author))
+            poem = PoemRecord(*fields, form=poem.form)
+        if poem.text in result:
+            report.dropped["the same text again"] = report.dropped.get("the same text again", 0) + 1
+        result.setdefault(poem.text, poem)
+    return list(result.values())
+
+
+def cluster(texts: list[str]) -> list[int]:
+    """A cluster number a poem: near-copies share one.
+
+    Two poems are near-copies if they share at least half the lines of the shorter one, or two lines that are
+    neighbours in both. Lines are compared in simplified script, so that variant characters do not hide a copy;
+    lines under four characters do not count. The number is the index of the cluster's first poem.
+    """
+    characters = sorted({c for text in texts for c in text})
+    fold = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
+    lines = [[line.rstrip("，。") for line in split_lines("".join(map(fold.get, text)))] for text in texts]
+    lines = [[line for line in poem if len(line) >= MIN_SHARED_LINE] for poem in lines]
+    parent = list(range(len(texts)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    def join(first: int, second: int) -> None:
+        first, second = sorted((root(first), root(second)))
+        parent[second] = first
+
+    _join_sharing(lines, lambda poem: zip(poem, poem[1:], strict=False), join)
+    holders = _holders(lines, set)
+    shared: Counter[tuple[int, int]] = Counter()
+    for poems in holders.values():
+        for position, first in enumerate(poems):
+            shared.update((first, second) for second in poems[position + 1 :])
+    for (first, second), count in shared.items():
+        if 2 * count >= min(len(set(lines[first])), len(set(lines[second]))):
+            join(first, second)
+    return [root(index) for index in range(len(texts))]
+
+
+def _holders(lines: list[list[str]], keys: Callable) -> dict[object, list[int]]:
+    """For each key that occurs in more than one poem: the poems, in order."""
+    holders: dict[object, list[int]] = defaultdict(list)
+    for index, poem in enumerate(lines):
+        for key in set(keys(poem)):
+            holders[key].append(index)
+    return {key: poems for key, poems in holders.items() if len(poems) > 1}
+
+
+def _join_sharing(lines: list[list[str]], keys: Callable, join: Callable[[int, int], None]) -> None:
+    for first, *others in _holders(lines, keys).values():
+        for other in others:
+            join(first, other)
+
+
+def split(poems: list[PoemRecord], excluded: list[PoemRecord], report: CorpusReport) -> Corpus:
+    """Sends whole clusters to train, valid or test (96/2/2) by a hash of the cluster's smallest poem."""
+    clusters = cluster([poem.text for poem in (*poems, *excluded)])
+    members: dict[int, list[PoemRecord]] = defaultdict(list)
+    for poem, number in zip(poems, clusters, strict=False):
+        members[number].append(poem)
+    barred = set(clusters[len(poems) :])
+    splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
+    for number, group in members.items():
+        if number in barred:
+            report.excluded += len(group)
+            continue
+        report.near_copies += len(group) - 1
+        smallest = min(poem.text for poem in group)
+        percent = int.from_bytes(hashlib.sha256(smallest.encode()).digest()[:8], "big") % 100
+        splits["train" if percent < 96 else "valid" if percent < 98 else "test"].extend(group)
+    _describe(splits, report)
+    return Corpus(splits, report)
+
+
+def _describe(splits: dict[str, list[PoemRecord]], report: CorpusReport) -> None:
+    everything = [poem for group in splits.values() for poem in group]
+    report.kept = len(everything)
+    report.splits = {name: len(group) for name, group in splits.items()}
+    report.characters = {name: sum(len(poem.text) for poem in group) for name, group in splits.items()}
+    report.distinct_characters = len({c for poem in everything for c in poem.text})
+    forms = Counter(poem.form for poem in everything)
+    report.forms = {form: forms[form] for form in (*FORMS, "")}
+    bounds = (20, 28, 40, 56, 80, 120, 200, MAX_CHARACTERS)
+    spans = Counter(next(b for b in bounds if sum(line_lengths(poem.text)) <= b) for poem in everything)
+    report.lengths = {f"≤{bound}": spans[bound] for bound in bounds}
+
+
+def add_vocabulary(report: CorpusReport, corpus: Corpus, known: Callable[[str], bool], size: int) -> None:
+    """Completes a report with the vocabulary's size and the share of characters it lacks, by split."""
+    report.vocabulary = size
+    for name, poems in corpus.splits.items():
+        unknown = sum(not known(c) for poem in poems for c in poem.text)
+        report.unknown_rate[name] = unknown / max(1, report.characters[name])
+
+
+def _write_cache(path: Path, corpus: Corpus) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "\n".join(_cache_lines(corpus)) + "\n")
+
+
+def _cache_lines(corpus: Corpus) -> Iterator[str]:
+    yield json.dumps(asdict(corpus.report), ensure_ascii=False)
+    for name, poems in corpus.splits.items():
+        for poem in poems:
+            yield json.dumps([name, poem.text, poem.title, poem.author, poem.form], ensure_ascii=False)
+
+
+def _read_cache(path: Path) -> Corpus:
+    with open(path, encoding="utf-8") as file:
+        report = CorpusReport(**json.loads(next(file)))
+        splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
+        for line in file:
+            name, *fields = json.loads(line)
+            splits[name].append(PoemRecord(*fields))
+    return Corpus(splits, report)

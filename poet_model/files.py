@@ -1,0 +1,126 @@
+"""Files and folders that are either wholly the old or wholly the new. Knows nothing of models."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import CheckpointError
+
+_RENAME_EXCHANGE = 2  # linux/fs.h
+_AT_FDCWD = -100
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8 with Unix line ends, through a temporary file beside `path`."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(temporary, path)
+
+
+def append_json_line(path: Path, record: dict) -> None:
+    """Adds one JSON object as a line at the end of a `.jsonl` file."""
+    with open(path, "a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def read_json_lines(path: Path) -> list[dict]:
+    """All whole JSON objects of a `.jsonl` file; a last line cut short by a kill is left out."""
+    records = []
+    if Path(path).is_file():
+        for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                record = json.loads(line)
+                if isinstance(record, dict):
+                    records.append(record)
+    return records
+
+
+def read_json(path: Path, kind: type) -> dict | list:
+    """The content of a JSON file, which must be of type `kind` at the top.
+
+    Raises:
+        CheckpointError: missing, unreadable, not UTF-8, not JSON, or not a `kind`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing; a model folder needs it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as UTF-8 text ({error}); download it again") from error
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not valid JSON ({error}); download it again") from error
+    if not isinstance(value, kind):
+        raise CheckpointError(f"{path} holds a JSON {type(value).__name__}, expected a {kind.__name__}")
+    return value
+
+
+@contextlib.contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Gives a new folder to fill, which takes the place of `folder` when the block ends without an error.
+
+    Files of the old folder that the block did not write are carried over. Readers see the old folder or the new
+    one; after a kill at any moment `folder` is whole.
+    """
+    folder = Path(folder).absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        fresh.chmod(0o777 & ~_umask())
+        yield fresh
+        if folder.exists():
+            _carry_over(folder, fresh)
+            _exchange(fresh, folder)
+        else:
+            os.replace(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _carry_over(old: Path, new: Path) -> None:
+    """Hard-links (or copies, where links are not possible) everything of `old` that `new` does not have."""
+    for entry in old.iterdir():
+        target = new / entry.name
+        if target.exists() or target.is_symlink():
+            continue
+        if entry.is_symlink():
+            target.symlink_to(os.readlink(entry))
+        elif entry.is_dir():
+            shutil.copytree(entry, target, symlinks=True, copy_function=_link)
+        else:
+            _link(entry, target)
+
+
+def _link(source, target) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _exchange(first: Path, second: Path) -> None:
+    """Swaps two folders: in one step where Linux offers it, else by two renames."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
+    if renameat2 is not None:
+        status = renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)
+        if status == 0:
+            return
+    aside = second.with_name(f"{first.name}.old")
+    os.replace(second, aside)
+    os.replace(first, second)
+    os.replace(aside, first)

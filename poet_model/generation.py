@@ -1,0 +1,323 @@
+"""Writing poems character by character: sampling, the rules of whole lines, streaming. The model is a parameter."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from . import prosody, script
+from .errors import CheckpointError, InvalidValueError
+from .files import read_json, write_text
+from .prosody import LINE_ENDS
+from .tokenizer import EOS, PoetTokenizer
+
+GENERATION_CONFIG_NAME = "generation_config.json"
+MAX_LINE = 16  # characters: the longest lines of 全唐诗, but for a few; then only a line end may follow
+MAX_HEADER = 40  # characters of a title or an author, as in training
+MAX_POEMS = 1024
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """How characters are chosen.
+
+    Args:
+        temperature: logits are divided by it; 0 takes the likeliest character every time.
+        top_k: only the k likeliest characters are drawn from; 0 means all.
+        top_p: only the likeliest characters that together have at least this probability are drawn from.
+        max_length: after this many characters the poem ends with the line it is in.
+
+    Raises:
+        InvalidValueError: a value has the wrong type or is out of range.
+    """
+
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 1.0
+    max_length: int = 128
+
+    def __post_init__(self):
+        for name, low, high, kind in (
+            ("temperature", 0, 100, (int, float)),
+            ("top_k", 0, math.inf, (int,)),
+            ("top_p", 0, 1, (int, float)),
+            ("max_length", 1, 4096, (int,)),
+        ):
+            value = getattr(self, name)
+            right_type = isinstance(value, kind) and not isinstance(value, bool)
+            if not right_type or not low <= value <= high or (name == "top_p" and value == 0):
+                what = "a whole number" if kind == (int,) else "a number"
+                bound = "or more" if high == math.inf else f"to {high}"
+                raise InvalidValueError(f"{name} must be {what} from {low} {bound}, got {value!r}")
+
+    def save(self, folder: Path) -> None:
+        """Writes `generation_config.json` into `folder`."""
+        write_text(Path(folder) / GENERATION_CONFIG_NAME, json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> GenerationConfig:
+        """Reads `generation_config.json` from `folder`; without that file the defaults hold."""
+        path = Path(folder) / GENERATION_CONFIG_NAME
+        if not path.exists():
+            return cls()
+        record = read_json(path, dict)
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(record.keys() - known):
+            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")
+        try:
+            return cls(**record)
+        except InvalidValueError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Poem:
+    """A finished poem.
+
+    Attributes:
+        text: the poem in traditional script, hanzi with `，` and `。`.
+        log_probs: for each character of `text`, the natural log of the probability the model gave it, before
+            temperature and top-k, given the header and all before it; characters of the start are scored too.
+        seed: writes the same poem again, with the same wishes.
+        title, author, requested_form: the header it was written under.
+    """
+
+    text: str
+    log_probs: tuple[float, ...]
+    seed: int
+    title: str = ""
+    author: str = ""
+    requested_form: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines, each with its `，` or `。`."""
+        return prosody.split_lines(self.text)
+
+    @property
+    def form(self) -> str:
+        """The regular form that the poem has: `五絕 七絕 五律 七律`, or '' if it has none."""
+        return prosody.form_of(self.text)
+
+    @property
+    def simplified(self) -> str:
+        """The text in simplified script."""
+        return script.to_simplified(self.text)
+
+    def __str__(self) -> str:
+        return self.text.replace("。", "。\n").rstrip("\n")
+
+
+class LogitFilter(Protocol):
+    """A rule of the poem: sets logits of what may not stand next to -inf, in place."""
+
+    def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
+        """`logits` is (B, V); `texts` are the B poems so far."""
+
+
+class OnlyPoemCharacters:
+    """No `<unk> <pad> <bos> <sep>`: hanzi, `，`, `。` and `<eos>` alone."""
+
+    def __init__(self, tokenizer: PoetTokenizer, device: torch.device):
+        allowed = [c in LINE_ENDS or script.is_hanzi(c) for c in tokenizer.tokens]
+        self._barred = ~torch.tensor(allowed, device=device)
+        self._barred[EOS] = False
+
+    def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
+        logits.masked_fill_(self._barred, -torch.inf)
+
+
+class WholeLines:
+    """Lines have characters, end in time, and the poem ends after a `。` (or so a model does that knows none)."""
+
+    def __init__(self, tokenizer: PoetTokenizer, max_length: int):
+        self._ends = [tokenizer.ids[c] for c in LINE_ENDS if c in tokenizer]
+        self._comma, self._stop = tokenizer.ids.get("，"), tokenizer.ids.get("。")
+        self._max_length = max_length
+
+    def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
+        for row, text in zip(logits, texts, strict=True):
+            if not text.endswith("。"):
+                row[EOS] = -torch.inf
+            if not text or text[-1] in LINE_ENDS:
+                row[self._ends] = -torch.inf
+                if len(text) >= self._max_length:
+                    self._only(row, EOS if text.endswith("。") else None)
+            else:
+                line = len(text) - 1 - max(text.rfind(end) for end in LINE_ENDS)
+                if len(text) >= self._max_length and self._comma is not None:
+                    row[self._comma] = -torch.inf  # the line under way is the last
+                if line >= MAX_LINE:
+                    self._only(row, self._stop)
+
+    @staticmethod
+    def _only(row: torch.Tensor, token: int | None) -> None:
+        if token is not None:
+            row[:token] = -torch.inf
+            row[token + 1 :] = -torch.inf
+
+
+def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig) -> np.ndarray:
+    """Draws one id a row, by the inverse of the cumulative probabilities in float64.
+
+    Args:
+        logits: (B, V); -inf where an id is barred; each row has at least one finite value.
+        uniforms: (B,) numbers in [0, 1), one a row: all the chance there is.
+
+    Returns:
+        (B,) ids.
+    """
+    if config.temperature == 0:
+        return logits.argmax(dim=1).cpu().numpy()
+    top_k = min(config.top_k or logits.shape[1], logits.shape[1])
+    values, ids = (part.cpu().numpy() for part in logits.topk(top_k, dim=1))  # (B, k), likeliest first
+    weights = np.exp((values.astype(np.float64) - values[:, :1]) / config.temperature)
+    if config.top_p < 1:
+        before = np.cumsum(weights, axis=1) - weights  # what the likelier ones have together
+        weights[before >= config.top_p * weights.sum(axis=1, keepdims=True)] = 0
+    order = np.argsort(ids, axis=1)  # cumulate in the order of ids: equal logits may come in any
+    ids, weights = np.take_along_axis(ids, order, axis=1), np.take_along_axis(weights, order, axis=1)
+    cumulative = np.cumsum(weights, axis=1)
+    chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
+    return ids[np.arange(len(ids)), np.minimum(chosen, top_k - 1)]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wished for, checked and brought to the model's script."""
+
+    start: str
+    form: str
+    author: str
+    title: str
+    config: GenerationConfig
+    seed: int
+
+    @classmethod
+    def make(
+        cls,
+        tokenizer: PoetTokenizer,
+        defaults: GenerationConfig,
+        start: str = "",
+        *,
+        form: str = "",
+        author: str = "",
+        title: str = "",
+        seed: int | None = None,
+        **overrides,
+    ) -> Request:
+        """Checks a caller's wishes.
+
+        Raises:
+            UnknownCharacterError: a character of the start is not in the vocabulary.
+            InvalidValueError: anything else is not possible.
+        """
+        for name, value in (("start", start), ("form", form), ("author", author), ("title", title)):
+            if not isinstance(value, str):
+                raise InvalidValueError(f"{name} must be text, got {value!r}")
+        given = [name for name, value in overrides.items() if value is not None]
+        if unknown := [name for name in given if name not in {field.name for field in fields(GenerationConfig)}]:
+            raise InvalidValueError(f"there is no setting {unknown[0]!r} for writing a poem")
+        config = replace(defaults, **{name: overrides[name] for name in given})
+        if seed is None:
+            seed = secrets.randbelow(2**31)
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+            raise InvalidValueError(f"seed must be a whole number from 0 to 2^63-1, got {seed!r}")
+        if len(start) > 4 * config.max_length:  # before any work is done on it
+            raise InvalidValueError(f"the start has {len(start)} characters; at most {config.max_length} fit")
+        start = tokenizer.normalize(start).lstrip(LINE_ENDS)
+        if len(start) > config.max_length:
+            raise InvalidValueError(f"the start has {len(start)} characters; at most {config.max_length} fit")
+        tokenizer.check_known(start)
+        form = tokenizer.normalize(form)
+        if form and form not in prosody.FORMS:
+            raise InvalidValueError(f"form must be one of {' '.join(prosody.FORMS)} or empty, got {form!r}")
+        for name, value in (("author", author), ("title", title)):
+            if len(value) > MAX_HEADER:
+                raise InvalidValueError(f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit")
+        return cls(start, form, tokenizer.normalize(author), tokenizer.normalize(title), config, int(seed))
+
+
+@torch.inference_mode()
+def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[int, str, float]]]:
+    """Writes `num_poems` poems side by side; poem i has the random numbers of seed + i.
+
+    Yields:
+        First the start's characters, then for each step the new ones: (poem, character, log-probability).
+    """
+    tokenizer, config, device = model.tokenizer, request.config, model.embedding.weight.device
+    filters: list[LogitFilter] = [OnlyPoemCharacters(tokenizer, device), WholeLines(tokenizer, config.max_length)]
+    rngs = [np.random.default_rng(request.seed + index) for index in range(num_poems)]
+    header = tokenizer.encode_header(request.title, request.author, request.form)
+    prompt = torch.tensor([header + tokenizer.encode_characters(request.start)], device=device)
+    cells = model.cells()
+    logits, (hidden, cell) = model(prompt)
+    scores = logits[0].float().log_softmax(dim=1)[len(header) - 1 : -1]
+    scores = scores.gather(1, prompt[0, len(header) :, None])[:, 0].tolist()
+    scored_start = list(zip(request.start, scores, strict=True))
+    yield [(index, character, score) for index in range(num_poems) for character, score in scored_start]
+    alive = list(range(num_poems))
+    texts = [request.start] * num_poems
+    logits = logits[:, -1].float().expand(num_poems, -1)
+    state = tuple(part.expand(-1, num_poems, -1).contiguous() for part in (hidden, cell))
+    while alive:
+        log_probs = logits.log_softmax(dim=1)
+        allowed = logits.clone()
+        for rule in filters:
+            rule(allowed, [texts[index] for index in alive])
+        ids = sample(allowed, np.array([rngs[index].random() for index in alive]), config)
+        news, kept = [], []
+        for row, (index, token) in enumerate(zip(alive, ids.tolist(), strict=True)):
+            if token != EOS:
+                character = tokenizer.tokens[token]
+                texts[index] += character
+                news.append((index, character, log_probs[row, token].item()))
+                kept.append(row)
+        if news:
+            yield news
+        if len(kept) < len(alive):  # finished poems leave the batch
+            alive = [alive[row] for row in kept]
+            state = tuple(part[:, kept] for part in state)
+            ids = ids[kept]
+        if alive:
+            embedded = model.embedding.weight[torch.as_tensor(ids, device=device)]
+            output, state = cells.step(embedded, state)
+            logits = model.project(output).float()
+
+
+def write(model, request: Request, num_poems: int = 1) -> list[Poem]:
+    """The finished poems of a request."""
+    if isinstance(num_poems, bool) or not isinstance(num_poems, int) or not 1 <= num_poems <= MAX_POEMS:
+        raise InvalidValueError(f"num_poems must be a whole number from 1 to {MAX_POEMS}, got {num_poems!r}")
+    written: list[list[tuple[str, float]]] = [[] for _ in range(num_poems)]
+    for news in decode(model, request, num_poems):
+        for index, character, score in news:
+            written[index].append((character, score))
+    return [_poem(request, index, pairs) for index, pairs in enumerate(written)]
+
+
+def stream(model, request: Request) -> Iterator[str]:
+    """One poem in pieces, as it is written: first the start, if there is one, then a character at a time.
+
+    The generator's return value is the finished Poem.
+    """
+    pairs = []
+    for news in decode(model, request):
+        pairs += [(character, score) for _, character, score in news]
+        if news:
+            yield "".join(character for _, character, _ in news)
+    return _poem(request, 0, pairs)
+
+
+def _poem(request: Request, index: int, pairs: list[tuple[str, float]]) -> Poem:
+    text = "".join(character for character, _ in pairs)
+    scores = tuple(score for _, score in pairs)
+    return Poem(text, scores, request.seed + index, request.title, request.author, request.form)

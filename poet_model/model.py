@@ -1,0 +1,285 @@
+"""PoetModel: embedding, LSTM stack and tied output, with saving, loading, pushing and writing poems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import overload
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from . import generation, hub
+from .cells import LSTMStack, StackedCells, State
+from .config import PoetConfig
+from .errors import CheckpointError, InvalidValueError
+from .files import replaced_folder
+from .generation import GenerationConfig, Poem, Request
+from .tokenizer import PoetTokenizer
+
+WEIGHTS_NAME = "model.safetensors"
+
+
+class PoetModel(nn.Module):
+    """A character-level LSTM language model of Tang poems, together with its tokenizer.
+
+    Example:
+        >>> model = PoetModel.from_pretrained("assets/tang-lstm")
+        >>> poem = model.generate("春", seed=7)
+        >>> poem.text[0]
+        '春'
+    """
+
+    def __init__(
+        self, config: PoetConfig, tokenizer: PoetTokenizer, generation_config: GenerationConfig | None = None
+    ):
+        super().__init__()
+        if config.vocab_size != len(tokenizer):
+            raise InvalidValueError(f"config.vocab_size is {config.vocab_size}, the tokenizer has {len(tokenizer)} ids")
+        self.config, self.tokenizer = config, tokenizer
+        self.generation_config = generation_config or GenerationConfig()
+        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.lstm = LSTMStack(
+            config.hidden_size, config.num_layers, config.input_dropout, config.layer_dropout, config.output_dropout
+        )
+        self.bias = nn.Parameter(torch.empty(config.vocab_size))
+        self._cells: tuple[tuple, StackedCells] | None = None
+        if not self.bias.is_meta:
+            self._initialize()
+
+    @torch.no_grad()
+    def _initialize(self) -> None:
+        """Small embedding (it is also the output layer), forget gates open, everything else as torch does it."""
+        nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
+        nn.init.zeros_(self.bias)
+        for layer in self.lstm.layers:
+            nn.init.orthogonal_(layer.weight_hh_l0)
+            layer.bias_ih_l0.zero_()
+            layer.bias_hh_l0.zero_()
+            layer.bias_ih_l0[self.config.hidden_size : 2 * self.config.hidden_size] = 1.0
+
+    def hidden_states(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """Ids (B, T) -> outputs of the last layer (B, T, H), and the state after them."""
+        return self.lstm(self.embedding(ids), state)
+
+    def project(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Outputs of the last layer (..., H) -> raw logits (..., V), through the tied embedding."""
+        return F.linear(hidden, self.embedding.weight, self.bias)
+
+    def forward(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """Ids (B, T) and the state before them -> raw logits (B, T, V) and the state after them."""
+        hidden, state = self.hidden_states(ids, state)
+        return self.project(hidden), state
+
+    def cells(self) -> StackedCells:
+        """The layers laid out for stepping; made anew only when a weight has changed."""
+        weights = [weight for layer in self.lstm.layers for weight in layer.parameters()]
+        key = tuple((weight.data_ptr(), weight._version) for weight in weights)
+        if self._cells is None or self._cells[0] != key:
+            self._cells = (key, self.lstm.cells())
+        return self._cells[1]
+
+    @property
+    def num_parameters(self) -> int:
+        """How many trainable numbers the model has."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @overload
+    def generate(self, start: str = "", *, num_poems: None = None, **wishes) -> Poem: ...
+
+    @overload
+    def generate(self, start: str = "", *, num_poems: int, **wishes) -> list[Poem]: ...
+
+    def generate(self, start: str = "", *, num_poems: int | None = None, **wishes) -> Poem | list[Poem]:
+        """Writes a poem, or a list of `num_poems` of them in one batch.
+
+        Args:
+            start: the poem's first characters, in either script.
+            num_poems: how many; poem i is the one that seed + i writes alone.
+            **wishes: `form` (五絕 七絕 五律 七律), `author`, `title`, `seed`, and the settings of GenerationConfig:
+                `temperature`, `top_k`, `top_p`, `max_length`.
+
+        Raises:
+            UnknownCharacterError: the start has a character that the model never saw.
+            InvalidValueError: another wish is not possible.
+        """
+        request = Request.make(self.tokenizer, self.generation_config, start, **wishes)
+        with self._evaluating():
+            poems = generation.write(self, request, 1 if num_poems is None else num_poems)
+        return poems[0] if num_poems is None else poems
+
+    def stream(self, start: str = "", **wishes) -> Iterator[str]:
+        """Writes one poem piece by piece, with the arguments of `generate`; joined, the pieces are its text."""
+        request = Request.make(self.tokenizer, self.generation_config, start, **wishes)
+        return self._stream(request)
+
+    def _stream(self, request: Request) -> Iterator[str]:
+        with self._evaluating():
+            return (yield from generation.stream(self, request))
+
+    def _evaluating(self) -> _Evaluating:
+        return _Evaluating(self)
+
+    def with_tokenizer(self, tokenizer: PoetTokenizer, config: PoetConfig) -> PoetModel:
+        """A copy for another vocabulary: what both know keeps its weights, new characters start afresh.
+
+        Args:
+            tokenizer: the new vocabulary.
+            config: the new configuration; hidden_size and num_layers must be this model's.
+        """
+        for name in ("hidden_size", "num_layers"):
+            if getattr(config, name) != getattr(self.config, name):
+                raise InvalidValueError(
+                    f"{name} is {getattr(config, name)}, the model to start from has {getattr(self.config, name)}"
+                )
+        model = PoetModel(config, tokenizer, self.generation_config)
+        model.lstm.load_state_dict(self.lstm.state_dict())
+        pairs = [(new, self.tokenizer.ids[t]) for t, new in tokenizer.ids.items() if t in self.tokenizer.ids]
+        new, old = torch.tensor(pairs).unbind(dim=1)
+        with torch.no_grad():
+            model.embedding.weight[new] = self.embedding.weight[old].to(model.embedding.weight)
+            model.bias[new] = self.bias[old].to(model.bias)
+        return model
+
+    def save_pretrained(
+        self, folder: str | Path, *, dtype: torch.dtype = torch.float16, push_to_hub: bool = False, **push
+    ) -> None:
+        """Writes config, weights, tokenizer and generation settings; other files in `folder` stay.
+
+        Args:
+            folder: replaced in one step: at any moment it is wholly the old or wholly the new one.
+            dtype: of the weights on disk; float16 halves the file and costs no measurable perplexity.
+            push_to_hub: whether to push afterwards; further arguments are those of `push_to_hub`, with `repo_id`
+                (the folder's name by default).
+        """
+        with replaced_folder(Path(folder)) as fresh:
+            self.config.save(fresh)
+            self.tokenizer.save(fresh)
+            self.generation_config.save(fresh)
+            state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in self.state_dict().items()}
+            save_file(state, fresh / WEIGHTS_NAME, metadata={"format": "pt"})
+        if push_to_hub:
+            hub.push_folder(folder, push.pop("repo_id", Path(folder).name), **push)
+
+    def push_to_hub(self, repo_id: str, **options) -> str:
+        """Saves the model and uploads it in one commit; returns the commit's address.
+
+        Args:
+            repo_id: `user/name`.
+            **options: see `hub.push_folder`: private, token, revision, create_pr, commit_message,
+                commit_description, tags.
+        """
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as temporary:
+            self.save_pretrained(Path(temporary) / "model")
+            return hub.push_folder(Path(temporary) / "model", repo_id, **options)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        subfolder: str = "",
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | str | None = None,
+    ) -> PoetModel:
+        """Loads a model from a folder or from the Hub, ready to write.
+
+        Args:
+            name_or_path: a model folder, or a Hub id such as `user/tang-lstm`.
+            device: where to put it; the CPU by default.
+            dtype: of the weights in memory, a torch.dtype or its name; float32 by default, "auto" as on disk.
+            revision, subfolder, cache_dir, token, force_download, local_files_only: as huggingface_hub has them.
+
+        Raises:
+            CheckpointError: the folder is damaged or not a model of ours.
+            HubError: the Hub has no such model or cannot be reached.
+        """
+        folder = hub.find_folder(
+            name_or_path,
+            revision=revision,
+            subfolder=subfolder,
+            cache_dir=cache_dir,
+            token=token,
+            force_download=force_download,
+            local_files_only=local_files_only,
+        )
+        config = PoetConfig.load(folder)
+        tokenizer = PoetTokenizer.load(folder)
+        if len(tokenizer) != config.vocab_size:
+            raise CheckpointError(
+                f"{folder}: tokenizer.json has {len(tokenizer)} ids, config.json says vocab_size {config.vocab_size}"
+            )
+        with torch.device("meta"):
+            model = cls(config, tokenizer, GenerationConfig.load(folder))
+        weights = _read_weights(folder / WEIGHTS_NAME, model)
+        wanted = _dtype(dtype, next(iter(weights.values())).dtype)
+        target = torch.device("cpu" if device is None else device)
+        model.load_state_dict({name: value.to(target, wanted) for name, value in weights.items()}, assign=True)
+        return model.requires_grad_(True).eval()
+
+
+class _Evaluating:
+    """Takes a model out of training mode for a while."""
+
+    def __init__(self, model: nn.Module):
+        self._model = model
+
+    def __enter__(self):
+        self._was_training = self._model.training
+        self._model.eval()
+
+    def __exit__(self, *error):
+        self._model.train(self._was_training)
+
+
+def _dtype(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype:
+    if dtype is None:
+        return torch.float32
+    if dtype == "auto":
+        return on_disk
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise InvalidValueError(f"dtype must be a floating-point torch.dtype, its name or 'auto', got {dtype!r}")
+    return found
+
+
+def _read_weights(path: Path, model: PoetModel) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, whose names and shapes must be exactly the model's."""
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            wrong = [
+                *(f"{name} is missing" for name in expected if name not in found),
+                *(f"{name} is not part of the model" for name in found if name not in expected),
+                *(
+                    f"{name} is {found[name]}, expected {shape}"
+                    for name, shape in expected.items()
+                    if name in found and found[name] != shape
+                ),
+            ]
+            if wrong:
+                more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
+                raise CheckpointError(f"{path} does not fit config.json: {'; '.join(wrong[:5])}{more}")
+            weights = {name: file.get_tensor(name) for name in expected}
+    except (SafetensorError, OSError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        size = path.stat().st_size if path.is_file() else 0
+        raise CheckpointError(
+            f"{path} ({size:,} bytes) is not a readable safetensors file ({error}); download or save it again"
+        ) from error
+    for name, value in weights.items():
+        if not value.is_floating_point() or not value.isfinite().all():
+            raise CheckpointError(f"{path}: {name} holds numbers that are no weights ({value.dtype}, not all finite)")
+    return weights

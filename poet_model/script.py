@@ -1,0 +1,99 @@
+"""Simplified and traditional script, and the width of punctuation. Knows characters, not poems."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+
+_PUNCTUATION = str.maketrans({
+    ",": "，", "､": "，", "、": "，", "﹐": "，",
+    ".": "。", "．": "。", "｡": "。", "?": "。", "!": "。", "？": "。", "！": "。",
+    ";": "，", "；": "，", ":": "，", "：": "，",
+})  # fmt: skip
+_INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # format, control and space characters
+
+
+@functools.cache
+def _opencc(name: str):
+    import opencc  # only when a conversion is asked for: it takes 50 ms
+
+    return opencc.OpenCC(name)
+
+
+def to_simplified(text: str) -> str:
+    """Traditional text in simplified characters (OpenCC t2s, by phrase: 乾坤 keeps 乾)."""
+    return _opencc("t2s").convert(text)
+
+
+def to_traditional(text: str) -> str:
+    """Simplified text in traditional characters (OpenCC s2t, by phrase): for whole texts, a guess for single ones."""
+    return _opencc("s2t").convert(text)
+
+
+def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> list[str]:
+    """Each character converted alone, in one call (line breaks keep the phrase dictionary out of it)."""
+    return convert("\n".join(characters)).split("\n") if characters else []
+
+
+def fold_punctuation(text: str) -> str:
+    """Half-width and modern punctuation as the `，` and `。` of the corpus; spaces and control characters go."""
+    text = unicodedata.normalize("NFC", text).translate(_PUNCTUATION)
+    return "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE and not _is_variation_selector(c))
+
+
+def _is_variation_selector(character: str) -> bool:
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+_HANZI = re.compile(
+    "[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f\U00030000-\U000323af]"
+)  # fmt: skip
+
+
+def is_hanzi(character: str) -> bool:
+    """Whether a character is a Chinese one, supplementary planes and 〇 included."""
+    return _HANZI.fullmatch(character) is not None
+
+
+class TraditionalScript:
+    """Brings text in either script to the characters of one traditional vocabulary.
+
+    Args:
+        characters: the vocabulary, most frequent first. The order decides: a simplified character with several
+            traditional forms (发: 發, 髮) becomes the one the corpus uses most.
+    """
+
+    def __init__(self, characters: Iterable[str]):
+        characters = [c for c in characters if is_hanzi(c)]
+        simplified = characterwise(to_simplified, characters)
+        self._known = frozenset(characters)
+        self._forms: dict[str, list[str]] = {}
+        for character, short in zip(characters, simplified, strict=True):
+            self._forms.setdefault(short, []).append(character)
+        self._only_traditional = frozenset(c for c, s in zip(characters, simplified, strict=True) if c != s)
+
+    def variants(self, character: str) -> list[str]:
+        """Known characters with the same simplified form, most frequent first."""
+        return [c for c in self._forms.get(characterwise(to_simplified, [character])[0], []) if c != character]
+
+    def convert(self, text: str) -> str:
+        """The text in the vocabulary's characters; what has no known form stays as it is.
+
+        A text with a character that only traditional script has is taken as traditional: 云 and 里, which are
+        words of their own there, are then left alone.
+        """
+        text = fold_punctuation(text)
+        is_traditional = any(c in self._only_traditional for c in text)
+        return "".join(self._convert_one(c, is_traditional) for c in text)
+
+    def _convert_one(self, character: str, is_traditional: bool) -> str:
+        if character in self._known and is_traditional:
+            return character
+        if character in self._forms:  # it is itself a simplified form
+            return self._forms[character][0]
+        if character not in self._known and is_hanzi(character):
+            return next(iter(self.variants(character)), character)
+        return character
+

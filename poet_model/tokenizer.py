@@ -1,0 +1,131 @@
+"""PoetTokenizer: characters to ids and back, and the layout of the stream the model reads. Knows no weights."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .errors import CheckpointError, InvalidValueError, UnknownCharacterError
+from .files import read_json, write_text
+from .script import TraditionalScript, is_hanzi
+
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<sep>", "<eos>")
+PAD, UNK, BOS, SEP, EOS = range(5)
+TOKENIZER_NAME = "tokenizer.json"
+TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
+_PIECES = re.compile("|".join(map(re.escape, SPECIAL_TOKENS)) + r"|[\s\S]")
+COMMON_STARTS = "春山月風花江不一白秋"  # what Tang poems often begin with, for advice
+
+
+class PoetTokenizer:
+    """One id a character, in the order of `characters`; ids 0-4 are `<pad> <unk> <bos> <sep> <eos>`.
+
+    Args:
+        characters: the vocabulary without special tokens, most frequent first.
+
+    Example:
+        >>> tokenizer = PoetTokenizer("，。春風五絕")
+        >>> tokenizer.decode(tokenizer.encode_poem("春風，", form="五絕"))
+        '<bos>五絕<sep><sep><sep>春風，<eos>'
+    """
+
+    def __init__(self, characters: Iterable[str]):
+        self.characters = tuple(characters)
+        bad = [c for c in self.characters if len(c) != 1]
+        if bad or len(set(self.characters)) != len(self.characters):
+            raise InvalidValueError(f"a vocabulary needs single, distinct characters; wrong: {bad[:5] or 'twice'}")
+        self.tokens = (*SPECIAL_TOKENS, *self.characters)
+        self.ids = {token: index for index, token in enumerate(self.tokens)}
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str], min_count: int = 2, required: Iterable[str] = ()) -> PoetTokenizer:
+        """Characters seen at least `min_count` times and the required ones; most frequent first, ties by code point."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(text)
+        kept = {c for c, count in counts.items() if count >= min_count} | set(required)
+        return cls(sorted(kept, key=lambda c: (-counts[c], c)))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __contains__(self, character: str) -> bool:
+        return character in self.ids
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text in which special tokens may be written out, as the `tokenizers` library reads it."""
+        return [self.ids.get(piece, UNK) for piece in _PIECES.findall(text)]
+
+    def encode_characters(self, text: str) -> list[int]:
+        """Ids of a text's characters; `<sep>` written by a user is five characters here, never a token."""
+        return [self.ids.get(character, UNK) for character in text]
+
+    def encode_header(self, title: str = "", author: str = "", form: str = "") -> list[int]:
+        """`<bos> form <sep> author <sep> title <sep>`: what stands before the poem."""
+        encode = self.encode_characters
+        return [BOS, *encode(form), SEP, *encode(author), SEP, *encode(title), SEP]
+
+    def encode_poem(self, text: str, title: str = "", author: str = "", form: str = "") -> list[int]:
+        """The whole stream: header, poem, `<eos>`. The text is taken as it is: see `normalize`."""
+        return [*self.encode_header(title, author, form), *self.encode_characters(text), EOS]
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+        """The text of some ids; special tokens are written out unless they are to be skipped."""
+        wrong = [i for i in ids if not 0 <= i < len(self)]
+        if wrong:
+            raise InvalidValueError(f"id {wrong[0]} is not in a vocabulary of {len(self)} tokens")
+        return "".join(self.tokens[i] for i in ids if not (skip_special_tokens and i < len(SPECIAL_TOKENS)))
+
+    @functools.cached_property
+    def script(self) -> TraditionalScript:
+        """Brings any text to the characters of this vocabulary."""
+        return TraditionalScript(self.characters)
+
+    def normalize(self, text: str) -> str:
+        """Text in either script and any width of punctuation, as this vocabulary writes it."""
+        return self.script.convert(text)
+
+    def check_known(self, text: str) -> None:
+        """Raises UnknownCharacterError for the first character that is not in the vocabulary."""
+        for character in text:
+            if character not in self.ids:
+                raise UnknownCharacterError(character, self.suggest(character))
+
+    def suggest(self, character: str) -> list[str]:
+        """Up to five known characters: variants of the unknown one first, then common beginnings of poems."""
+        variants = self.script.variants(character) if is_hanzi(character) else []
+        starts = [c for c in COMMON_STARTS if c in self.ids] or [c for c in self.characters if is_hanzi(c)]
+        return list(dict.fromkeys([*variants, *starts]))[:5]
+
+    def save(self, folder: Path) -> None:
+        """Writes `tokenizer.json`, a file of the `tokenizers` library, and `tokenizer_config.json`."""
+        from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+
+        tokenizer = Tokenizer(models.WordLevel(dict(self.ids), unk_token="<unk>"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        tokenizer.decoder = decoders.Fuse()
+        tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS])
+        write_text(Path(folder) / TOKENIZER_NAME, tokenizer.to_str(pretty=True) + "\n")
+        specials = {f"{token.strip('<>')}_token": token for token in SPECIAL_TOKENS}
+        record = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False} | specials
+        write_text(Path(folder) / TOKENIZER_CONFIG_NAME, json.dumps(record, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> PoetTokenizer:
+        """Reads `tokenizer.json`; its ids must run from 0 without a gap and begin with our special tokens."""
+        path = Path(folder) / TOKENIZER_NAME
+        model = read_json(path, dict).get("model")
+        vocab = model.get("vocab") if isinstance(model, dict) else None
+        if not isinstance(vocab, dict) or not all(type(i) is int for i in vocab.values()):
+            raise CheckpointError(f"{path}: no model.vocab of characters and ids; save the tokenizer again")
+        tokens = sorted(vocab, key=vocab.__getitem__)
+        if [vocab[t] for t in tokens] != list(range(len(tokens))) or tuple(tokens[:5]) != SPECIAL_TOKENS:
+            raise CheckpointError(f"{path}: ids must be 0, 1, 2 … and begin with {' '.join(SPECIAL_TOKENS)}")
+        try:
+            return cls(tokens[len(SPECIAL_TOKENS) :])
+        except InvalidValueError as error:
+            raise CheckpointError(f"{path}: {error}") from error

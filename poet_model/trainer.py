@@ -1,0 +1,396 @@
+"""Trainer: one training loop with schedule, log, checkpoints and exact resume. Knows batches, not poems."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from tqdm import tqdm
+
+from .batches import IGNORE, Batch, Epoch
+from .errors import CheckpointError, InvalidValueError
+from .files import append_json_line, read_json, read_json_lines, replaced_folder, write_text
+from .tokenizer import UNK
+
+LOG_NAME = "training_log.jsonl"
+CHECKPOINT_NAME = "checkpoint"
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained; what it is stands in PoetConfig.
+
+    Args:
+        epochs: passes over the training split.
+        batch_size: rows of a batch over all processes together.
+        learning_rate: the highest one, reached after the warm-up; then a cosine to 0.
+        warmup: share of the training in which the rate rises.
+        weight_decay: of AdamW, on matrices only.
+        max_grad_norm: gradients are clipped to this norm.
+        input_mask: share of input characters replaced by `<unk>`.
+        gradient_accumulation_steps: parts that a batch is worked through in, to save memory.
+        log_every, eval_every, checkpoint_every: in optimizer steps; each epoch ends with an evaluation too.
+        max_minutes: the schedule ends after this time, if the epochs have not ended before; None: no limit.
+        seed: of batches, dropout and masks.
+    """
+
+    epochs: int = 12
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    warmup: float = 0.04
+    weight_decay: float = 0.1
+    max_grad_norm: float = 1.0
+    input_mask: float = 0.0
+    gradient_accumulation_steps: int = 1
+    log_every: int = 25
+    eval_every: int = 500
+    checkpoint_every: int = 250
+    max_minutes: float | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        at_least_one = ("epochs", "batch_size", "gradient_accumulation_steps", "log_every", "eval_every")
+        for name in (*at_least_one, "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InvalidValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        for name in ("learning_rate", "max_grad_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InvalidValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.max_minutes is not None and not 0 < self.max_minutes < math.inf:
+            raise InvalidValueError(f"max_minutes must be above 0, got {self.max_minutes}")
+
+    def rate(self, progress: float) -> float:
+        """The learning rate at a share (0 to 1) of the training."""
+        if progress < self.warmup:
+            return self.learning_rate * (progress / self.warmup * 0.99 + 0.01)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+
+
+class EpochSource(Protocol):
+    """Gives the batches of each epoch, the same in every process."""
+
+    def epoch(self, number: int) -> Epoch:
+        """The batches of epoch `number`, counted from 0."""
+
+
+class NextCharacterLoss(nn.Module):
+    """Summed cross-entropy of the scored targets; the softmax is computed only where there is one."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:  # (B, T), (B, T) -> ()
+        hidden, _ = self.model.hidden_states(inputs)
+        scored = targets != IGNORE
+        logits = self.model.project(hidden[scored])  # (N, V)
+        return F.cross_entropy(logits.float(), targets[scored], reduction="sum")
+
+
+class Interrupted(Exception):
+    """Training was asked to stop (Ctrl-C, SIGTERM); all is saved. `signum` says by what."""
+
+    def __init__(self, signum: int):
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+class Trainer:
+    """Trains a model and keeps the best one by validation loss.
+
+    Args:
+        model: has `hidden_states` and `project` (see PoetModel).
+        batches: the training batches by epoch.
+        evaluate: called on the main process with the model in eval mode; returns at least `loss` (nats a token).
+        save_best: called on the main process when a validation loss is the lowest so far.
+        config: the recipe.
+        output: folder of the log and the checkpoint.
+        accelerator: where and in which precision to compute.
+        identity: what must be equal for a checkpoint to be continued (corpus, architecture …).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: EpochSource,
+        *,
+        evaluate: Callable[[nn.Module], dict],
+        save_best: Callable[[nn.Module, dict], None],
+        config: TrainingConfig,
+        output: str | Path,
+        accelerator: Accelerator | None = None,
+        identity: dict | None = None,
+    ):
+        self.config, self.output, self.batches = config, Path(output), batches
+        self.accelerator = accelerator or Accelerator(cpu=True)
+        self.evaluate, self.save_best = evaluate, save_best
+        self.identity = json.loads(json.dumps({"training": asdict(config), **(identity or {})}))
+        self.model = model
+        matrices = [p for p in model.parameters() if p.ndim > 1]
+        vectors = [p for p in model.parameters() if p.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+        self._loss, self._optimizer = self.accelerator.prepare(NextCharacterLoss(model), optimizer)
+        self.step = self.epoch = self.index = 0
+        self.best: dict = {}
+        self._tokens = self._seconds = 0.0
+        self._stop_signal = self._plan_length = 0
+        self._last_evaluated = -1
+        self._pending: list[tuple[torch.Tensor, int]] = []  # losses since the last log line
+
+    def train(self) -> dict:
+        """Trains to the end of the schedule; returns the record of the best validation.
+
+        Raises:
+            Interrupted: asked to stop; the checkpoint holds everything needed to go on.
+            CheckpointError: the loss is no longer a number.
+        """
+        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._train()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return self.best
+
+    def _on_signal(self, number: int, frame) -> None:
+        if self._stop_signal:  # asked twice: do not make the person wait
+            raise KeyboardInterrupt
+        self._stop_signal = number
+
+    def _train(self) -> None:
+        config, started = self.config, time.perf_counter() - self._seconds
+        self.model.train()
+        self._mark = (time.perf_counter(), self._tokens)
+        with tqdm(
+            total=1.0,
+            initial=0.0,
+            desc="training",
+            disable=not self.accelerator.is_main_process,
+            bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix}",
+            file=sys.stderr,
+            mininterval=0.5,
+            dynamic_ncols=True,
+        ) as bar:
+            ended = False
+            while self.epoch < config.epochs and not ended:
+                plan = self.batches.epoch(self.epoch)
+                self._plan_length = len(plan)
+                while self.index < len(plan):
+                    progress, stop = self._agree((self.epoch + self.index / len(plan)) / config.epochs, started)
+                    if stop:
+                        self.save_checkpoint()
+                        if not self.best:  # leave a model that can be loaded, however early it is
+                            self._evaluate()
+                            self.save_checkpoint()
+                        raise Interrupted(stop)
+                    if progress >= 1:
+                        ended = True
+                        break
+                    self._train_batch(plan.batch(self.index), config.rate(progress))
+                    self.index += 1
+                    if self.step % config.log_every == 0:
+                        self._log(progress, bar)
+                    if self.step % config.eval_every == 0:
+                        self._evaluate()
+                    if self.step % config.checkpoint_every == 0:
+                        self.save_checkpoint()
+                if not ended:
+                    self.epoch, self.index = self.epoch + 1, 0
+            self._log(1.0, bar)
+            self._evaluate()
+        self.save_checkpoint()
+
+    def _agree(self, progress: float, started: float) -> tuple[float, int]:
+        """Progress by epochs or by time, whichever is further; and the signal to stop by, if there was one.
+
+        Processes agree on both: a rate or a stop of one alone would tear them apart.
+        """
+        self._seconds = time.perf_counter() - started
+        stop = self._stop_signal
+        by_time = self._seconds / (60 * self.config.max_minutes) if self.config.max_minutes else 0.0
+        if self.accelerator.num_processes > 1:
+            told = torch.tensor([by_time, float(stop)], device=self.accelerator.device)
+            by_time, stop = self.accelerator.gather(told[None]).max(dim=0).values.tolist()
+        return min(1.0, max(progress, by_time)), int(stop)
+
+    def _train_batch(self, batch: Batch, rate: float) -> None:
+        config, accelerator = self.config, self.accelerator
+        rank, ranks, parts = accelerator.process_index, accelerator.num_processes, config.gradient_accumulation_steps
+        # Dropout is seeded anew each step: nothing of a generator's state need be kept to resume exactly.
+        torch.manual_seed(int(np.random.SeedSequence([config.seed, self.step, rank]).generate_state(1)[0]))
+        num_targets = int((batch.targets != IGNORE).sum())
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        total = 0.0
+        for part in range(parts):
+            inputs, targets = (side[rank * parts + part :: ranks * parts] for side in batch)
+            if not len(inputs):  # fewer rows than processes: join in with a row that scores nothing
+                inputs, targets = batch.inputs[:1], torch.full_like(batch.targets[:1], IGNORE)
+            if config.input_mask:
+                inputs = inputs.masked_fill(torch.rand(inputs.shape, device=inputs.device) < config.input_mask, UNK)
+            if part < parts - 1:
+                with accelerator.no_sync(self._loss):
+                    total = total + self._backward(inputs, targets, num_targets)
+            else:
+                total = total + self._backward(inputs, targets, num_targets)
+        accelerator.clip_grad_norm_(self._loss.parameters(), config.max_grad_norm)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self._tokens += batch.inputs.numel()
+        self._pending.append((total, num_targets))
+
+    def _backward(self, inputs: torch.Tensor, targets: torch.Tensor, num_targets: int) -> torch.Tensor:
+        loss = self._loss(inputs, targets)
+        # Processes average their gradients; times their number, that is the mean over the whole batch's targets.
+        self.accelerator.backward(loss * (self.accelerator.num_processes / num_targets))
+        return loss.detach()
+
+    def _log(self, progress: float, bar: tqdm) -> None:
+        if not self._pending:
+            return
+        nats = self.accelerator.reduce(torch.stack([loss for loss, _ in self._pending]).sum()).item()
+        loss = nats / sum(count for _, count in self._pending)
+        self._pending.clear()
+        if not math.isfinite(loss):
+            raise CheckpointError(
+                f"the loss is {loss} at step {self.step}: try a lower --learning-rate; "
+                f"{self.output / CHECKPOINT_NAME} still holds the last sound state"
+            )
+        now = time.perf_counter()
+        speed = (self._tokens - self._mark[1]) / max(1e-9, now - self._mark[0])
+        self._mark = (now, self._tokens)
+        rate = self.config.rate(progress)
+        self._record(split="train", loss=loss, learning_rate=rate, tokens_per_second=round(speed))
+        left = self._seconds * (1 - progress) / max(progress, 1e-9)
+        bar.n = progress
+        bar.set_postfix_str(
+            f"epoch {self.epoch + 1} step {self.step} loss {loss:.3f} perplexity {math.exp(min(loss, 50)):.1f} "
+            f"{speed:,.0f} tokens/s ETA {tqdm.format_interval(left)}"
+        )
+
+    def _evaluate(self) -> None:
+        """Validates on the main process, and keeps the model if it is the best so far."""
+        if self._last_evaluated == self.step:
+            return
+        self._last_evaluated = self.step
+        if self.accelerator.is_main_process:
+            self.model.eval()
+            with torch.inference_mode():
+                found = self.evaluate(self.model)
+            record = self._record(split="valid", **found)
+            if record["loss"] < self.best.get("loss", math.inf):
+                self.best = record
+                self.save_best(self.model, record)
+            tqdm.write(
+                f"step {self.step}: validation loss {record['loss']:.4f}, perplexity {record['perplexity']:.2f}"
+                f"{' (best)' if self.best is record else ''}",
+                file=sys.stderr,
+            )
+        self.accelerator.wait_for_everyone()
+        self.model.train()
+        self._mark = (time.perf_counter(), self._tokens)
+
+    def _record(self, **values) -> dict:
+        epoch = self.epoch + self.index / max(1, self._plan_length)
+        record = {"step": self.step, "epoch": round(epoch, 4), **values}
+        record["loss"] = round(values["loss"], 6)
+        record["perplexity"] = round(math.exp(min(values["loss"], 50)), 4)
+        record["minutes"] = round(self._seconds / 60, 2)
+        if self.accelerator.is_main_process:
+            append_json_line(self.output / LOG_NAME, record)
+            self.accelerator.log(
+                {f"{values['split']}/{k}": v for k, v in record.items() if isinstance(v, (int, float))},
+                step=self.step,
+            )
+        return record
+
+    def save_checkpoint(self) -> None:
+        """Writes weights, optimizer and place in the schedule to `output/checkpoint`, in one step; no pickle."""
+        self.accelerator.wait_for_everyone()
+        if not self.accelerator.is_main_process:
+            return
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self._optimizer.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{key}.{name}"] = value
+        scaler = self.accelerator.scaler
+        state = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "index": self.index,
+            "seconds": self._seconds,
+            "tokens": self._tokens,
+            "best": self.best,
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "identity": self.identity,
+        }
+        with replaced_folder(self.output / CHECKPOINT_NAME) as fresh:
+            tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+            save_file(tensors, fresh / "state.safetensors")
+            write_text(fresh / "state.json", json.dumps(state, ensure_ascii=False, indent=2) + "\n")
+
+    def load_checkpoint(self) -> None:
+        """Goes back to the state that `save_checkpoint` wrote.
+
+        Raises:
+            CheckpointError: there is none, it is damaged, or it belongs to a training with other settings.
+        """
+        folder = self.output / CHECKPOINT_NAME
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")
+        state = read_json(folder / "state.json", dict)
+        different = [key for key, value in self.identity.items() if state.get("identity", {}).get(key) != value]
+        if different:
+            raise CheckpointError(
+                f"{folder} was made with other settings ({', '.join(different)}): "
+                f"given {[self.identity[key] for key in different]}, "
+                f"saved {[state.get('identity', {}).get(key) for key in different]}; give the same or start anew"
+            )
+        try:
+            tensors = load_file(folder / "state.safetensors")
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{folder / 'state.safetensors'} cannot be read ({error})") from error
+        self.model.load_state_dict({n[6:]: t for n, t in tensors.items() if n.startswith("model.")})
+        raw = self._optimizer.optimizer
+        for name, parameter in self.model.named_parameters():
+            own = {key: tensors.get(f"optimizer.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
+            if all(value is not None for value in own.values()):
+                step_device = parameter.device if parameter.is_cuda else "cpu"
+                raw.state[parameter] = {
+                    key: value.to(step_device if key == "step" else parameter.device) for key, value in own.items()
+                }
+        if self.accelerator.scaler is not None and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.step, self.epoch, self.index = state["step"], state["epoch"], state["index"]
+        self._seconds, self._tokens, self.best = state["seconds"], state["tokens"], state["best"]
+        self._last_evaluated = -1
+        if self.accelerator.is_main_process:
+            self._cut_log()
+
+    def _cut_log(self) -> None:
+        """Drops log lines from after the checkpoint: they will be written again."""
+        path = self.output / LOG_NAME
+        lines = [record for record in read_json_lines(path) if record.get("step", 0) <= self.step]
+        write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in lines))
+
+    def remove_checkpoint(self) -> None:
+        """Deletes the checkpoint of a finished training."""
+        if self.accelerator.is_main_process:
+            shutil.rmtree(self.output / CHECKPOINT_NAME, ignore_errors=True)
