@@ -37,9 +37,18 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--corpus", default="tang", help="tang, song, a .txt/.json/.jsonl file, a folder, or a Hub data set id")
+    add(
+        "--corpus",
+        default="tang",
+        help="tang, song, a .txt/.json/.jsonl file, a folder, or a Hub data set id",
+    )
     add("--exclude", nargs="*", default=[], metavar="FILE", help="poems to keep out, with their near-copies")
-    add("--preset", choices=["auto", *PRESETS], default="auto", help="model and recipe; auto: by what is found")
+    add(
+        "--preset",
+        choices=["auto", *PRESETS],
+        default="auto",
+        help="model and recipe; auto: by what is found",
+    )
     add("--output", type=Path, default=Path("runs/tang-lstm"), help="folder of the model")
     add("--init-from", metavar="MODEL", help="start from the weights of this model (a folder or Hub id)")
     add("--resume", action="store_true", help="go on with an interrupted training in --output")
@@ -52,10 +61,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--num-layers", type=int, help="LSTM layers (default: the preset's)")
     add("--limit", type=int, metavar="N", help="train on the first N poems only")
     add("--seed", type=int, default=0, help="of weights, batches and dropout")
-    add("--precision", choices=["auto", "no", "bf16", "fp16"], default="auto", help="auto: the fastest that works")
+    add(
+        "--precision",
+        choices=["auto", "no", "bf16", "fp16"],
+        default="auto",
+        help="auto: the fastest that works",
+    )
     add("--cpu", action="store_true", help="leave a GPU alone")
     add("--push-to-hub", metavar="USER/NAME", help="push the best model there at the end")
-    add("--report-to", choices=["none", "tensorboard", "trackio", "wandb"], default="none", help="also log there")
+    add(
+        "--report-to",
+        choices=["none", "tensorboard", "trackio", "wandb"],
+        default="none",
+        help="also log there",
+    )
     return parser.parse_args(arguments)
 
 
@@ -63,7 +82,11 @@ def keep_freed_memory() -> None:
     """Lets glibc reuse freed buffers instead of giving each back: 1.4 times the tokens/s on a CPU."""
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        for option, value in ((-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 1 << 28)):  # mmap, trim, top pad: malloc.h
+        for option, value in (
+            (-3, 1 << 30),
+            (-1, (1 << 31) - 1),
+            (-2, 1 << 28),
+        ):  # mmap, trim, top pad: malloc.h
             mallopt(option, value)
 
 
@@ -145,7 +168,10 @@ def run(options: argparse.Namespace) -> int:
         output.mkdir(parents=True, exist_ok=True)
         for name in (LOG_NAME, "samples.jsonl", "metrics.json", "README.md"):  # they speak of another model
             (output / name).unlink(missing_ok=True)
-        write_text(output / "corpus_report.json", json.dumps(asdict(corpus.report), ensure_ascii=False, indent=2) + "\n")
+        write_text(
+            output / "corpus_report.json",
+            json.dumps(asdict(corpus.report), ensure_ascii=False, indent=2) + "\n",
+        )
     accelerator.wait_for_everyone()
 
     batches = PoemBatches(
@@ -167,9 +193,14 @@ def run(options: argparse.Namespace) -> int:
         for start in SAMPLE_STARTS:
             if all(character in tokenizer for character in start):
                 poem = model.generate(start, seed=SAMPLE_SEED)
-                sample = {"step": record["step"], "epoch": record["epoch"], "perplexity": record["perplexity"]}
+                sample = {
+                    "step": record["step"],
+                    "epoch": record["epoch"],
+                    "perplexity": record["perplexity"],
+                }
                 append_json_line(
-                    output / "samples.jsonl", sample | {"start": start, "seed": SAMPLE_SEED, "text": poem.text}
+                    output / "samples.jsonl",
+                    sample | {"start": start, "seed": SAMPLE_SEED, "text": poem.text},
                 )
         tqdm_write(read_json_lines(output / "samples.jsonl")[-1]["text"])
 

@@ -1,0 +1,55 @@
+"""A character-level LSTM that writes Tang poems.
+
+    >>> from poet_model import PoetModel
+    >>> print(PoetModel.from_pretrained("assets/tang-lstm").generate("春"))
+
+Names are loaded when they are first used: the tokenizer, the configuration and prosody need no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "PoetModel": "model",
+    "PoetConfig": "config",
+    "PoetTokenizer": "tokenizer",
+    "GenerationConfig": "generation",
+    "Poem": "generation",
+    "PoetError": "errors",
+    "InvalidValueError": "errors",
+    "UnknownCharacterError": "errors",
+    "CorpusError": "errors",
+    "CheckpointError": "errors",
+    "HubError": "errors",
+}
+__all__ = sorted(_MODULE_OF)
+
+if TYPE_CHECKING:
+    from .config import PoetConfig
+    from .errors import (
+        CheckpointError,
+        CorpusError,
+        HubError,
+        InvalidValueError,
+        PoetError,
+        UnknownCharacterError,
+    )
+    from .generation import GenerationConfig, Poem
+    from .model import PoetModel
+    from .tokenizer import PoetTokenizer
+
+
+def __getattr__(name: str):
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})

@@ -82,9 +82,19 @@ class PoemBatches:
             kept = rng.random((len(self.rows), 3)) >= self.header.field
             kept &= rng.random((len(self.rows), 1)) >= self.header.all
         streams, first_scored = [], []
-        for (form, author, title, body), (with_form, with_author, with_title) in zip(self.rows, kept, strict=True):
+        for (form, author, title, body), (with_form, with_author, with_title) in zip(
+            self.rows, kept, strict=True
+        ):
             title = title if with_title else []
-            stream = [BOS, *(form if with_form else []), SEP, *(author if with_author else []), SEP, *title, SEP]
+            stream = [
+                BOS,
+                *(form if with_form else []),
+                SEP,
+                *(author if with_author else []),
+                SEP,
+                *title,
+                SEP,
+            ]
             first_scored.append(len(stream) - (len(title) + 1 if title and self.score_title else 0))
             streams.append(stream + body)
         lengths = np.array([len(stream) - 1 for stream in streams])
@@ -124,7 +134,9 @@ class Epoch:
         self._targets = torch.as_tensor(targets, device=device)
         self._starts, self._lengths, self._plan, self._device = starts, lengths, plan, device
         self.num_tokens = int(lengths.sum())
-        self.num_targets = int((targets != IGNORE).sum()) - len(lengths)  # the last token of a row predicts nothing
+        self.num_targets = int((targets != IGNORE).sum()) - len(
+            lengths
+        )  # the last token of a row predicts nothing
 
     def __len__(self) -> int:
         return len(self._plan)

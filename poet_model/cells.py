@@ -38,7 +38,9 @@ class LSTMStack(nn.Module):
         output_dropout: float = 0.0,
     ):
         super().__init__()
-        self.layers = nn.ModuleList(nn.LSTM(hidden_size, hidden_size, batch_first=True) for _ in range(num_layers))
+        self.layers = nn.ModuleList(
+            nn.LSTM(hidden_size, hidden_size, batch_first=True) for _ in range(num_layers)
+        )
         rates = [input_dropout, *[layer_dropout] * (num_layers - 1), output_dropout]
         self.dropouts = nn.ModuleList(map(LockedDropout, rates))
 

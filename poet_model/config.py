@@ -46,7 +46,9 @@ class PoetConfig:
         for name in ("input_dropout", "layer_dropout", "output_dropout"):
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 <= value < 1:
-                raise InvalidValueError(f"{name} must be a number from 0 up to (not including) 1, got {value!r}")
+                raise InvalidValueError(
+                    f"{name} must be a number from 0 up to (not including) 1, got {value!r}"
+                )
 
     @property
     def num_parameters(self) -> int:
@@ -71,7 +73,12 @@ class PoetConfig:
             raise CheckpointError(
                 f"{path}: format_version is {version!r}, this program reads {FORMAT_VERSION}; update poet_model"
             )
-        for name in ("architectures", "auto_map", "dtype", "transformers_version"):  # other libraries' own notes
+        for name in (
+            "architectures",
+            "auto_map",
+            "dtype",
+            "transformers_version",
+        ):  # other libraries' own notes
             record.pop(name, None)
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):

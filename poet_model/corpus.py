@@ -107,7 +107,9 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
     if source not in sources.NAMED_SOURCES:
         report.source = source
     poems = clean(sources.read_source(source), report, is_traditional=source in sources.NAMED_SOURCES)
-    excluded = clean((raw for path in exclude for raw in sources.read_source(path)), CorpusReport(), min_characters=1)
+    excluded = clean(
+        (raw for path in exclude for raw in sources.read_source(path)), CorpusReport(), min_characters=1
+    )
     corpus = split(poems, excluded, report)
     if not corpus.splits["train"]:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items()) or "it is empty"

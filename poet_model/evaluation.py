@@ -66,7 +66,9 @@ def score(model, poems: Sequence[PoemRecord], *, with_title: bool = False, max_t
         score_title=with_title,
         device=device,
     )
-    ends = torch.tensor([model.tokenizer.ids[c] for c in "，。" if c in model.tokenizer] + [EOS], device=device)
+    ends = torch.tensor(
+        [model.tokenizer.ids[c] for c in "，。" if c in model.tokenizer] + [EOS], device=device
+    )
     nats = hanzi_nats = 0.0
     tokens = hanzi = 0
     for inputs, targets in batches.epoch(0):
@@ -74,7 +76,9 @@ def score(model, poems: Sequence[PoemRecord], *, with_title: bool = False, max_t
         targets = targets.flatten()
         scored = targets != IGNORE
         targets = targets[scored]
-        losses = F.cross_entropy(model.project(states.flatten(0, 1)[scored]).float(), targets, reduction="none")
+        losses = F.cross_entropy(
+            model.project(states.flatten(0, 1)[scored]).float(), targets, reduction="none"
+        )
         losses = losses.double() + (targets == UNK) * math.log(UNKNOWN_CHOICES)
         of_hanzi = ~torch.isin(targets, ends)
         nats, tokens = nats + losses.sum().item(), tokens + len(targets)

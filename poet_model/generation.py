@@ -224,7 +224,9 @@ class Request:
             if not isinstance(value, str):
                 raise InvalidValueError(f"{name} must be text, got {value!r}")
         given = [name for name, value in overrides.items() if value is not None]
-        if unknown := [name for name in given if name not in {field.name for field in fields(GenerationConfig)}]:
+        if unknown := [
+            name for name in given if name not in {field.name for field in fields(GenerationConfig)}
+        ]:
             raise InvalidValueError(f"there is no setting {unknown[0]!r} for writing a poem")
         config = replace(defaults, **{name: overrides[name] for name in given})
         if seed is None:
@@ -254,7 +256,10 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
         First the start's characters, then for each step the new ones: (poem, character, log-probability).
     """
     tokenizer, config, device = model.tokenizer, request.config, model.embedding.weight.device
-    filters: list[LogitFilter] = [OnlyPoemCharacters(tokenizer, device), WholeLines(tokenizer, config.max_length)]
+    filters: list[LogitFilter] = [
+        OnlyPoemCharacters(tokenizer, device),
+        WholeLines(tokenizer, config.max_length),
+    ]
     rngs = [np.random.default_rng(request.seed + index) for index in range(num_poems)]
     header = tokenizer.encode_header(request.title, request.author, request.form)
     prompt = torch.tensor([header + tokenizer.encode_characters(request.start)], device=device)

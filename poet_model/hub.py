@@ -43,8 +43,13 @@ def find_folder(
     if Path(name_or_path).expanduser().is_dir():
         raise CheckpointError(f"{local} has no config.json; a model folder has {', '.join(REQUIRED_FILES)}")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     name = str(name_or_path)
     prefix = f"{subfolder.strip('/')}/" if subfolder else ""
@@ -63,7 +68,9 @@ def find_folder(
             f"{name!r} is neither a folder on this machine nor a possible Hub name such as user/tang-lstm"
         ) from error
     except RevisionNotFoundError as error:
-        raise HubError(f"{name} has no revision {revision!r}; give a branch, a tag or a commit of it") from error
+        raise HubError(
+            f"{name} has no revision {revision!r}; give a branch, a tag or a commit of it"
+        ) from error
     except RepositoryNotFoundError as error:
         raise HubError(
             f"{name!r} is no folder here, and no model of that name is on the Hub for you: check the spelling; "
@@ -83,7 +90,9 @@ def find_folder(
 
 def _checked(folder: Path) -> Path:
     if missing := [name for name in REQUIRED_FILES if not (folder / name).is_file()]:
-        raise CheckpointError(f"{folder} is no whole model: {', '.join(missing)} is missing; save or download it again")
+        raise CheckpointError(
+            f"{folder} is no whole model: {', '.join(missing)} is missing; save or download it again"
+        )
     return folder
 
 
@@ -131,5 +140,7 @@ def push_folder(
         for tag in tags or ():
             api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise HubError(f"{repo_id!r} could not be pushed: {error}; check the name and `hf auth whoami`") from error
+        raise HubError(
+            f"{repo_id!r} could not be pushed: {error}; check the name and `hf auth whoami`"
+        ) from error
     return str(commit)

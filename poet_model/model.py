@@ -38,12 +38,18 @@ class PoetModel(nn.Module):
     ):
         super().__init__()
         if config.vocab_size != len(tokenizer):
-            raise InvalidValueError(f"config.vocab_size is {config.vocab_size}, the tokenizer has {len(tokenizer)} ids")
+            raise InvalidValueError(
+                f"config.vocab_size is {config.vocab_size}, the tokenizer has {len(tokenizer)} ids"
+            )
         self.config, self.tokenizer = config, tokenizer
         self.generation_config = generation_config or GenerationConfig()
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.lstm = LSTMStack(
-            config.hidden_size, config.num_layers, config.input_dropout, config.layer_dropout, config.output_dropout
+            config.hidden_size,
+            config.num_layers,
+            config.input_dropout,
+            config.layer_dropout,
+            config.output_dropout,
         )
         self.bias = nn.Parameter(torch.empty(config.vocab_size))
         self._cells: tuple[tuple, StackedCells] | None = None
@@ -159,7 +165,10 @@ class PoetModel(nn.Module):
             self.config.save(fresh)
             self.tokenizer.save(fresh)
             self.generation_config.save(fresh)
-            state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in self.state_dict().items()}
+            state = {
+                name: value.detach().to("cpu", dtype).contiguous()
+                for name, value in self.state_dict().items()
+            }
             save_file(state, fresh / WEIGHTS_NAME, metadata={"format": "pt"})
         if push_to_hub:
             hub.push_folder(folder, push.pop("repo_id", Path(folder).name), **push)
@@ -224,7 +233,9 @@ class PoetModel(nn.Module):
         weights = _read_weights(folder / WEIGHTS_NAME, model)
         wanted = _dtype(dtype, next(iter(weights.values())).dtype)
         target = torch.device("cpu" if device is None else device)
-        model.load_state_dict({name: value.to(target, wanted) for name, value in weights.items()}, assign=True)
+        model.load_state_dict(
+            {name: value.to(target, wanted) for name, value in weights.items()}, assign=True
+        )
         return model.requires_grad_(True).eval()
 
 
@@ -249,7 +260,9 @@ def _dtype(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype
         return on_disk
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise InvalidValueError(f"dtype must be a floating-point torch.dtype, its name or 'auto', got {dtype!r}")
+        raise InvalidValueError(
+            f"dtype must be a floating-point torch.dtype, its name or 'auto', got {dtype!r}"
+        )
     return found
 
 
@@ -281,5 +294,7 @@ def _read_weights(path: Path, model: PoetModel) -> dict[str, torch.Tensor]:
         ) from error
     for name, value in weights.items():
         if not value.is_floating_point() or not value.isfinite().all():
-            raise CheckpointError(f"{path}: {name} holds numbers that are no weights ({value.dtype}, not all finite)")
+            raise CheckpointError(
+                f"{path}: {name} holds numbers that are no weights ({value.dtype}, not all finite)"
+            )
     return weights

@@ -6,7 +6,12 @@ import re
 
 LINE_ENDS = "，。"
 FORMS = ("五絕", "七絕", "五律", "七律")
-_FORM_OF_SHAPE = {(4, 5): "五絕", (4, 7): "七絕", (8, 5): "五律", (8, 7): "七律"}  # (lines, characters a line)
+_FORM_OF_SHAPE = {
+    (4, 5): "五絕",
+    (4, 7): "七絕",
+    (8, 5): "五律",
+    (8, 7): "七律",
+}  # (lines, characters a line)
 
 
 def split_lines(text: str) -> list[str]:

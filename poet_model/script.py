@@ -40,7 +40,9 @@ def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> l
 def fold_punctuation(text: str) -> str:
     """Half-width and modern punctuation as the `，` and `。` of the corpus; spaces and control characters go."""
     text = unicodedata.normalize("NFC", text).translate(_PUNCTUATION)
-    return "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE and not _is_variation_selector(c))
+    return "".join(
+        c for c in text if unicodedata.category(c) not in _INVISIBLE and not _is_variation_selector(c)
+    )
 
 
 def _is_variation_selector(character: str) -> bool:
@@ -76,7 +78,9 @@ class TraditionalScript:
 
     def variants(self, character: str) -> list[str]:
         """Known characters with the same simplified form, most frequent first."""
-        return [c for c in self._forms.get(characterwise(to_simplified, [character])[0], []) if c != character]
+        return [
+            c for c in self._forms.get(characterwise(to_simplified, [character])[0], []) if c != character
+        ]
 
     def convert(self, text: str) -> str:
         """The text in the vocabulary's characters; what has no known form stays as it is.
@@ -96,4 +100,3 @@ class TraditionalScript:
         if character not in self._known and is_hanzi(character):
             return next(iter(self.variants(character)), character)
         return character
-

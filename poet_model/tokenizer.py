@@ -37,12 +37,16 @@ class PoetTokenizer:
         self.characters = tuple(characters)
         bad = [c for c in self.characters if len(c) != 1]
         if bad or len(set(self.characters)) != len(self.characters):
-            raise InvalidValueError(f"a vocabulary needs single, distinct characters; wrong: {bad[:5] or 'twice'}")
+            raise InvalidValueError(
+                f"a vocabulary needs single, distinct characters; wrong: {bad[:5] or 'twice'}"
+            )
         self.tokens = (*SPECIAL_TOKENS, *self.characters)
         self.ids = {token: index for index, token in enumerate(self.tokens)}
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str], min_count: int = 2, required: Iterable[str] = ()) -> PoetTokenizer:
+    def from_texts(
+        cls, texts: Iterable[str], min_count: int = 2, required: Iterable[str] = ()
+    ) -> PoetTokenizer:
         """Characters seen at least `min_count` times and the required ones; most frequent first, ties by code point."""
         counts: Counter[str] = Counter()
         for text in texts:
@@ -111,7 +115,10 @@ class PoetTokenizer:
         tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS])
         write_text(Path(folder) / TOKENIZER_NAME, tokenizer.to_str(pretty=True) + "\n")
         specials = {f"{token.strip('<>')}_token": token for token in SPECIAL_TOKENS}
-        record = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False} | specials
+        record = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "clean_up_tokenization_spaces": False,
+        } | specials
         write_text(Path(folder) / TOKENIZER_CONFIG_NAME, json.dumps(record, indent=2) + "\n")
 
     @classmethod

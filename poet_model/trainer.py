@@ -78,7 +78,9 @@ class TrainingConfig:
         """The learning rate at a share (0 to 1) of the training."""
         if progress < self.warmup:
             return self.learning_rate * (progress / self.warmup * 0.99 + 0.01)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+        return (
+            self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+        )
 
 
 class EpochSource(Protocol):
@@ -143,7 +145,10 @@ class Trainer:
         self.model = model
         matrices = [p for p in model.parameters() if p.ndim > 1]
         vectors = [p for p in model.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        groups = [
+            {"params": matrices, "weight_decay": config.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
         self._loss, self._optimizer = self.accelerator.prepare(NextCharacterLoss(model), optimizer)
         self.step = self.epoch = self.index = 0
@@ -160,7 +165,9 @@ class Trainer:
             Interrupted: asked to stop; the checkpoint holds everything needed to go on.
             CheckpointError: the loss is no longer a number.
         """
-        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             self._train()
         finally:
@@ -192,7 +199,9 @@ class Trainer:
                 plan = self.batches.epoch(self.epoch)
                 self._plan_length = len(plan)
                 while self.index < len(plan):
-                    progress, stop = self._agree((self.epoch + self.index / len(plan)) / config.epochs, started)
+                    progress, stop = self._agree(
+                        (self.epoch + self.index / len(plan)) / config.epochs, started
+                    )
                     if stop:
                         self.save_checkpoint()
                         if not self.best:  # leave a model that can be loaded, however early it is
@@ -231,7 +240,11 @@ class Trainer:
 
     def _train_batch(self, batch: Batch, rate: float) -> None:
         config, accelerator = self.config, self.accelerator
-        rank, ranks, parts = accelerator.process_index, accelerator.num_processes, config.gradient_accumulation_steps
+        rank, ranks, parts = (
+            accelerator.process_index,
+            accelerator.num_processes,
+            config.gradient_accumulation_steps,
+        )
         # Dropout is seeded anew each step: nothing of a generator's state need be kept to resume exactly.
         torch.manual_seed(int(np.random.SeedSequence([config.seed, self.step, rank]).generate_state(1)[0]))
         num_targets = int((batch.targets != IGNORE).sum())
@@ -243,7 +256,9 @@ class Trainer:
             if not len(inputs):  # fewer rows than processes: join in with a row that scores nothing
                 inputs, targets = batch.inputs[:1], torch.full_like(batch.targets[:1], IGNORE)
             if config.input_mask:
-                inputs = inputs.masked_fill(torch.rand(inputs.shape, device=inputs.device) < config.input_mask, UNK)
+                inputs = inputs.masked_fill(
+                    torch.rand(inputs.shape, device=inputs.device) < config.input_mask, UNK
+                )
             if part < parts - 1:
                 with accelerator.no_sync(self._loss):
                     total = total + self._backward(inputs, targets, num_targets)
@@ -356,7 +371,9 @@ class Trainer:
         if not folder.is_dir():
             raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")
         state = read_json(folder / "state.json", dict)
-        different = [key for key, value in self.identity.items() if state.get("identity", {}).get(key) != value]
+        different = [
+            key for key, value in self.identity.items() if state.get("identity", {}).get(key) != value
+        ]
         if different:
             raise CheckpointError(
                 f"{folder} was made with other settings ({', '.join(different)}): "
@@ -374,7 +391,8 @@ class Trainer:
             if all(value is not None for value in own.values()):
                 step_device = parameter.device if parameter.is_cuda else "cpu"
                 raw.state[parameter] = {
-                    key: value.to(step_device if key == "step" else parameter.device) for key, value in own.items()
+                    key: value.to(step_device if key == "step" else parameter.device)
+                    for key, value in own.items()
                 }
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
