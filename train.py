@@ -1,4 +1,4 @@
-"""python train.py: corpus -> tokenizer -> model -> Trainer -> a folder that PoetModel.from_pretrained reads."""
+"""python train.py: corpus -> tokenizer -> model -> Trainer -> a folder for PoetModel.from_pretrained."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SAMPLE_SEED = 7
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line; `None` means sys.argv."""
     parser = argparse.ArgumentParser(
-        description="Trains a character-level LSTM that writes Tang poems. Without arguments: the Tang corpus, "
-        "the preset that fits this machine, into runs/tang-lstm.",
+        description="Trains a character-level LSTM that writes Tang poems. Without arguments: "
+        "the Tang corpus, the preset that fits this machine, into runs/tang-lstm.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -232,22 +232,39 @@ def run(options: argparse.Namespace) -> int:
     finally:
         accelerator.end_training()
     if accelerator.is_main_process:
+        made_by = {
+            "preset": preset,
+            "precision": precision,
+            "processes": accelerator.num_processes,
+            "machine": evaluation.machine(),
+            **{f"{name}s": best[name] for name in ("step", "epoch")},
+            "minutes": best["minutes"],
+            "recipe": asdict(config),
+        }
+        finish(options, made_by, corpus, accelerator.device)
         trainer.remove_checkpoint()
-        finish(options, output, best, corpus)
     return 0
 
 
-def tqdm_write(text: str) -> None:
-    """Prints a line above the progress bar."""
-    from tqdm import tqdm
+def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
+    """Measures the best model, writes its metrics and card, pushes it if asked to, and says how to use it."""
+    from poet_model import evaluation
+    from poet_model.hub import push_folder
+    from poet_model.model import PoetModel
 
-    tqdm.write(text, file=sys.stderr)
-
-
-def finish(options: argparse.Namespace, output: Path, best: dict, corpus) -> None:
-    """Says what was made and how to use it."""
-    print(f"\nbest validation perplexity {best['perplexity']:.2f} (step {best['step']}); saved in {output}")
-    print(f'\n    PoetModel.from_pretrained("{output.as_posix()}").generate("春")\n')
+    print("\nmeasuring the best model …", flush=True)
+    model = PoetModel.from_pretrained(options.output, device=device)
+    measured = evaluation.measure(model, corpus) | {"training": made_by}
+    command = evaluation.command_line("python train.py", sys.argv[1:])
+    metrics = evaluation.update_folder(options.output, measured, training=command)
+    for split, found in metrics["perplexity"].items():
+        print(f"{split:<18} perplexity {found['perplexity']:.2f} over {found['tokens']:,} tokens")
+    poems = metrics["poems"]
+    print(f"equal lines in {poems['free']['equal_lines']} of {poems['free']['poems']} poems, nothing given")
+    print(f"form kept in {poems['with_form']['kept']} of {poems['with_form']['poems']} poems that name one")
+    if options.push_to_hub:
+        print("pushed:", push_folder(options.output, options.push_to_hub))
+    print(f'\n    PoetModel.from_pretrained("{options.output.as_posix()}").generate("春")\n')
 
 
 if __name__ == "__main__":

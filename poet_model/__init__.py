@@ -26,7 +26,19 @@ _MODULE_OF = {
     "CheckpointError": "errors",
     "HubError": "errors",
 }
-__all__ = sorted(_MODULE_OF)
+__all__ = [
+    "CheckpointError",
+    "CorpusError",
+    "GenerationConfig",
+    "HubError",
+    "InvalidValueError",
+    "Poem",
+    "PoetConfig",
+    "PoetError",
+    "PoetModel",
+    "PoetTokenizer",
+    "UnknownCharacterError",
+]
 
 if TYPE_CHECKING:
     from .config import PoetConfig

@@ -1,0 +1,64 @@
+"""metrics.json + model_card.md -> README.md of a model folder; figures for the page. Measures nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .errors import CheckpointError
+from .files import read_json, write_text
+
+METRICS_NAME = "metrics.json"
+CARD_NAME = "README.md"
+TEMPLATE = Path(__file__).resolve().parent.parent / "model_card.md"
+_FIGURE = re.compile(r"\{\{([\w.-]+)(?:\|([^}]*))?\}\}")  # {{section.name}} or {{section.name|format}}
+
+
+def render(template: str, metrics: dict) -> str:
+    """Puts figures into a template: `{{perplexity.valid.tokens|,}}` is formatted as Python formats.
+
+    A line with a figure that was not measured is left out; there is no other way for a card to lack one.
+    """
+    return "".join(
+        _FIGURE.sub(lambda match: format(_find(metrics, match[1]), match[2] or ""), line)
+        for line in template.splitlines(keepends=True)
+        if all(_find(metrics, name) is not None for name, _ in _FIGURE.findall(line))
+    )
+
+
+def _find(metrics: dict, name: str):
+    value = metrics
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def write_card(folder: str | Path, template: Path = TEMPLATE) -> None:
+    """Renders the card of a model folder from its `metrics.json`."""
+    if not template.is_file():
+        raise CheckpointError(f"{template} is missing: the card's text stands at the root of the project")
+    text = render(template.read_text(encoding="utf-8"), read_metrics(folder))
+    write_text(Path(folder) / CARD_NAME, text)
+
+
+def read_metrics(folder: str | Path) -> dict:
+    """The content of `metrics.json`; {} if the model has none."""
+    path = Path(folder) / METRICS_NAME
+    return read_json(path, dict) if path.is_file() else {}
+
+
+def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
+    """Names and values of the figures for the page: only those that were measured."""
+    metrics = read_metrics(folder) | {"num_parameters": num_parameters}
+    rows = (
+        ("參數 Parameters", "{{num_parameters|,}}"),
+        ("結構 Architecture", "{{model.num_layers}} × LSTM {{model.hidden_size}}"),
+        ("語料 Corpus", "{{corpus.kept|,}} 首 poems · {{corpus.source}}"),
+        ("字彙 Vocabulary", "{{model.vocab_size|,}}"),
+        ("驗證困惑度 Validation perplexity", "{{perplexity.valid.perplexity|.1f}}"),
+        ("測試困惑度 Test perplexity", "{{perplexity.test.perplexity|.1f}}"),
+        ("齊言 Equal lines, free", "{{poems.free.equal_lines}} / {{poems.free.poems}}"),
+        ("守體 Form kept, when named", "{{poems.with_form.kept}} / {{poems.with_form.poems}}"),
+    )
+    rendered = ((name, render(value, metrics)) for name, value in rows)
+    return [(name, value) for name, value in rendered if value]

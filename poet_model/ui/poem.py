@@ -1,0 +1,85 @@
+"""The poem on the page: vertical lines, seal and advice, as HTML whose every character is escaped."""
+
+from __future__ import annotations
+
+from html import escape
+
+from ..errors import InvalidValueError, PoetError, UnknownCharacterError
+from ..prosody import form_of, split_lines
+from ..script import is_hanzi, to_simplified
+
+MAX_START = 40
+SIMPLIFIED = "簡體"
+
+
+def poem_html(text: str, given: int, seed: int, script: str, is_finished: bool = True) -> str:
+    """A poem, or as much of it as is written, set from right to left.
+
+    Args:
+        text: the poem in traditional script.
+        given: how many of its first characters the reader gave: they are coloured.
+        seed: shown beside the seal.
+        script: `簡體` shows simplified characters.
+    """
+    is_simplified = script == SIMPLIFIED
+    shown = to_simplified(text) if is_simplified else text
+    if len(shown) != len(text):  # no phrase of OpenCC's does that today; if one does, colour nothing
+        given = 0
+    paragraphs, position = [], 0
+    for line in split_lines(shown):
+        own = max(0, min(given - position, len(line)))
+        head = f'<span class="given">{escape(line[:own])}</span>' if own else ""
+        paragraphs.append(f"<p>{head}{escape(line[own:])}</p>")
+        position += len(line)
+    form = form_of(text)
+    form = to_simplified(form) if is_simplified else form
+    seal = '<span class="seal" aria-hidden="true">唐詩</span>'
+    colophon = f"{seal}<span>{escape(form or '詩')} · 種子 seed {seed}</span>"
+    size = " long" if len(paragraphs) > 8 or len(text) > 70 else ""
+    language = "zh-Hans" if is_simplified else "zh-Hant"
+    return (
+        f'<div class="sheet"><div class="scroll"><div class="poem{size}" lang="{language}" '
+        f'data-finished="{str(is_finished).lower()}">{"".join(paragraphs)}</div></div>'
+        f'<div class="colophon">{colophon}</div></div>'
+    )
+
+
+def plain_text(text: str, script: str) -> str:
+    """The poem as text to copy, a couplet a line."""
+    shown = to_simplified(text) if script == SIMPLIFIED else text
+    return shown.replace("。", "。\n").rstrip("\n")
+
+
+def notice_html(message: str = "", is_advice: bool = False) -> str:
+    """One line under the poem that a screen reader speaks."""
+    kind = "notice advice" if is_advice else "notice"
+    return f'<p class="{kind}" role="status">{escape(message)}</p>'
+
+
+def check_start(start: str) -> str:
+    """What is wrong with a start, in both languages; '' if it can be tried."""
+    letters = "".join(start.split())
+    if len(letters) > MAX_START:
+        return (
+            f"起首有 {len(letters)} 字，最多 {MAX_START} 字，請只留一兩句。 "
+            f"The start has {len(letters)} characters; {MAX_START} at most: keep a line or two."
+        )
+    if letters and not any(is_hanzi(c) for c in letters):
+        return (
+            "起首請用漢字，例如「春」「明月」；留空也可以。 "
+            "Begin with Chinese characters, such as 春 or 明月, or leave it empty."
+        )
+    return ""
+
+
+def advice(error: PoetError) -> str:
+    """An error of ours as one plain sentence in both languages."""
+    if isinstance(error, UnknownCharacterError):
+        others = "".join(f"「{c}」" for c in error.suggestions)
+        return (
+            f"這個模型沒學過「{error.character}」，不妨試試{others}。 "
+            f"The model never saw {error.character}; try one of these instead."
+        )
+    if isinstance(error, InvalidValueError):
+        return f"這樣寫不了：{error}"
+    return str(error)
