@@ -66,19 +66,19 @@ class PoetConfig:
         """Reads `config.json` from `folder`; every field must be there and none may be unknown."""
         path = Path(folder) / CONFIG_NAME
         record = read_json(path, dict)
-        if record.pop("model_type", None) != MODEL_TYPE:
-            raise CheckpointError(f"{path}: model_type is not {MODEL_TYPE!r}; this is not a model of ours")
+        model_type = record.pop("model_type", None)
+        if model_type != MODEL_TYPE:
+            raise CheckpointError(
+                f"{path}: model_type is {model_type!r}, expected {MODEL_TYPE!r}; "
+                "this folder holds a model of another kind"
+            )
         version = record.pop("format_version", None)
         if version != FORMAT_VERSION:
             raise CheckpointError(
-                f"{path}: format_version is {version!r}, this program reads {FORMAT_VERSION}; update poet_model"
+                f"{path}: format_version is {version!r}, this program reads {FORMAT_VERSION}; "
+                "update poet_model"
             )
-        for name in (
-            "architectures",
-            "auto_map",
-            "dtype",
-            "transformers_version",
-        ):  # other libraries' own notes
+        for name in ("architectures", "auto_map", "dtype", "transformers_version"):  # other libraries' notes
             record.pop(name, None)
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from . import script, sources
@@ -19,8 +21,9 @@ from .sources import RawPoem, cache_folder
 SPLITS = ("train", "valid", "test")
 MIN_CHARACTERS = 10
 MAX_CHARACTERS = 4000  # the longest poem of 全唐诗 has 1,600; what is longer is not one poem
+MAX_RAW_CHARACTERS = 10_000  # notes included; they are slow to find where deeply nested
 MIN_SHARED_LINE = 4  # characters: 君不見 opens many poems that are no copies of each other
-_RULES_VERSION = 1  # part of the cache's key: raise it when cleaning, clustering or splitting changes
+_RULES_VERSION = 2  # part of the cache's key: raise it when cleaning, clustering or splitting changes
 
 _NOTES = re.compile(r"（[^（）]*）|\([^()]*\)|\{[^{}]*\}|〖[^〖〗]*〗")
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
@@ -40,7 +43,10 @@ class PoemRecord:
 
 @dataclass
 class CorpusReport:
-    """What was read, kept and dropped, and why; printed before training and saved beside the model."""
+    """What was read, kept and dropped, and why; printed before training and saved beside the model.
+
+    Every record read is counted once: `read == kept + excluded + sum(dropped.values())`.
+    """
 
     source: str = ""
     read: int = 0
@@ -49,6 +55,8 @@ class CorpusReport:
     converted_from_simplified: int = 0
     near_copies: int = 0
     excluded: int = 0
+    exclude_read: int = 0
+    exclude_dropped: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     characters: dict[str, int] = field(default_factory=dict)
     distinct_characters: int = 0
@@ -64,7 +72,8 @@ class CorpusReport:
             *((f"  dropped: {reason}", f"{count:,}") for reason, count in sorted(self.dropped.items())),
             ("converted from simplified", f"{self.converted_from_simplified:,}"),
             ("near-copies of another poem", f"{self.near_copies:,}"),
-            ("kept out by --exclude", f"{self.excluded:,}"),
+            ("kept out by --exclude", f"{self.excluded:,} ({self.exclude_read:,} records in its files)"),
+            *((f"  of these unusable: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
             ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),
             *(
                 (f"  {split}", f"{self.splits[split]:,} poems, {self.characters[split]:,} characters")
@@ -101,15 +110,11 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
     paths = [sources.locate(source), *map(sources.locate, exclude)]
     key = json.dumps([_RULES_VERSION, source, sources.fingerprint(paths)])
     cache = cache_folder() / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:16]}.jsonl"
-    if use_cache and cache.is_file():
-        return _read_cache(cache)
-    report = CorpusReport(source=f"{source} ({sources.NPM_PACKAGE}@{sources.NPM_VERSION})")
-    if source not in sources.NAMED_SOURCES:
-        report.source = source
+    if use_cache and (corpus := _read_cache(cache)):
+        return corpus
+    report = CorpusReport(source=sources.describe(source))
     poems = clean(sources.read_source(source), report, is_traditional=source in sources.NAMED_SOURCES)
-    excluded = clean(
-        (raw for path in exclude for raw in sources.read_source(path)), CorpusReport(), min_characters=1
-    )
+    excluded = [poem for path in exclude for poem in _read_excluded(path, report)]
     corpus = split(poems, excluded, report)
     if not corpus.splits["train"]:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items()) or "it is empty"
@@ -118,12 +123,27 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
             f"{report.excluded}); a poem is hanzi with ，。 and at least {MIN_CHARACTERS} characters"
         )
     if use_cache:
-        _write_cache(cache, corpus)
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no more
+            _write_cache(cache, corpus)
     return corpus
 
 
+def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
+    """The usable poems of a file to exclude, however short; drops are counted in `report`."""
+    own = CorpusReport()
+    poems = clean(sources.read_source(path), own, min_characters=1)
+    if not poems:
+        raise CorpusError(f"--exclude {path} holds no poem ({own.read} records read); give a file of poems")
+    report.exclude_read += own.read
+    for reason, count in own.dropped.items():
+        report.exclude_dropped[reason] = report.exclude_dropped.get(reason, 0) + count
+    return poems
+
+
 def clean_text(text: str) -> tuple[str, str]:
-    """The poem without notes and wrappers, lines ended by `，` and `。`; and why it must be dropped, or ''."""
+    """The poem without notes and wrappers, lines ended by `，` and `。`; and why it is dropped, or ''."""
+    if len(text) > MAX_RAW_CHARACTERS:
+        return "", f"over {MAX_CHARACTERS:,} characters"
     text = unwrap(text).translate(_FULL_STOPS)
     text = _REPEATED_ENDS.sub(lambda match: "。" if "。" in match[0] else "，", script.fold_punctuation(text))
     text = text.lstrip("，。")
@@ -132,7 +152,7 @@ def clean_text(text: str) -> tuple[str, str]:
     text = text.rstrip("，。") + "。"
     if len(text) > MAX_CHARACTERS:
         return "", f"over {MAX_CHARACTERS:,} characters"
-    if re.search("[□○〇●■◇?]", text):
+    if re.search("[□○〇●■◇]", text):
         return "", "lost characters (□, ○)"
     if re.search("[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]", text):
         return "", "digits or latin letters"
@@ -181,17 +201,26 @@ def clean(
 
 
 def _to_traditional(poems: list[PoemRecord], report: CorpusReport) -> list[PoemRecord]:
-    """Poems with more simplified-only than traditional-only characters, converted by phrase (OpenCC s2t)."""
-    characters = sorted({c for poem in poems for c in poem.text + poem.title})
+    """Poems in simplified script by phrase (OpenCC s2t), and simplified characters among traditional ones."""
+    characters = "".join(sorted({c for poem in poems for c in poem.text + poem.title + poem.author}))
     short = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
     full = dict(zip(characters, script.characterwise(script.to_traditional, characters), strict=True))
+    stray = {
+        c: full[c]
+        for c, is_one in zip(characters, script.is_only_simplified(characters), strict=True)
+        if is_one
+    }
     result: dict[str, PoemRecord] = {}
     for poem in poems:
-        simplified = sum(short[c] == c != full[c] for c in poem.text)
-        traditional = sum(short[c] != c for c in poem.text)
+        fields = (poem.text, poem.title, poem.author)
+        simplified = sum(short[c] == c != full[c] for c in "".join(fields))
+        traditional = sum(short[c] != c for c in "".join(fields))
         if simplified > traditional:
+            fields = tuple(map(script.to_traditional, fields))
+        else:
+            fields = tuple("".join(stray.get(c, c) for c in value) for value in fields)
+        if fields != (poem.text, poem.title, poem.author):
             report.converted_from_simplified += 1
-            fields = (script.to_traditional(value) for value in (poem.text, poem.title, poem.author))
             poem = PoemRecord(*fields, form=poem.form)
         if poem.text in result:
             report.dropped["the same text again"] = report.dropped.get("the same text again", 0) + 1
@@ -202,9 +231,9 @@ def _to_traditional(poems: list[PoemRecord], report: CorpusReport) -> list[PoemR
 def cluster(texts: list[str]) -> list[int]:
     """A cluster number a poem: near-copies share one.
 
-    Two poems are near-copies if they share at least half the lines of the shorter one, or two lines that are
-    neighbours in both. Lines are compared in simplified script, so that variant characters do not hide a copy;
-    lines under four characters do not count. The number is the index of the cluster's first poem.
+    Two poems are near-copies if they share at least half the lines of the shorter one, or two lines that
+    are neighbours in both. Lines are compared in simplified script, so that variant characters do not hide
+    a copy; lines under four characters do not count. The number is the index of the cluster's first poem.
     """
     characters = sorted({c for text in texts for c in text})
     fold = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
@@ -222,15 +251,15 @@ def cluster(texts: list[str]) -> list[int]:
         first, second = sorted((root(first), root(second)))
         parent[second] = first
 
-    _join_sharing(lines, lambda poem: zip(poem, poem[1:], strict=False), join)
+    for first, *others in _holders(lines, pairwise).values():
+        for other in others:
+            join(first, other)
     holders = _holders(lines, set)
-    shared: Counter[tuple[int, int]] = Counter()
-    for poems in holders.values():
-        for position, first in enumerate(poems):
-            shared.update((first, second) for second in poems[position + 1 :])
-    for (first, second), count in shared.items():
-        if 2 * count >= min(len(set(lines[first])), len(set(lines[second]))):
-            join(first, second)
+    for index, poem in enumerate(lines):
+        shared = Counter(other for line in set(poem) for other in holders.get(line, ()) if other < index)
+        for other, count in shared.items():
+            if 2 * count >= min(len(set(poem)), len(set(lines[other]))):
+                join(other, index)
     return [root(index) for index in range(len(texts))]
 
 
@@ -241,12 +270,6 @@ def _holders(lines: list[list[str]], keys: Callable) -> dict[object, list[int]]:
         for key in set(keys(poem)):
             holders[key].append(index)
     return {key: poems for key, poems in holders.items() if len(poems) > 1}
-
-
-def _join_sharing(lines: list[list[str]], keys: Callable, join: Callable[[int, int], None]) -> None:
-    for first, *others in _holders(lines, keys).values():
-        for other in others:
-            join(first, other)
 
 
 def split(poems: list[PoemRecord], excluded: list[PoemRecord], report: CorpusReport) -> Corpus:
@@ -302,11 +325,16 @@ def _cache_lines(corpus: Corpus) -> Iterator[str]:
             yield json.dumps([name, poem.text, poem.title, poem.author, poem.form], ensure_ascii=False)
 
 
-def _read_cache(path: Path) -> Corpus:
-    with open(path, encoding="utf-8") as file:
-        report = CorpusReport(**json.loads(next(file)))
+def _read_cache(path: Path) -> Corpus | None:
+    """The corpus prepared earlier; None if there is none, or a damaged one."""
+    try:
+        first, *lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+        report = CorpusReport(**json.loads(first))
         splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
-        for line in file:
+        for line in lines:
             name, *fields = json.loads(line)
             splits[name].append(PoemRecord(*fields))
-    return Corpus(splits, report)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    is_whole = report.splits == {name: len(poems) for name, poems in splits.items()}
+    return Corpus(splits, report) if is_whole else None

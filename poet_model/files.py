@@ -21,21 +21,28 @@ def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 with Unix line ends, through a temporary file beside `path`."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def append_json_line(path: Path, record: dict) -> None:
-    """Adds one JSON object as a line at the end of a `.jsonl` file."""
-    with open(path, "a", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    """Adds one JSON object as a line at the end of a `.jsonl` file; a cut line is ended first."""
+    with open(path, "ab+") as file:
+        if file.tell() > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write((json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def read_json_lines(path: Path) -> list[dict]:
-    """All whole JSON objects of a `.jsonl` file; a last line cut short by a kill is left out."""
+    """All whole JSON objects of a `.jsonl` file; a line cut short by a kill is left out."""
     records = []
     if Path(path).is_file():
-        for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in Path(path).read_text(encoding="utf-8", errors="replace").split("\n"):
             with contextlib.suppress(ValueError):
                 record = json.loads(line)
                 if isinstance(record, dict):
@@ -68,11 +75,20 @@ def read_json(path: Path, kind: type) -> dict | list:
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """Gives a new folder to fill, which takes the place of `folder` when the block ends without an error.
 
-    Files of the old folder that the block did not write are carried over. Readers see the old folder or the new
-    one; after a kill at any moment `folder` is whole.
+    Files of the old folder that the block did not write are carried over. After a kill at any moment
+    `folder` is the old one or the new one, whole; where the system cannot swap two folders in one step (not
+    Linux), a kill between two renames may leave the old one beside it, under a name that ends in `.old`.
+
+    Raises:
+        CheckpointError: `folder` is a file, or lies below one.
     """
-    folder = Path(folder).absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder).resolve()  # through a link, so that the link stays one
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise CheckpointError(f"{folder} lies below a file; give another folder to save to") from None
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file; give a folder to save to")
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
         fresh.chmod(0o777 & ~_umask())
@@ -93,12 +109,13 @@ def _umask() -> int:
 
 
 def _carry_over(old: Path, new: Path) -> None:
-    """Hard-links (or copies, where links are not possible) everything of `old` that `new` does not have."""
+    """Hard-links (or copies, where links are not possible) what `old` has and `new` has not."""
     for entry in old.iterdir():
         target = new / entry.name
         if target.exists() or target.is_symlink():
-            continue
-        if entry.is_symlink():
+            if all(path.is_dir() and not path.is_symlink() for path in (entry, target)):
+                _carry_over(entry, target)
+        elif entry.is_symlink():
             target.symlink_to(os.readlink(entry))
         elif entry.is_dir():
             shutil.copytree(entry, target, symlinks=True, copy_function=_link)
@@ -122,5 +139,9 @@ def _exchange(first: Path, second: Path) -> None:
             return
     aside = second.with_name(f"{first.name}.old")
     os.replace(second, aside)
-    os.replace(first, second)
+    try:
+        os.replace(first, second)
+    except OSError:
+        os.replace(aside, second)
+        raise
     os.replace(aside, first)

@@ -6,12 +6,8 @@ import re
 
 LINE_ENDS = "，。"
 FORMS = ("五絕", "七絕", "五律", "七律")
-_FORM_OF_SHAPE = {
-    (4, 5): "五絕",
-    (4, 7): "七絕",
-    (8, 5): "五律",
-    (8, 7): "七律",
-}  # (lines, characters a line)
+# (lines, characters a line)
+_FORM_OF_SHAPE = {(4, 5): "五絕", (4, 7): "七絕", (8, 5): "五律", (8, 7): "七律"}
 
 
 def split_lines(text: str) -> list[str]:
@@ -31,7 +27,7 @@ def has_equal_lines(text: str) -> bool:
 
 
 def form_of(text: str) -> str:
-    """`五絕 七絕 五律 七律` if the poem has that many lines of that length, alternating `，` and `。`; else ''."""
+    """`五絕 七絕 五律 七律` if number and length of lines are right and `，` and `。` alternate; else ''."""
     lengths = line_lengths(text)
     ends = "".join(character for character in text if character in LINE_ENDS)
     if len(set(lengths)) != 1 or ends != "，。" * (len(lengths) // 2):

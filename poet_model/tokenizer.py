@@ -1,4 +1,4 @@
-"""PoetTokenizer: characters to ids and back, and the layout of the stream the model reads. Knows no weights."""
+"""PoetTokenizer: characters to ids and back, and the stream the model reads. Knows no weights."""
 
 from __future__ import annotations
 
@@ -35,11 +35,9 @@ class PoetTokenizer:
 
     def __init__(self, characters: Iterable[str]):
         self.characters = tuple(characters)
-        bad = [c for c in self.characters if len(c) != 1]
-        if bad or len(set(self.characters)) != len(self.characters):
-            raise InvalidValueError(
-                f"a vocabulary needs single, distinct characters; wrong: {bad[:5] or 'twice'}"
-            )
+        counts = Counter(self.characters)
+        if bad := [c for c, count in counts.items() if len(c) != 1 or count > 1]:
+            raise InvalidValueError(f"a vocabulary needs single characters, each once; wrong: {bad[:5]}")
         self.tokens = (*SPECIAL_TOKENS, *self.characters)
         self.ids = {token: index for index, token in enumerate(self.tokens)}
 
@@ -47,7 +45,10 @@ class PoetTokenizer:
     def from_texts(
         cls, texts: Iterable[str], min_count: int = 2, required: Iterable[str] = ()
     ) -> PoetTokenizer:
-        """Characters seen at least `min_count` times and the required ones; most frequent first, ties by code point."""
+        """Characters seen at least `min_count` times and the required ones.
+
+        Most frequent first, ties by code point: the same in every process.
+        """
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(text)
