@@ -118,9 +118,13 @@ def show_scale(scale: str) -> gr.LinePlot:
 COPY = """(text) => {
   const done = () => {};
   if (navigator.clipboard && window.isSecureContext) { navigator.clipboard.writeText(text).then(done, done); }
-  else {
+  else {  // a page over plain http has no clipboard
     const box = document.createElement("textarea");
-    box.value = text; document.body.appendChild(box); box.select(); document.execCommand("copy"); box.remove();
+    box.value = text;
+    document.body.appendChild(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
   }
   return [];
 }"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import os
 import sys
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
@@ -108,6 +109,7 @@ def run(options: argparse.Namespace) -> int:
     import torch
     from accelerate import Accelerator
     from accelerate.utils import set_seed
+    from tqdm import tqdm
 
     from poet_model import evaluation
     from poet_model.batches import HeaderRates, PoemBatches
@@ -142,8 +144,9 @@ def run(options: argparse.Namespace) -> int:
 
     with accelerator.main_process_first():
         corpus = load_corpus(options.corpus, options.exclude)
-    train = corpus.splits["train"][: options.limit]
-    valid = corpus.splits["valid"] or corpus.splits["test"] or train[-max(1, len(train) // 20) :]
+    train, valid = corpus.splits["train"][: options.limit], corpus.splits["valid"] or corpus.splits["test"]
+    if not valid:  # too few poems for a split by clusters
+        train, valid = train[: -max(1, len(train) // 20)], train[-max(1, len(train) // 20) :]
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
     tokenizer = PoetTokenizer.from_texts(texts, required="，。" + "".join(FORMS))
     add_vocabulary(corpus.report, corpus, tokenizer.__contains__, len(tokenizer))
@@ -202,7 +205,7 @@ def run(options: argparse.Namespace) -> int:
                     output / "samples.jsonl",
                     sample | {"start": start, "seed": SAMPLE_SEED, "text": poem.text},
                 )
-        tqdm_write(read_json_lines(output / "samples.jsonl")[-1]["text"])
+        tqdm.write(read_json_lines(output / "samples.jsonl")[-1]["text"], file=sys.stderr)
 
     trainer = Trainer(
         model,
@@ -221,9 +224,12 @@ def run(options: argparse.Namespace) -> int:
     where = torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads"
     say(
         f"\npreset {preset}: {model.num_parameters:,} parameters, precision {precision}, {where}, "
-        f"{accelerator.num_processes} process(es); stop with Ctrl-C, go on with --resume\n",
+        f"{accelerator.num_processes} process{'es' * (accelerator.num_processes > 1)}; "
+        "stop with Ctrl-C, go on with --resume\n",
         flush=True,
     )
+    if accelerator.num_processes == 1 and "ACCELERATE_USE_CPU" in os.environ and "MASTER_PORT" in os.environ:
+        say("note: without MPI, accelerate launch starts one process on a CPU; torchrun starts several\n")
     try:
         best = trainer.train()
     except Interrupted as interrupted:

@@ -168,13 +168,18 @@ def measure(model, corpus: Corpus, tangshi_gpt_file: str | Path | None = None) -
             "num_layers": config.num_layers,
         },
         "perplexity": perplexity,
-        "poems": shapes(model),
+        "poems": shapes(model) | {"real_equal_lines": _percent(has_equal_lines(p.text) for p in test)},
         "measured_on": machine(),
     }
 
 
+def _percent(flags) -> float | None:
+    flags = list(flags)
+    return round(100 * sum(flags) / len(flags), 1) if flags else None
+
+
 def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
-    """Writes new figures over the old ones in metrics.json, with the commands that made them, and the card."""
+    """Writes new figures over the old ones in metrics.json, with the commands for them, and the card."""
     metrics = read_metrics(folder) | measured | {"corpus": read_json(folder / REPORT_NAME, dict)}
     metrics["commands"] = metrics.get("commands", {}) | commands
     write_text(folder / METRICS_NAME, json.dumps(metrics, ensure_ascii=False, indent=2) + "\n")

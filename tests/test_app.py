@@ -1,0 +1,208 @@
+"""The page's functions and its two public endpoints, over a real server and the real client."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+import httpx2 as http
+import pytest
+
+import app
+from poet_model.ui import curves
+from poet_model.ui.poem import check_start, notice_html, poem_html
+
+WISHES = {"form": app.ANY_FORM, "temperature": 0.8, "top_k": 40, "seed": 7, "script": app.TRADITIONAL}
+BAD_STARTS = {
+    "emoji": "🏮",
+    "latin": "abc",
+    "pasted": "春" * 500,
+    "unknown": "𪚥",
+    "markup": "<img src=x onerror=alert(1)>",
+    "half unknown": "春𪚥",
+    "control": "\x00\x1b",
+}
+
+
+@pytest.fixture(scope="module")
+def url():
+    _, local, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, run_history=False)
+    yield local
+    app.demo.close()
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    from gradio_client import Client
+
+    return Client(url, verbose=False)
+
+
+def written(**changes) -> tuple:
+    """What `write` shows at the end."""
+    *_, last = app.write(**{"start": "春", **WISHES, **changes})
+    return last
+
+
+def characters(html: str) -> str:
+    """The text of the poem in some HTML."""
+    poem = re.search(r'data-finished="true">(.*?)</div>', html)[1]
+    return re.sub("<[^>]+>", "", poem)
+
+
+def test_only_the_two_endpoints_are_public(client):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/generate", "/write_poem"}
+
+
+def test_write_poem_is_the_models_poem(client):
+    found = client.predict(start="春", seed=3, temperature=0.7, top_k=20, form="五絕", api_name="/write_poem")
+    poem = app.model.generate("春", seed=3, temperature=0.7, top_k=20, form="五絕")
+    assert found["text"] == poem.text and found["lines"] == poem.lines and found["seed"] == 3
+    assert found["log_probs"] == pytest.approx(poem.log_probs, abs=1e-4)
+    assert len(found["log_probs"]) == len(found["text"])
+
+
+def test_write_poem_draws_a_seed_that_writes_the_poem_again(client):
+    first = client.predict(api_name="/write_poem")
+    again = client.predict(seed=first["seed"], api_name="/write_poem")
+    assert first["text"] == again["text"]
+
+
+@pytest.mark.parametrize("wish", [{"start": "𪚥"}, {"form": "六絕"}, {"temperature": -1}, {"top_k": -3}])
+def test_write_poem_says_what_is_wrong(client, wish):
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises(AppError) as caught:
+        client.predict(**wish, api_name="/write_poem")
+    assert len(str(caught.value)) > 15 and "Traceback" not in str(caught.value)
+
+
+def test_generate_streams_growing_prefixes_of_the_poem(client):
+    job = client.submit("春", app.ANY_FORM, 0.8, 40, 7, app.TRADITIONAL, api_name="/generate")
+    final = job.result()
+    texts = [
+        re.sub("<[^>]+>", "", re.search(r'data-finished="\w+">(.*?)</div>', step[0])[1])
+        for step in job.outputs()
+    ]
+    assert len(texts) > 4
+    assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(texts))
+    assert characters(final[0]) == app.model.generate("春", seed=7).text
+    assert final[1].replace("\n", "") == characters(final[0])
+
+
+@pytest.mark.parametrize("start", BAD_STARTS.values(), ids=BAD_STARTS)
+def test_bad_starts_get_a_sentence_and_the_poem_stays(client, start):
+    *_, (html, plain, notice) = [client.predict(start, *list(WISHES.values()), api_name="/generate")]
+    assert 'class="notice advice"' in notice
+    sentence = re.sub("<[^>]+>", "", notice)
+    assert len(sentence) > 20 and "Error" not in sentence and "<img" not in notice
+    assert "data-finished" not in str(html) and "。" not in str(
+        plain
+    )  # nothing sent: the page keeps its poem
+
+
+def test_an_unknown_character_gets_known_ones_as_advice():
+    *_, notice, _ = written(start="𪚥")
+    suggested = re.findall("「(.)」", notice)[1:]
+    assert 1 <= len(suggested) <= 5
+    assert all(character in app.model.tokenizer for character in suggested)
+
+
+@pytest.mark.parametrize("start", ["", "  ", "春", "明月", "　春　", "春眠不覺曉，", "发", "云深不知处"])
+def test_good_starts_begin_the_poem(start):
+    html, plain, notice, text = written(start=start)
+    assert "advice" not in notice
+    assert text.startswith(app.model.tokenizer.normalize(start))
+    assert characters(html) == plain.replace("\n", "") == text
+
+
+def test_simplified_output_is_simplified():
+    html, plain, _, text = written(start="雲", script=app.SIMPLIFIED)
+    assert text.startswith("雲") and plain.startswith("云") and 'lang="zh-Hans"' in html
+
+
+def test_the_other_script_is_the_same_poem():
+    *_, text = written()
+    html, plain = app.change_script(text, "春", 7, app.SIMPLIFIED)
+    back, _ = app.change_script(text, "春", 7, app.TRADITIONAL)
+    assert len(characters(html)) == len(text) and plain.replace("\n", "") == characters(html)
+    assert characters(back) == text
+
+
+def test_form_temperature_and_top_k_are_heeded():
+    greedy = [written(temperature=0, seed=seed)[3] for seed in (1, 2)]
+    assert greedy[0] == greedy[1] == app.model.generate("春", temperature=0).text
+    assert written(top_k=1)[3] == greedy[0]
+    assert written(form="七絕")[3] == app.model.generate("春", form="七絕", seed=7).text
+
+
+def test_not_a_number_gets_a_sentence_over_raw_http(url):
+    body = json.dumps({"data": ["春", app.ANY_FORM, 0.8, 40, 7, app.TRADITIONAL]}).replace("0.8", "NaN")
+    headers = {"Content-Type": "application/json"}
+    started = http.post(f"{url}gradio_api/call/generate", content=body, headers=headers)
+    events = http.get(f"{url}gradio_api/call/generate/{started.json()['event_id']}", timeout=60).text
+    assert "event: complete" in events and "numbers" in events
+
+
+def test_every_character_of_html_is_escaped():
+    html = poem_html('<script>"&', 2, 1, app.TRADITIONAL)
+    assert "<script>" not in html and "&lt;" in html and "&amp;" in html
+    assert "<img" not in notice_html("<img onerror=x>")
+
+
+def test_the_start_is_coloured_across_lines():
+    html = poem_html("春風，明月。", 4, 1, app.TRADITIONAL)
+    assert html.count('class="given"') == 2
+    assert '<span class="given">春風，</span>' in html and '<span class="given">明</span>月。' in html
+
+
+def test_check_start_lets_whole_lines_through():
+    assert check_start("春眠不覺曉，處處聞啼鳥。") == ""
+    assert "500" in check_start("春" * 500)
+
+
+def log_folder(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "training_log.jsonl").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_log_is_read_and_broken_lines_left_out(tmp_path):
+    lines = [
+        '{"step": 1, "epoch": 0.1, "split": "train", "loss": 6.0}',
+        '{"step": 2, "epoch": 0.2, "split": "train", "loss": NaN}',
+        '{"step": 3, "epoch": 0.3, "split": "train"}',
+        "{broken",
+        '{"step": 4, "epoch": 0.4, "split": "valid", "loss": 5.0}',
+    ]
+    log = curves.read_log(log_folder(tmp_path, "\n".join(lines)))
+    assert list(log["step"]) == [1, 4]
+
+
+def test_curves_keep_the_validation_and_thin_the_training(tmp_path):
+    records = [{"step": s, "epoch": s / 100, "split": "train", "loss": 5 - s / 1000} for s in range(1, 1001)]
+    records += [
+        {"step": s, "epoch": s / 100, "split": "valid", "loss": 5.5 - s / 1000} for s in (300, 600, 900)
+    ]
+    log = curves.read_log(log_folder(tmp_path, "\n".join(map(json.dumps, records))))
+    shown = curves.curve(log, curves.LOSS)
+    train, valid = (shown[shown["split"] == split] for split in (curves.TRAIN, curves.VALID))
+    assert len(valid) == 3 and 100 < len(train) <= curves.MAX_POINTS
+    assert train["value"].iloc[-1] == pytest.approx(4.0, abs=0.01)
+    perplexity = curves.curve(log, curves.PERPLEXITY)
+    assert perplexity["value"].max() == pytest.approx(2.718281828 ** shown["loss"].max(), rel=1e-3)
+    assert "perplexity fell from 181 to 99.5" in curves.summary(log)
+
+
+def test_no_log_is_no_error(tmp_path):
+    log = curves.read_log(tmp_path)
+    assert curves.curve(log, curves.LOSS).empty
+    assert "without a training log" in curves.summary(log)
+
+
+def test_the_shipped_log_gives_curves():
+    shown = curves.curve(app.log, curves.LOSS)
+    assert set(shown["split"]) == {curves.TRAIN, curves.VALID}
+    assert shown.groupby("split")["value"].last().max() < shown.groupby("split")["value"].first().min()

@@ -1,0 +1,120 @@
+"""The card says what metrics.json says, and metrics.json what the model is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, SHIPPED
+
+from poet_model import CheckpointError, PoetModel, card
+
+LICENCES = {"mit", "apache-2.0", "cc-by-4.0", "cc0-1.0"}  # of the Hub's list, those that could be meant
+METRICS = {
+    "model": {"parameters": 1234567, "num_layers": 2, "hidden_size": 512, "vocab_size": 7000},
+    "perplexity": {"valid": {"perplexity": 85.123, "tokens": 62578, "hanzi_perplexity": 150.5}},
+}
+
+
+class NoDuplicates(yaml.SafeLoader):
+    """A YAML loader for which a key given twice is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"a key is given twice: {keys}"
+        return super().construct_mapping(node, deep)
+
+
+def front_matter(path: Path) -> dict:
+    """The YAML block at the head of a Markdown file."""
+    head = path.read_text(encoding="utf-8").split("---\n")
+    assert head[0] == ""
+    return yaml.load(head[1], Loader=NoDuplicates)
+
+
+def test_figures_are_formatted_and_lines_without_a_figure_left_out():
+    text = (
+        "a {{model.parameters|,}}\nb {{perplexity.test.perplexity}}\nc {{perplexity.valid.perplexity|.1f}}\nd"
+    )
+    assert card.render(text, METRICS) == "a 1,234,567\nc 85.1\nd"
+
+
+def test_a_figure_of_zero_stays():
+    assert card.render("{{a.b}} of 100\n", {"a": {"b": 0}}) == "0 of 100\n"
+
+
+def test_the_card_is_written_from_the_folders_metrics(tmp_path):
+    (tmp_path / "metrics.json").write_text(json.dumps(METRICS), encoding="utf-8")
+    card.write_card(tmp_path)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "1,234,567 parameters" in text
+    assert "| validation, header empty | poem + `<eos>` | 62,578 | 85.12 | 150.50 |" in text
+    assert "{{" not in text
+    assert "tangshi-gpt" not in text  # not measured, so not spoken of
+
+
+def test_a_missing_template_is_one_sentence(tmp_path):
+    with pytest.raises(CheckpointError, match=r"none\.md is missing"):
+        card.write_card(tmp_path, tmp_path / "none.md")
+
+
+def test_facts_are_those_that_were_measured(tmp_path):
+    (tmp_path / "metrics.json").write_text(json.dumps(METRICS), encoding="utf-8")
+    facts = dict(card.facts(tmp_path, 42))
+    assert facts["參數 Parameters"] == "42"
+    assert facts["驗證困惑度 Validation perplexity"] == "85.1"
+    assert not any("Test" in name for name in facts)
+
+
+def test_the_shipped_card_and_metrics_agree():
+    metrics = card.read_metrics(SHIPPED)
+    template = (ROOT / "model_card.md").read_text(encoding="utf-8")
+    assert (SHIPPED / "README.md").read_text(encoding="utf-8") == card.render(template, metrics)
+    names = re.findall(r"\{\{([\w.-]+)", template)
+    missing = [name for name in names if card.render("{{" + name + "}}", metrics) == ""]
+    assert missing == []  # the shipped model has every figure the card can state
+
+
+def test_the_shipped_metrics_are_those_of_the_shipped_model():
+    metrics = card.read_metrics(SHIPPED)
+    model = PoetModel.from_pretrained(SHIPPED)
+    assert metrics["model"]["parameters"] == model.num_parameters == model.config.num_parameters
+    assert metrics["model"]["vocab_size"] == len(model.tokenizer)
+    log = [
+        json.loads(line) for line in (SHIPPED / "training_log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    best = min(record["loss"] for record in log if record["split"] == "valid")
+    assert metrics["perplexity"]["valid"]["loss"] == pytest.approx(best, abs=2e-3)  # half precision on disk
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) <= 32 * 2**20
+
+
+def test_the_bars_of_the_first_model_hold():
+    metrics = card.read_metrics(SHIPPED)
+    assert metrics["perplexity"]["valid"]["perplexity"] < 88
+    assert metrics["poems"]["settings"]["temperature"] == 0.8
+    assert metrics["poems"]["free"]["equal_lines"] >= 90
+    assert metrics["poems"]["with_form"]["kept"] >= 0.9 * metrics["poems"]["with_form"]["poems"]
+
+
+def test_the_shipped_cards_metadata_is_valid():
+    data = front_matter(SHIPPED / "README.md")
+    assert data["language"] == ["lzh", "zh"]
+    assert data["license"] in LICENCES and data["license"] == "mit"
+    assert data["pipeline_tag"] == "text-generation"
+    assert data["library_name"] and data["datasets"] and data["metrics"] == ["perplexity"]
+    (entry,) = data["model-index"]
+    found = {metric["name"]: metric["value"] for metric in entry["results"][0]["metrics"]}
+    metrics = card.read_metrics(SHIPPED)["perplexity"]
+    assert found["perplexity, poem and <eos>, header empty"] == metrics["test"]["perplexity"]
+    assert found["perplexity, poem and <eos>, header given"] == metrics["test_with_header"]["perplexity"]
+
+
+def test_the_card_opens_as_a_hub_card():
+    from huggingface_hub import ModelCard
+
+    loaded = ModelCard.load(SHIPPED / "README.md")
+    assert loaded.data.model_name == "tang-lstm"
+    assert loaded.data.eval_results[0].metric_type == "perplexity"

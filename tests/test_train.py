@@ -1,0 +1,206 @@
+"""train.py as a retrainer runs it: real poems, real processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from poet_model import PoetModel
+from poet_model.corpus import load_corpus
+from poet_model.files import read_json_lines
+
+SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", "--precision", "no", "--cpu"]
+
+
+@pytest.fixture(scope="module")
+def poems(tmp_path_factory) -> Path:
+    """A slice of the real corpus: 1,200 quatrains of 全唐诗, fetched with npm if it is not in the cache."""
+    splits = load_corpus("tang").splits
+    short = {name: [p for p in poems if p.form in ("五絕", "七絕")] for name, poems in splits.items()}
+    chosen = short["train"][:1100] + short["valid"][:50] + short["test"][:50]
+    path = tmp_path_factory.mktemp("corpus") / "poems.jsonl"
+    lines = [
+        json.dumps({"title": p.title, "author": p.author, "text": p.text}, ensure_ascii=False) for p in chosen
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def run(*arguments: str, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
+    """Runs train.py to its end."""
+    command = [sys.executable, *launcher, str(ROOT / "train.py"), *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=environment,
+        timeout=280,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(poems, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """A short real training of two epochs."""
+    output = tmp_path_factory.mktemp("runs") / "try"
+    done = run("--corpus", poems, "--output", output, "--epochs", 2, *SMALL)
+    assert done.returncode == 0, done.stderr
+    return output, done
+
+
+def losses(output: Path, split: str) -> list[float]:
+    return [
+        record["loss"]
+        for record in read_json_lines(output / "training_log.jsonl")
+        if record["split"] == split
+    ]
+
+
+@pytest.mark.slow
+def test_a_short_training_learns(trained):
+    output, done = trained
+    train, valid = losses(output, "train"), losses(output, "valid")
+    assert sum(train[-3:]) / 3 < 0.9 * train[0]
+    vocabulary = json.loads((output / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    assert min(valid) < math.log(vocabulary) - 0.5  # much better than a blind guess on poems it has not seen
+    assert "1,200 records" in done.stdout
+    assert "tokens/s" in done.stderr and "ETA" in done.stderr
+    assert f'PoetModel.from_pretrained("{output.as_posix()}")' in done.stdout
+
+
+@pytest.mark.slow
+def test_the_folder_is_whole_and_writes_poems(trained):
+    output, _ = trained
+    names = {path.name for path in output.iterdir()}
+    assert names == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "generation_config.json",
+        "training_log.jsonl",
+        "samples.jsonl",
+        "corpus_report.json",
+        "metrics.json",
+        "README.md",
+    }
+    poem = PoetModel.from_pretrained(output).generate("春", seed=1)
+    assert poem.text.startswith("春") and poem.text.endswith("。")
+    samples = read_json_lines(output / "samples.jsonl")
+    assert {"step", "start", "seed", "text"} <= samples[-1].keys()
+    best = min(losses(output, "valid"))
+    metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["perplexity"]["valid"]["loss"] == pytest.approx(best, abs=5e-3)
+    assert f"{metrics['perplexity']['test']['perplexity']:.2f}" in (output / "README.md").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(trained, poems, tmp_path):
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    done = run("--corpus", poems, "--output", tmp_path / "two", "--epochs", 2, *SMALL, launcher=launcher)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 processes" in done.stdout
+    assert done.stdout.count("1,200 records") == 1  # one of them speaks
+    one, two = min(losses(trained[0], "valid")), min(losses(tmp_path / "two", "valid"))
+    assert two == pytest.approx(one, rel=0.02)
+
+
+@pytest.mark.slow
+def test_accelerate_launch_on_a_cpu_trains_and_says_how_many_run(trained, poems, tmp_path):
+    """Without MPI it starts one process, whatever it is told: the weights are those of one, and it is said."""
+    launcher = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu")
+    done = run("--corpus", poems, "--output", tmp_path / "two", "--epochs", 2, *SMALL, launcher=launcher)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "1 process" in done.stdout and "torchrun" in done.stdout
+    one, two = min(losses(trained[0], "valid")), min(losses(tmp_path / "two", "valid"))
+    assert two == pytest.approx(one, rel=0.02)
+
+
+@pytest.mark.slow
+def test_stopped_by_a_signal_it_goes_on_to_the_same_weights(trained, poems, tmp_path):
+    output = tmp_path / "stopped"
+    arguments = ["--corpus", str(poems), "--output", str(output), "--epochs", "2", *SMALL]
+    with open(tmp_path / "log.txt", "w+", encoding="utf-8") as log:
+        command = [sys.executable, str(ROOT / "train.py"), *arguments]
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
+        for _ in range(1200):
+            if len(losses(output, "train")) >= 3 or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=120) == 128 + signal.SIGTERM
+        log.seek(0)
+        assert "--resume" in log.read()
+    PoetModel.from_pretrained(output)  # a stopped training leaves a model too
+    done = run(*arguments, "--resume")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not (output / "checkpoint").exists()
+    unbroken, resumed = (read_json_lines(folder / "training_log.jsonl") for folder in (trained[0], output))
+    assert unbroken[-1]["step"] == resumed[-1]["step"]
+    assert unbroken[-1]["loss"] == resumed[-1]["loss"]
+    assert (trained[0] / "model.safetensors").read_bytes() == (output / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path):
+    few = tmp_path / "mine.txt"
+    lines = [json.loads(line)["text"] for line in poems.read_text(encoding="utf-8").splitlines()[:200]]
+    few.write_text("\n".join(lines), encoding="utf-8")
+    done = run(
+        "--corpus",
+        few,
+        "--init-from",
+        trained[0],
+        "--output",
+        tmp_path / "tuned",
+        "--max-minutes",
+        0.1,
+        *SMALL,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    afresh = run("--corpus", few, "--output", tmp_path / "fresh", "--epochs", 1, *SMALL)
+    assert afresh.returncode == 0, afresh.stderr[-3000:]
+    assert losses(tmp_path / "tuned", "train")[0] < losses(tmp_path / "fresh", "train")[0] - 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--corpus", "nowhere.txt"], "was not found"),
+        (["--resume"], "nothing to resume"),
+        (["--epochs", "0"], "epochs must be 1 or more"),
+        (["--init-from", "no-such-folder/and/deeper"], "neither a folder"),
+        (["--max-minutes", "-1"], "max_minutes must be above 0"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(arguments, words, poems, tmp_path):
+    corpus = [] if "--corpus" in arguments else ["--corpus", str(poems)]
+    done = run("--output", tmp_path / "out", *SMALL, *corpus, *arguments)
+    assert done.returncode == 2
+    assert re.search(rf"^error: .*{words}", done.stderr, re.MULTILINE)
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_usable_in_the_corpus_is_said(tmp_path):
+    path = tmp_path / "english.txt"
+    path.write_text("Shall I compare thee to a summer's day?\n" * 5, encoding="utf-8")
+    done = run("--corpus", path, "--output", tmp_path / "out", *SMALL)
+    assert done.returncode == 2
+    assert "digits or latin letters: 5" in done.stderr and "Traceback" not in done.stderr
