@@ -1,0 +1,77 @@
+"""The READMEs: valid Space front matter, the same commands in both languages, links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+
+import gradio
+import pytest
+from conftest import ROOT
+from packaging.requirements import Requirement
+from test_card import front_matter
+
+COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+LANGUAGES = ("README.md", "README.zh.md")
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def code_of(name: str) -> list[str]:
+    """Commands and programs of a README, without their comments."""
+    blocks = re.findall(r"```\w+\n(.*?)```", text_of(name), re.DOTALL)
+    return [re.sub(r"\s*#.*", "", line).strip() for block in blocks for line in block.splitlines()]
+
+
+def test_the_front_matter_is_a_spaces():
+    data = front_matter(ROOT / "README.md")
+    assert data["sdk"] == "gradio" and data["sdk_version"] == gradio.__version__
+    assert (ROOT / data["app_file"]).is_file()
+    assert {data["colorFrom"], data["colorTo"]} <= COLOURS
+    assert len(data["short_description"]) <= 60
+    assert isinstance(data["python_version"], str) and data["python_version"] in ("3.11", "3.12", "3.13")
+    assert data["license"] == "mit" and len(data["emoji"]) == 1
+
+
+def test_both_languages_give_the_same_commands():
+    english, chinese = map(code_of, LANGUAGES)
+    assert english == chinese and len(english) > 20
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_first_screen_says_how_to_start(name):
+    body = text_of(name).split("---\n")[-1] if name == "README.md" else text_of(name)
+    first_screen = "\n".join(body.splitlines()[:30])
+    assert "make app" in first_screen and "make test" in first_screen
+    assert "pip install -r requirements.txt" in first_screen
+
+
+@pytest.mark.parametrize("name", [*LANGUAGES, "CONTRIBUTING.md", "assets/tang-lstm/README.md"])
+def test_links_lead_to_files(name):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text_of(name))
+    folder = (ROOT / name).parent
+    assert [link for link in links if not (folder / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_named_options_exist(name, capsys):
+    import train
+
+    with pytest.raises(SystemExit):
+        train.parse_arguments(["--help"])
+    help_text = capsys.readouterr().out
+    named = set(re.findall(r"^\| `(--[\w-]+)", text_of(name), re.MULTILINE))
+    assert len(named) >= 7
+    assert [option for option in named if f"{option} " not in help_text] == []
+
+
+def test_pins_are_bounded_and_those_in_use():
+    lines = [line for line in text_of("requirements.txt").splitlines() if line and not line.startswith("#")]
+    assert "torch==2.13.0" in lines
+    for requirement in map(Requirement, lines):
+        assert any(part.operator in ("==", "<") for part in requirement.specifier), (
+            f"{requirement} has no bound"
+        )
+        assert requirement.specifier.contains(version(requirement.name).split("+")[0])
