@@ -1,4 +1,4 @@
-"""Poems as batches of token ids of one exact length. Knows the stream's layout, not what a model does with it."""
+"""Poems as batches of token ids of one exact length. Knows the stream, not what a model does with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IGNORE = -100  # a target that is not scored, as in torch's cross_entropy
 
 
 class Batch(NamedTuple):
-    """`inputs` and `targets`, both (B, T) int64; a target is the next id, or IGNORE where nothing is scored."""
+    """`inputs` and `targets`, both (B, T) int64; a target is the next id, or IGNORE if it is not scored."""
 
     inputs: torch.Tensor
     targets: torch.Tensor
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 class HeaderRates(NamedTuple):
     """How often header fields are left out of the stream, drawn anew each epoch.
 
-    `field` is for each of form, author, title on its own; `all` empties the whole header, the reader's usual case.
+    `field` is for each of form, author, title on its own; `all` empties the whole header, as most readers do.
     """
 
     field: float = 0.3
@@ -35,9 +35,10 @@ class HeaderRates(NamedTuple):
 class PoemBatches:
     """Batches over some poems; the same seed and epoch give the same batches in every process.
 
-    Scored are the title with its `<sep>` (if it is given), the poem, and `<eos>`; form and author are only read.
-    A poem longer than `max_length` tokens is cut at line ends into pieces, each with the header; only the last
-    piece ends in `<eos>`. Batches are of one exact length (no padding), except those made of what is left over.
+    Scored are the title with its `<sep>` (if it is given), the poem, and `<eos>`; form and author are only
+    read. A poem longer than `max_length` tokens is cut at line ends into pieces, each with the header; only
+    the last piece ends in `<eos>`. Batches are of one exact length (no padding), except those made of what is
+    left over.
 
     Args:
         poems: the poems, in any order.
@@ -86,15 +87,8 @@ class PoemBatches:
             self.rows, kept, strict=True
         ):
             title = title if with_title else []
-            stream = [
-                BOS,
-                *(form if with_form else []),
-                SEP,
-                *(author if with_author else []),
-                SEP,
-                *title,
-                SEP,
-            ]
+            form, author = form if with_form else [], author if with_author else []
+            stream = [BOS, *form, SEP, *author, SEP, *title, SEP]
             first_scored.append(len(stream) - (len(title) + 1 if title and self.score_title else 0))
             streams.append(stream + body)
         lengths = np.array([len(stream) - 1 for stream in streams])
@@ -134,9 +128,8 @@ class Epoch:
         self._targets = torch.as_tensor(targets, device=device)
         self._starts, self._lengths, self._plan, self._device = starts, lengths, plan, device
         self.num_tokens = int(lengths.sum())
-        self.num_targets = int((targets != IGNORE).sum()) - len(
-            lengths
-        )  # the last token of a row predicts nothing
+        # the last token of a row predicts nothing
+        self.num_targets = int((targets != IGNORE).sum()) - len(lengths)
 
     def __len__(self) -> int:
         return len(self._plan)

@@ -1,8 +1,9 @@
-"""The recurrent layers: a stack of single-layer LSTMs for training, and its step for decoding. Knows no characters."""
+"""The recurrent layers: a stack of LSTMs for training, and its step for decoding. Knows no characters."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 State = tuple[torch.Tensor, torch.Tensor]  # hidden and cell state, each (L, B, H), as nn.LSTM has them
@@ -25,8 +26,9 @@ class LockedDropout(nn.Module):
 class LSTMStack(nn.Module):
     """LSTM layers of one width, with locked dropout before, between and after them.
 
-    Each layer is an `nn.LSTM` of its own: cuDNN's persistent kernel takes only single layers, and locked dropout
-    between layers needs them apart. Parameters: `{layer}.weight_ih_l0` and so on, gate order i, f, g, o.
+    Each layer is an `nn.LSTM` of its own: cuDNN's persistent kernel takes only single layers, and locked
+    dropout between layers needs them apart. Parameters: `layers.{layer}.weight_ih_l0` and so on, gate order
+    i, f, g, o.
     """
 
     def __init__(
@@ -65,19 +67,20 @@ class StackedCells:
     """One time step of an LSTMStack: one matrix product a layer, `[x, h] @ [W_ih, W_hh]^T`.
 
     An `nn.LSTM` called on single characters spends most of its time on set-up; this is several times faster.
+    The weights are copies: they do not follow later changes of the layers.
     """
 
     @torch.no_grad()
     def __init__(self, layers: nn.ModuleList):
-        self._weights = [torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1).t().contiguous() for m in layers]
+        self._weights = [torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1) for m in layers]  # (4H, 2H)
         self._biases = [m.bias_ih_l0 + m.bias_hh_l0 for m in layers]
 
     @torch.inference_mode()
     def step(self, x: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-        """(B, H) and the state before it -> (B, H) and the state after it. In inference mode, without dropout."""
+        """(B, H) and the state before it -> (B, H) and the state after it; no gradients, no dropout."""
         hidden, cell = [], []
         for index, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
-            gates = torch.addmm(bias, torch.cat([x, state[0][index]], dim=1), weight)  # (B, 4H)
+            gates = F.linear(torch.cat([x, state[0][index]], dim=1), weight, bias)  # (B, 4H)
             i, f, g, o = gates.chunk(4, dim=1)
             c = f.sigmoid_() * state[1][index] + i.sigmoid_() * g.tanh_()
             x = o.sigmoid_() * c.tanh()

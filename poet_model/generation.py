@@ -1,9 +1,11 @@
-"""Writing poems character by character: sampling, the rules of whole lines, streaming. The model is a parameter."""
+"""Writing poems character by character: sampling, whole lines, streaming. The model is a parameter."""
 
 from __future__ import annotations
 
+import functools
 import json
 import math
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -55,8 +57,9 @@ class GenerationConfig:
             right_type = isinstance(value, kind) and not isinstance(value, bool)
             if not right_type or not low <= value <= high or (name == "top_p" and value == 0):
                 what = "a whole number" if kind == (int,) else "a number"
-                bound = "or more" if high == math.inf else f"to {high}"
-                raise InvalidValueError(f"{name} must be {what} from {low} {bound}, got {value!r}")
+                least = "above 0" if name == "top_p" else f"from {low}"
+                bound = "upwards" if high == math.inf else f"to {high}"
+                raise InvalidValueError(f"{name} must be {what} {least} {bound}, got {value!r}")
 
     def save(self, folder: Path) -> None:
         """Writes `generation_config.json` into `folder`."""
@@ -123,24 +126,32 @@ class LogitFilter(Protocol):
         """`logits` is (B, V); `texts` are the B poems so far."""
 
 
+@functools.lru_cache(maxsize=4)  # thousands of characters, the same for every poem
+def _barred_in_poems(tokenizer: PoetTokenizer) -> torch.Tensor:
+    allowed = [c in LINE_ENDS or script.is_hanzi(c) for c in tokenizer.tokens]
+    allowed[EOS] = True
+    return ~torch.tensor(allowed)
+
+
 class OnlyPoemCharacters:
     """No `<unk> <pad> <bos> <sep>`: hanzi, `，`, `。` and `<eos>` alone."""
 
     def __init__(self, tokenizer: PoetTokenizer, device: torch.device):
-        allowed = [c in LINE_ENDS or script.is_hanzi(c) for c in tokenizer.tokens]
-        self._barred = ~torch.tensor(allowed, device=device)
-        self._barred[EOS] = False
+        self._barred = _barred_in_poems(tokenizer).to(device)
 
     def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
         logits.masked_fill_(self._barred, -torch.inf)
 
 
 class WholeLines:
-    """Lines have characters, end in time, and the poem ends after a `。` (or so a model does that knows none)."""
+    """No empty line, none over MAX_LINE characters; a poem ends after a `。`, the next one if it is long."""
 
     def __init__(self, tokenizer: PoetTokenizer, max_length: int):
-        self._ends = [tokenizer.ids[c] for c in LINE_ENDS if c in tokenizer]
-        self._comma, self._stop = tokenizer.ids.get("，"), tokenizer.ids.get("。")
+        if missing := [c for c in LINE_ENDS if c not in tokenizer]:
+            raise InvalidValueError(
+                f"the vocabulary has no {' and no '.join(missing)}, so lines cannot end; train with both"
+            )
+        self._comma, self._stop = self._ends = [tokenizer.ids[c] for c in LINE_ENDS]
         self._max_length = max_length
 
     def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
@@ -149,20 +160,19 @@ class WholeLines:
                 row[EOS] = -torch.inf
             if not text or text[-1] in LINE_ENDS:
                 row[self._ends] = -torch.inf
-                if len(text) >= self._max_length:
-                    self._only(row, EOS if text.endswith("。") else None)
+                if len(text) >= self._max_length and text.endswith("。"):
+                    self._only(row, EOS)
             else:
                 line = len(text) - 1 - max(text.rfind(end) for end in LINE_ENDS)
-                if len(text) >= self._max_length and self._comma is not None:
+                if len(text) >= self._max_length:
                     row[self._comma] = -torch.inf  # the line under way is the last
                 if line >= MAX_LINE:
                     self._only(row, self._stop)
 
     @staticmethod
-    def _only(row: torch.Tensor, token: int | None) -> None:
-        if token is not None:
-            row[:token] = -torch.inf
-            row[token + 1 :] = -torch.inf
+    def _only(row: torch.Tensor, token: int) -> None:
+        row[:token] = -torch.inf
+        row[token + 1 :] = -torch.inf
 
 
 def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig) -> np.ndarray:
@@ -179,7 +189,8 @@ def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig)
         return logits.argmax(dim=1).cpu().numpy()
     top_k = min(config.top_k or logits.shape[1], logits.shape[1])
     values, ids = (part.cpu().numpy() for part in logits.topk(top_k, dim=1))  # (B, k), likeliest first
-    weights = np.exp((values.astype(np.float64) - values[:, :1]) / config.temperature)
+    with np.errstate(over="ignore"):  # a tiny temperature: exp(-inf) is rightly 0
+        weights = np.exp((values.astype(np.float64) - values[:, :1]) / config.temperature)
     if config.top_p < 1:
         before = np.cumsum(weights, axis=1) - weights  # what the likelier ones have together
         weights[before >= config.top_p * weights.sum(axis=1, keepdims=True)] = 0
@@ -188,6 +199,13 @@ def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig)
     cumulative = np.cumsum(weights, axis=1)
     chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
     return ids[np.arange(len(ids)), np.minimum(chosen, top_k - 1)]
+
+
+_REPEATED_ENDS = re.compile(f"[{LINE_ENDS}]{{2,}}")
+
+
+def _one_end(ends: re.Match) -> str:
+    return "。" if "。" in ends[0] else "，"
 
 
 @dataclass(frozen=True)
@@ -224,27 +242,34 @@ class Request:
             if not isinstance(value, str):
                 raise InvalidValueError(f"{name} must be text, got {value!r}")
         given = [name for name, value in overrides.items() if value is not None]
-        if unknown := [
-            name for name in given if name not in {field.name for field in fields(GenerationConfig)}
-        ]:
-            raise InvalidValueError(f"there is no setting {unknown[0]!r} for writing a poem")
+        known = [field.name for field in fields(GenerationConfig)]
+        if unknown := [name for name in given if name not in known]:
+            raise InvalidValueError(
+                f"there is no setting {unknown[0]!r} for writing a poem; known are {', '.join(known)}"
+            )
         config = replace(defaults, **{name: overrides[name] for name in given})
         if seed is None:
             seed = secrets.randbelow(2**31)
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
             raise InvalidValueError(f"seed must be a whole number from 0 to 2^63-1, got {seed!r}")
-        if len(start) > 4 * config.max_length:  # before any work is done on it
-            raise InvalidValueError(f"the start has {len(start)} characters; at most {config.max_length} fit")
-        start = tokenizer.normalize(start).lstrip(LINE_ENDS)
+        if len(start) <= 4 * config.max_length:  # else it is too long whatever is folded away
+            start = _REPEATED_ENDS.sub(_one_end, tokenizer.normalize(start)).lstrip(LINE_ENDS)
         if len(start) > config.max_length:
-            raise InvalidValueError(f"the start has {len(start)} characters; at most {config.max_length} fit")
+            raise InvalidValueError(
+                f"the start has {len(start)} characters; at most {config.max_length} fit: shorten it, or set "
+                "max_length higher"
+            )
         tokenizer.check_known(start)
         form = tokenizer.normalize(form)
         if form and form not in prosody.FORMS:
-            raise InvalidValueError(f"form must be one of {' '.join(prosody.FORMS)} or empty, got {form!r}")
+            raise InvalidValueError(
+                f"form must be one of {' '.join(prosody.FORMS)} or empty, got {form[:20]!r}"
+            )
         for name, value in (("author", author), ("title", title)):
             if len(value) > MAX_HEADER:
-                raise InvalidValueError(f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit")
+                raise InvalidValueError(
+                    f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit: shorten it"
+                )
         return cls(start, form, tokenizer.normalize(author), tokenizer.normalize(title), config, int(seed))
 
 
@@ -274,27 +299,27 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
     logits = logits[:, -1].float().expand(num_poems, -1)
     state = tuple(part.expand(-1, num_poems, -1).contiguous() for part in (hidden, cell))
     while alive:
-        log_probs = logits.log_softmax(dim=1)
         allowed = logits.clone()
         for rule in filters:
             rule(allowed, [texts[index] for index in alive])
         ids = sample(allowed, np.array([rngs[index].random() for index in alive]), config)
+        chosen = torch.as_tensor(ids, device=device)
+        scores = logits.log_softmax(dim=1).gather(1, chosen[:, None])[:, 0].tolist()
         news, kept = [], []
         for row, (index, token) in enumerate(zip(alive, ids.tolist(), strict=True)):
             if token != EOS:
                 character = tokenizer.tokens[token]
                 texts[index] += character
-                news.append((index, character, log_probs[row, token].item()))
+                news.append((index, character, scores[row]))
                 kept.append(row)
         if news:
             yield news
         if len(kept) < len(alive):  # finished poems leave the batch
             alive = [alive[row] for row in kept]
             state = tuple(part[:, kept] for part in state)
-            ids = ids[kept]
+            chosen = chosen[kept]
         if alive:
-            embedded = model.embedding.weight[torch.as_tensor(ids, device=device)]
-            output, state = cells.step(embedded, state)
+            output, state = cells.step(model.embedding.weight[chosen], state)
             logits = model.project(output).float()
 
 

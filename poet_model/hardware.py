@@ -9,8 +9,8 @@ from torch import nn
 def best_precision(on_gpu: bool) -> str:
     """The fastest precision that works here, as Accelerate names it: `fp16`, `bf16` or `no` (float32).
 
-    A GPU gets fp16: cuDNN's persistent LSTM kernel takes neither bf16 nor float32. A CPU gets bf16 where it has
-    instructions for it and oneDNN can train an LSTM in it.
+    A GPU gets fp16: cuDNN's persistent LSTM kernel takes neither bf16 nor float32. A CPU gets bf16 where it
+    has instructions for it and oneDNN can train an LSTM in it.
     """
     if on_gpu:
         return "fp16"

@@ -1,7 +1,8 @@
-"""A folder or a Hub repository as a local folder, and a folder onto the Hub. Knows file names, not what they hold."""
+"""A Hub repository as a local folder, and a folder onto the Hub. Knows file names, not what they hold."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .errors import CheckpointError, HubError
@@ -29,7 +30,7 @@ def find_folder(
     force_download: bool = False,
     local_files_only: bool = False,
 ) -> Path:
-    """The local folder of a model: `name_or_path` itself if it has a config.json, else a snapshot from the Hub.
+    """The local folder of a model: `name_or_path` itself if it is one, else a snapshot from the Hub.
 
     All files come from one commit. Arguments are those of `huggingface_hub.snapshot_download`.
 
@@ -37,15 +38,19 @@ def find_folder(
         CheckpointError: a local folder without the files of a model, or a name that can be no repository.
         HubError: the Hub has no such model, refuses it, or cannot be reached while nothing is cached.
     """
-    local = Path(name_or_path).expanduser() / subfolder
-    if (local / "config.json").is_file():
+    path = os.path.expanduser(name_or_path)  # os.path takes any text, also what can be no path
+    local = Path(path, subfolder)
+    if os.path.isfile(local / REQUIRED_FILES[0]):
         return _checked(local)
-    if Path(name_or_path).expanduser().is_dir():
+    if os.path.isdir(path):
         raise CheckpointError(f"{local} has no config.json; a model folder has {', '.join(REQUIRED_FILES)}")
+    if os.path.exists(path):
+        raise CheckpointError(f"{name_or_path} is a file; give the folder that holds {REQUIRED_FILES[0]}")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
         HFValidationError,
+        HTTPError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -65,7 +70,8 @@ def find_folder(
         )
     except HFValidationError as error:
         raise CheckpointError(
-            f"{name!r} is neither a folder on this machine nor a possible Hub name such as user/tang-lstm"
+            f"{name!r} is neither a folder on this machine nor a possible Hub name such as user/tang-lstm; "
+            "check the path"
         ) from error
     except RevisionNotFoundError as error:
         raise HubError(
@@ -73,7 +79,7 @@ def find_folder(
         ) from error
     except RepositoryNotFoundError as error:
         raise HubError(
-            f"{name!r} is no folder here, and no model of that name is on the Hub for you: check the spelling; "
+            f"{name!r} is no folder here, and the Hub shows you no model of that name: check the spelling; "
             "if it is private or gated, log in with `hf auth login` or pass token="
         ) from error
     except LocalEntryNotFoundError as error:
@@ -83,8 +89,10 @@ def find_folder(
         ) from error
     except HfHubHTTPError as error:
         raise HubError(f"the Hub refused {name!r}: {error}; check the name and your token") from error
-    except (OSError, RuntimeError) as error:
-        raise HubError(f"the Hub could not be reached for {name!r} ({error})") from error
+    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+        raise HubError(
+            f"{name!r} could not be fetched from the Hub ({error}); try again, or give a model folder"
+        ) from error
     return _checked(Path(folder) / subfolder)
 
 
@@ -118,19 +126,21 @@ def push_folder(
         The address of the commit.
 
     Raises:
+        CheckpointError: `folder` is no whole model.
         HubError: the Hub cannot be reached or refuses.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HTTPError
 
+    folder = _checked(Path(folder))
     api = HfApi(token=token)
     try:
-        api.create_repo(repo_id, private=private, exist_ok=True)
+        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id  # with the user's name
         if revision and not create_pr:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
         commit = api.upload_folder(
             repo_id=repo_id,
-            folder_path=_checked(Path(folder)),
+            folder_path=folder,
             allow_patterns=list(MODEL_FILES),
             revision=revision,
             create_pr=create_pr,
@@ -139,7 +149,7 @@ def push_folder(
         )
         for tag in tags or ():
             api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except (OSError, ValueError, RuntimeError, HTTPError) as error:
         raise HubError(
             f"{repo_id!r} could not be pushed: {error}; check the name and `hf auth whoami`"
         ) from error

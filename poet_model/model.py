@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import overload
 
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from . import generation, hub
@@ -21,6 +22,7 @@ from .generation import GenerationConfig, Poem, Request
 from .tokenizer import PoetTokenizer
 
 WEIGHTS_NAME = "model.safetensors"
+WEIGHT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class PoetModel(nn.Module):
@@ -39,7 +41,8 @@ class PoetModel(nn.Module):
         super().__init__()
         if config.vocab_size != len(tokenizer):
             raise InvalidValueError(
-                f"config.vocab_size is {config.vocab_size}, the tokenizer has {len(tokenizer)} ids"
+                f"config.vocab_size is {config.vocab_size}, the tokenizer has {len(tokenizer)} ids; "
+                "they must be equal"
             )
         self.config, self.tokenizer = config, tokenizer
         self.generation_config = generation_config or GenerationConfig()
@@ -52,13 +55,13 @@ class PoetModel(nn.Module):
             config.output_dropout,
         )
         self.bias = nn.Parameter(torch.empty(config.vocab_size))
-        self._cells: tuple[tuple, StackedCells] | None = None
+        self._cells: tuple[list, list, StackedCells] | None = None  # versions, weights, made from them
         if not self.bias.is_meta:
             self._initialize()
 
     @torch.no_grad()
     def _initialize(self) -> None:
-        """Small embedding (it is also the output layer), forget gates open, everything else as torch does it."""
+        """Small embedding (it is also the output layer), forget gates open, the rest as torch does it."""
         nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
         nn.init.zeros_(self.bias)
         for layer in self.lstm.layers:
@@ -82,11 +85,12 @@ class PoetModel(nn.Module):
 
     def cells(self) -> StackedCells:
         """The layers laid out for stepping; made anew only when a weight has changed."""
-        weights = [weight for layer in self.lstm.layers for weight in layer.parameters()]
-        key = tuple((weight.data_ptr(), weight._version) for weight in weights)
-        if self._cells is None or self._cells[0] != key:
-            self._cells = (key, self.lstm.cells())
-        return self._cells[1]
+        # Aliases are kept with the versions: an address is not given to another tensor while one lives.
+        weights = [weight.detach() for layer in self.lstm.layers for weight in layer.parameters()]
+        versions = [(weight.data_ptr(), weight._version) for weight in weights]
+        if self._cells is None or self._cells[0] != versions:
+            self._cells = (versions, weights, self.lstm.cells())
+        return self._cells[2]
 
     @property
     def num_parameters(self) -> int:
@@ -105,8 +109,9 @@ class PoetModel(nn.Module):
         Args:
             start: the poem's first characters, in either script.
             num_poems: how many; poem i is the one that seed + i writes alone.
-            **wishes: `form` (五絕 七絕 五律 七律), `author`, `title`, `seed`, and the settings of GenerationConfig:
-                `temperature`, `top_k`, `top_p`, `max_length`.
+            **wishes: `form` (五絕 七絕 五律 七律), `author`, `title` (unknown characters in these two are
+                read as `<unk>`), `seed`, and the settings of GenerationConfig: `temperature`, `top_k`,
+                `top_p`, `max_length`.
 
         Raises:
             UnknownCharacterError: the start has a character that the model never saw.
@@ -118,7 +123,10 @@ class PoetModel(nn.Module):
         return poems[0] if num_poems is None else poems
 
     def stream(self, start: str = "", **wishes) -> Iterator[str]:
-        """Writes one poem piece by piece, with the arguments of `generate`; joined, the pieces are its text."""
+        """Writes one poem piece by piece, with the arguments of `generate`; joined, they are its text.
+
+        The arguments are checked at once; the generator's return value is the Poem.
+        """
         request = Request.make(self.tokenizer, self.generation_config, start, **wishes)
         return self._stream(request)
 
@@ -126,8 +134,15 @@ class PoetModel(nn.Module):
         with self._evaluating():
             return (yield from generation.stream(self, request))
 
-    def _evaluating(self) -> _Evaluating:
-        return _Evaluating(self)
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Takes the model out of training mode for a while."""
+        was_training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(was_training)
 
     def with_tokenizer(self, tokenizer: PoetTokenizer, config: PoetConfig) -> PoetModel:
         """A copy for another vocabulary: what both know keeps its weights, new characters start afresh.
@@ -139,7 +154,8 @@ class PoetModel(nn.Module):
         for name in ("hidden_size", "num_layers"):
             if getattr(config, name) != getattr(self.config, name):
                 raise InvalidValueError(
-                    f"{name} is {getattr(config, name)}, the model to start from has {getattr(self.config, name)}"
+                    f"{name} is {getattr(config, name)}, but the model to start from has "
+                    f"{getattr(self.config, name)}; give the same"
                 )
         model = PoetModel(config, tokenizer, self.generation_config)
         model.lstm.load_state_dict(self.lstm.state_dict())
@@ -156,25 +172,35 @@ class PoetModel(nn.Module):
         """Writes config, weights, tokenizer and generation settings; other files in `folder` stay.
 
         Args:
-            folder: replaced in one step: at any moment it is wholly the old or wholly the new one.
+            folder: replaced in one step; at any moment it is wholly the old or wholly the new one.
             dtype: of the weights on disk; float16 halves the file and costs no measurable perplexity.
-            push_to_hub: whether to push afterwards; further arguments are those of `push_to_hub`, with `repo_id`
-                (the folder's name by default).
+            push_to_hub: whether to push afterwards; further arguments are those of `push_to_hub`, with
+                `repo_id` (the folder's name by default).
+
+        Raises:
+            InvalidValueError: a weight is not finite in `dtype`, or arguments for a push without one.
         """
+        if push and not push_to_hub:
+            raise InvalidValueError(f"{', '.join(push)}: only of use with push_to_hub=True; leave it out")
+        weights = {
+            name: value.detach().to("cpu", dtype).contiguous() for name, value in self.state_dict().items()
+        }
+        if broken := [name for name, value in weights.items() if not value.isfinite().all()]:
+            raise InvalidValueError(
+                f"{', '.join(broken[:5])}: not all finite in {dtype}, nothing was saved; the training "
+                "diverged, go back to an earlier model"
+            )
         with replaced_folder(Path(folder)) as fresh:
             self.config.save(fresh)
             self.tokenizer.save(fresh)
             self.generation_config.save(fresh)
-            state = {
-                name: value.detach().to("cpu", dtype).contiguous()
-                for name, value in self.state_dict().items()
-            }
-            save_file(state, fresh / WEIGHTS_NAME, metadata={"format": "pt"})
+            # not save_file: it makes files that only their owner may read
+            (fresh / WEIGHTS_NAME).write_bytes(save(weights, metadata={"format": "pt"}))
         if push_to_hub:
             hub.push_folder(folder, push.pop("repo_id", Path(folder).name), **push)
 
     def push_to_hub(self, repo_id: str, **options) -> str:
-        """Saves the model and uploads it in one commit; returns the commit's address.
+        """Saves the model to a temporary folder and uploads that in one commit; returns the commit's address.
 
         Args:
             repo_id: `user/name`.
@@ -188,6 +214,7 @@ class PoetModel(nn.Module):
             return hub.push_folder(Path(temporary) / "model", repo_id, **options)
 
     @classmethod
+    @torch.inference_mode(False)  # weights made inside it could never be trained, nor their changes be seen
     def from_pretrained(
         cls,
         name_or_path: str | Path,
@@ -206,13 +233,16 @@ class PoetModel(nn.Module):
         Args:
             name_or_path: a model folder, or a Hub id such as `user/tang-lstm`.
             device: where to put it; the CPU by default.
-            dtype: of the weights in memory, a torch.dtype or its name; float32 by default, "auto" as on disk.
-            revision, subfolder, cache_dir, token, force_download, local_files_only: as huggingface_hub has them.
+            dtype: of the weights in memory, or its name; float32 by default, "auto" as on disk.
+            revision, subfolder, cache_dir, token, force_download, local_files_only: as huggingface_hub has
+                them.
 
         Raises:
             CheckpointError: the folder is damaged or not a model of ours.
             HubError: the Hub has no such model or cannot be reached.
+            InvalidValueError: no such device here, or no such dtype.
         """
+        target = _device(device)
         folder = hub.find_folder(
             name_or_path,
             revision=revision,
@@ -226,31 +256,24 @@ class PoetModel(nn.Module):
         tokenizer = PoetTokenizer.load(folder)
         if len(tokenizer) != config.vocab_size:
             raise CheckpointError(
-                f"{folder}: tokenizer.json has {len(tokenizer)} ids, config.json says vocab_size {config.vocab_size}"
+                f"{folder}: tokenizer.json has {len(tokenizer)} ids, config.json says vocab_size "
+                f"{config.vocab_size}; take both from the same model"
             )
         with torch.device("meta"):
             model = cls(config, tokenizer, GenerationConfig.load(folder))
         weights = _read_weights(folder / WEIGHTS_NAME, model)
         wanted = _dtype(dtype, next(iter(weights.values())).dtype)
-        target = torch.device("cpu" if device is None else device)
-        model.load_state_dict(
-            {name: value.to(target, wanted) for name, value in weights.items()}, assign=True
-        )
-        return model.requires_grad_(True).eval()
+        model.load_state_dict({name: value.to(wanted) for name, value in weights.items()}, assign=True)
+        return model.requires_grad_(True).to(target).eval()  # a move as a whole keeps cuDNN's layout
 
 
-class _Evaluating:
-    """Takes a model out of training mode for a while."""
-
-    def __init__(self, model: nn.Module):
-        self._model = model
-
-    def __enter__(self):
-        self._was_training = self._model.training
-        self._model.eval()
-
-    def __exit__(self, *error):
-        self._model.train(self._was_training)
+def _device(device: str | torch.device | None) -> torch.device:
+    try:
+        return torch.empty(0, device="cpu" if device is None else device).device
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch without CUDA fails an assertion
+        raise InvalidValueError(
+            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); leave it out for the CPU"
+        ) from error
 
 
 def _dtype(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype:
@@ -259,10 +282,9 @@ def _dtype(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype
     if dtype == "auto":
         return on_disk
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise InvalidValueError(
-            f"dtype must be a floating-point torch.dtype, its name or 'auto', got {dtype!r}"
-        )
+    if found not in WEIGHT_DTYPES:
+        names = ", ".join(str(known).removeprefix("torch.") for known in WEIGHT_DTYPES)
+        raise InvalidValueError(f"dtype must be one of {names} or 'auto', got {dtype!r}")
     return found
 
 
@@ -285,16 +307,17 @@ def _read_weights(path: Path, model: PoetModel) -> dict[str, torch.Tensor]:
                 more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
                 raise CheckpointError(f"{path} does not fit config.json: {'; '.join(wrong[:5])}{more}")
             weights = {name: file.get_tensor(name) for name in expected}
+    except CheckpointError:
+        raise
     except (SafetensorError, OSError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         size = path.stat().st_size if path.is_file() else 0
         raise CheckpointError(
             f"{path} ({size:,} bytes) is not a readable safetensors file ({error}); download or save it again"
         ) from error
     for name, value in weights.items():
-        if not value.is_floating_point() or not value.isfinite().all():
+        if value.dtype not in WEIGHT_DTYPES or not value.isfinite().all():
             raise CheckpointError(
-                f"{path}: {name} holds numbers that are no weights ({value.dtype}, not all finite)"
+                f"{path}: {name} holds numbers that are no weights ({value.dtype}, or not all finite); "
+                "download or save it again"
             )
     return weights

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 from tqdm import tqdm
 
@@ -44,7 +44,7 @@ class TrainingConfig:
         max_grad_norm: gradients are clipped to this norm.
         input_mask: share of input characters replaced by `<unk>`.
         gradient_accumulation_steps: parts that a batch is worked through in, to save memory.
-        log_every, eval_every, checkpoint_every: in optimizer steps; each epoch ends with an evaluation too.
+        log_every, eval_every, checkpoint_every: in optimizer steps; the training ends with one of each too.
         max_minutes: the schedule ends after this time, if the epochs have not ended before; None: no limit.
         seed: of batches, dropout and masks.
     """
@@ -71,6 +71,13 @@ class TrainingConfig:
         for name in ("learning_rate", "max_grad_norm"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InvalidValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in ("warmup", "input_mask"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InvalidValueError(
+                    f"{name} must be from 0 up to (not including) 1, got {getattr(self, name)}"
+                )
+        if not 0 <= self.weight_decay < math.inf:
+            raise InvalidValueError(f"weight_decay must be 0 or more, got {self.weight_decay}")
         if self.max_minutes is not None and not 0 < self.max_minutes < math.inf:
             raise InvalidValueError(f"max_minutes must be above 0, got {self.max_minutes}")
 
@@ -78,9 +85,8 @@ class TrainingConfig:
         """The learning rate at a share (0 to 1) of the training."""
         if progress < self.warmup:
             return self.learning_rate * (progress / self.warmup * 0.99 + 0.01)
-        return (
-            self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
-        )
+        done = (progress - self.warmup) / (1 - self.warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
 class EpochSource(Protocol):
@@ -118,7 +124,8 @@ class Trainer:
     Args:
         model: has `hidden_states` and `project` (see PoetModel).
         batches: the training batches by epoch.
-        evaluate: called on the main process with the model in eval mode; returns at least `loss` (nats a token).
+        evaluate: called on the main process with the model in eval mode; returns at least `loss` (nats a
+            token).
         save_best: called on the main process when a validation loss is the lowest so far.
         config: the recipe.
         output: folder of the log and the checkpoint.
@@ -176,7 +183,7 @@ class Trainer:
         return self.best
 
     def _on_signal(self, number: int, frame) -> None:
-        if self._stop_signal:  # asked twice: do not make the person wait
+        if self._stop_signal and number == signal.SIGINT:  # Ctrl-C twice: do not make the person wait
             raise KeyboardInterrupt
         self._stop_signal = number
 
@@ -189,7 +196,7 @@ class Trainer:
             initial=0.0,
             desc="training",
             disable=not self.accelerator.is_main_process,
-            bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix}",
+            bar_format="{percentage:3.0f}% |{bar}| {desc}",
             file=sys.stderr,
             mininterval=0.5,
             dynamic_ncols=True,
@@ -203,8 +210,9 @@ class Trainer:
                         (self.epoch + self.index / len(plan)) / config.epochs, started
                     )
                     if stop:
+                        self._log(progress, bar)
                         self.save_checkpoint()
-                        if not self.best:  # leave a model that can be loaded, however early it is
+                        if self._never_evaluated():  # leave a model that can be loaded, however early it is
                             self._evaluate()
                             self.save_checkpoint()
                         raise Interrupted(stop)
@@ -225,6 +233,10 @@ class Trainer:
             self._evaluate()
         self.save_checkpoint()
 
+    def _never_evaluated(self) -> bool:
+        """The same in every process, though only the main one knows the best record."""
+        return self._last_evaluated < 0 and not self.best
+
     def _agree(self, progress: float, started: float) -> tuple[float, int]:
         """Progress by epochs or by time, whichever is further; and the signal to stop by, if there was one.
 
@@ -240,11 +252,8 @@ class Trainer:
 
     def _train_batch(self, batch: Batch, rate: float) -> None:
         config, accelerator = self.config, self.accelerator
-        rank, ranks, parts = (
-            accelerator.process_index,
-            accelerator.num_processes,
-            config.gradient_accumulation_steps,
-        )
+        rank, ranks = accelerator.process_index, accelerator.num_processes
+        parts = config.gradient_accumulation_steps
         # Dropout is seeded anew each step: nothing of a generator's state need be kept to resume exactly.
         torch.manual_seed(int(np.random.SeedSequence([config.seed, self.step, rank]).generate_state(1)[0]))
         num_targets = int((batch.targets != IGNORE).sum())
@@ -273,7 +282,7 @@ class Trainer:
 
     def _backward(self, inputs: torch.Tensor, targets: torch.Tensor, num_targets: int) -> torch.Tensor:
         loss = self._loss(inputs, targets)
-        # Processes average their gradients; times their number, that is the mean over the whole batch's targets.
+        # Processes average their gradients; times their number: the mean over the whole batch's targets.
         self.accelerator.backward(loss * (self.accelerator.num_processes / num_targets))
         return loss.detach()
 
@@ -283,11 +292,7 @@ class Trainer:
         nats = self.accelerator.reduce(torch.stack([loss for loss, _ in self._pending]).sum()).item()
         loss = nats / sum(count for _, count in self._pending)
         self._pending.clear()
-        if not math.isfinite(loss):
-            raise CheckpointError(
-                f"the loss is {loss} at step {self.step}: try a lower --learning-rate; "
-                f"{self.output / CHECKPOINT_NAME} still holds the last sound state"
-            )
+        self._check_finite(math.isfinite(loss), f"the training loss is {loss}")
         now = time.perf_counter()
         speed = (self._tokens - self._mark[1]) / max(1e-9, now - self._mark[0])
         self._mark = (now, self._tokens)
@@ -295,8 +300,9 @@ class Trainer:
         self._record(split="train", loss=loss, learning_rate=rate, tokens_per_second=round(speed))
         left = self._seconds * (1 - progress) / max(progress, 1e-9)
         bar.n = progress
-        bar.set_postfix_str(
-            f"epoch {self.epoch + 1} step {self.step} loss {loss:.3f} perplexity {math.exp(min(loss, 50)):.1f} "
+        bar.set_description_str(
+            f"epoch {self.epoch + 1} step {self.step} loss {loss:.3f} "
+            f"perplexity {math.exp(min(loss, 50)):.1f} "
             f"{speed:,.0f} tokens/s ETA {tqdm.format_interval(left)}"
         )
 
@@ -309,12 +315,14 @@ class Trainer:
             self.model.eval()
             with torch.inference_mode():
                 found = self.evaluate(self.model)
+            self._check_finite(math.isfinite(found["loss"]), f"the validation loss is {found['loss']}")
             record = self._record(split="valid", **found)
             if record["loss"] < self.best.get("loss", math.inf):
                 self.best = record
                 self.save_best(self.model, record)
             tqdm.write(
-                f"step {self.step}: validation loss {record['loss']:.4f}, perplexity {record['perplexity']:.2f}"
+                f"step {self.step}: validation loss {record['loss']:.4f}, "
+                f"perplexity {record['perplexity']:.2f}"
                 f"{' (best)' if self.best is record else ''}",
                 file=sys.stderr,
             )
@@ -336,8 +344,23 @@ class Trainer:
             )
         return record
 
+    def _check_finite(self, is_finite: bool, what: str) -> None:
+        if not is_finite:
+            saved = self.output / CHECKPOINT_NAME
+            kept = f"{saved} holds the last sound state" if saved.is_dir() else "nothing was saved yet"
+            raise CheckpointError(
+                f"{what} at step {self.step}: start anew with a lower --learning-rate than "
+                f"{self.config.learning_rate:g}; {kept}"
+            )
+
     def save_checkpoint(self) -> None:
-        """Writes weights, optimizer and place in the schedule to `output/checkpoint`, in one step; no pickle."""
+        """Writes weights, optimizer and place in the schedule to `output/checkpoint`, in one step.
+
+        Raises:
+            CheckpointError: a weight is no longer a number; the checkpoint before stays.
+        """
+        for name, value in self.model.state_dict().items():
+            self._check_finite(bool(value.isfinite().all()), f"{name} is not finite")
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
             return
@@ -345,6 +368,7 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             for key, value in self._optimizer.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{key}.{name}"] = value
+        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         scaler = self.accelerator.scaler
         state = {
             "step": self.step,
@@ -357,8 +381,7 @@ class Trainer:
             "identity": self.identity,
         }
         with replaced_folder(self.output / CHECKPOINT_NAME) as fresh:
-            tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-            save_file(tensors, fresh / "state.safetensors")
+            (fresh / "state.safetensors").write_bytes(save(tensors))
             write_text(fresh / "state.json", json.dumps(state, ensure_ascii=False, indent=2) + "\n")
 
     def load_checkpoint(self) -> None:
@@ -371,36 +394,39 @@ class Trainer:
         if not folder.is_dir():
             raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")
         state = read_json(folder / "state.json", dict)
-        different = [
-            key for key, value in self.identity.items() if state.get("identity", {}).get(key) != value
-        ]
+        saved = state.get("identity")
+        saved = saved if isinstance(saved, dict) else {}
+        different = [key for key, value in self.identity.items() if saved.get(key) != value]
         if different:
             raise CheckpointError(
                 f"{folder} was made with other settings ({', '.join(different)}): "
                 f"given {[self.identity[key] for key in different]}, "
-                f"saved {[state.get('identity', {}).get(key) for key in different]}; give the same or start anew"
+                f"saved {[saved.get(key) for key in different]}; give the same or start anew"
             )
         try:
-            tensors = load_file(folder / "state.safetensors")
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{folder / 'state.safetensors'} cannot be read ({error})") from error
-        self.model.load_state_dict({n[6:]: t for n, t in tensors.items() if n.startswith("model.")})
-        raw = self._optimizer.optimizer
-        for name, parameter in self.model.named_parameters():
-            own = {key: tensors.get(f"optimizer.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
-            if all(value is not None for value in own.values()):
-                step_device = parameter.device if parameter.is_cuda else "cpu"
-                raw.state[parameter] = {
-                    key: value.to(step_device if key == "step" else parameter.device)
-                    for key, value in own.items()
-                }
-        if self.accelerator.scaler is not None and state["scaler"]:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.step, self.epoch, self.index = state["step"], state["epoch"], state["index"]
-        self._seconds, self._tokens, self.best = state["seconds"], state["tokens"], state["best"]
-        self._last_evaluated = -1
+            self._restore(state, load_file(folder / "state.safetensors"))
+        except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{folder} is damaged ({type(error).__name__}: {str(error)[:300]}); start without --resume"
+            ) from error
         if self.accelerator.is_main_process:
             self._cut_log()
+
+    def _restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
+        """Takes over a checkpoint's content; raises what a damaged one happens to raise."""
+        self.model.load_state_dict({n[6:]: t for n, t in tensors.items() if n.startswith("model.")})
+        raw = self._optimizer.optimizer
+        if any(name.startswith("optimizer.") for name in tensors):  # no update yet: there are none
+            for name, parameter in self.model.named_parameters():
+                own = {key: tensors[f"optimizer.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                # the fused optimizer counts its steps where the parameter is
+                raw.state[parameter] = {key: value.to(parameter.device) for key, value in own.items()}
+        if self.accelerator.scaler is not None and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.step, self.epoch, self.index = (int(state[name]) for name in ("step", "epoch", "index"))
+        self._seconds, self._tokens = float(state["seconds"]), float(state["tokens"])
+        self.best = dict(state["best"])
+        self._last_evaluated = -1
 
     def _cut_log(self) -> None:
         """Drops log lines from after the checkpoint: they will be written again."""
