@@ -84,7 +84,7 @@ def find_folder(
         ) from error
     except LocalEntryNotFoundError as error:
         raise HubError(
-            f"{name!r} is no folder here, is not in the cache, and the Hub was not asked or did not answer; "
+            f"{name!r} is no folder here, is not whole in the cache, and the Hub was not asked or did not answer; "
             "go online once, or give the path of a model folder"
         ) from error
     except HfHubHTTPError as error:

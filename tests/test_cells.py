@@ -1,0 +1,111 @@
+"""The hand-written step and the stack against torch's own nn.LSTM; locked dropout against its definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from poet_model.cells import LockedDropout, LSTMStack
+
+
+def random_stack(hidden_size: int = 24, num_layers: int = 3, **dropout) -> LSTMStack:
+    torch.manual_seed(1)
+    stack = LSTMStack(hidden_size, num_layers, **dropout)
+    with torch.no_grad():
+        for parameter in stack.parameters():
+            parameter.uniform_(-0.6, 0.6)
+    return stack
+
+
+def same_weights(stack: LSTMStack) -> nn.LSTM:
+    """One multi-layer nn.LSTM with the stack's weights."""
+    width = stack.layers[0].hidden_size
+    lstm = nn.LSTM(width, width, num_layers=len(stack.layers), batch_first=True)
+    with torch.no_grad():
+        for index, layer in enumerate(stack.layers):
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                getattr(lstm, f"{name}_l{index}").copy_(getattr(layer, f"{name}_l0"))
+    return lstm
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_stack_is_one_multilayer_lstm(batch_size):
+    stack = random_stack()
+    x = torch.randn(batch_size, 11, 24)
+    state = torch.randn(3, batch_size, 24), torch.randn(3, batch_size, 24)
+    for before in (None, state):
+        outputs, after = stack(x, before)
+        expected, expected_after = same_weights(stack)(x, before)
+        torch.testing.assert_close(outputs, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(after, expected_after, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_steps_over_a_sequence_are_the_lstm(batch_size):
+    stack = random_stack()
+    x = torch.randn(batch_size, 17, 24)
+    state = torch.randn(3, batch_size, 24), torch.randn(3, batch_size, 24)
+    expected, expected_after = same_weights(stack)(x, state)
+    cells = stack.cells()
+    for time in range(x.shape[1]):
+        output, state = cells.step(x[:, time], state)
+        torch.testing.assert_close(output, expected[:, time], atol=1e-5, rtol=0)
+    torch.testing.assert_close(state, expected_after, atol=1e-5, rtol=0)
+
+
+def test_step_leaves_its_arguments_alone():
+    cells = random_stack().cells()
+    x, state = torch.randn(2, 24), (torch.randn(3, 2, 24), torch.randn(3, 2, 24))
+    copies = [part.clone() for part in (x, *state)]
+    first = cells.step(x, state)
+    assert all(map(torch.equal, (x, *state), copies))
+    assert torch.equal(first[0], cells.step(x, state)[0])
+
+
+def test_locked_dropout_has_one_mask_for_all_time_steps_and_another_for_each_row():
+    torch.manual_seed(0)
+    dropped = LockedDropout(0.4)(torch.ones(6, 20, 50))
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert len({tuple(row.tolist()) for row in dropped[:, 0]}) == 6
+    assert dropped.unique().tolist() == [0.0, pytest.approx(1 / 0.6)]
+
+
+def test_locked_dropout_keeps_the_expectation():
+    torch.manual_seed(0)
+    x = torch.rand(1, 1, 8) + 0.5
+    mean = LockedDropout(0.3)(x.expand(40_000, 1, 8)).mean(dim=0, keepdim=True)
+    torch.testing.assert_close(mean, x, rtol=0.03, atol=0)  # 9 standard errors
+
+
+def test_dropout_is_off_in_evaluation_and_at_rate_zero():
+    x = torch.randn(2, 3, 4)
+    assert LockedDropout(0.5).eval()(x) is x
+    assert LockedDropout(0.0).train()(x) is x
+    stack = random_stack(input_dropout=0.5, layer_dropout=0.5, output_dropout=0.5)
+    x = torch.randn(2, 7, 24)
+    torch.testing.assert_close(stack.eval()(x)[0], same_weights(stack)(x)[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("place", ["input_dropout", "layer_dropout", "output_dropout"])
+def test_each_dropout_of_the_stack_acts_in_its_place(place):
+    stack = random_stack(**{place: 0.5}).train()
+    x = torch.randn(2, 7, 24)
+    outputs, (hidden, _) = stack(x)
+    clean, (clean_hidden, _) = same_weights(stack)(x)
+    assert not torch.allclose(outputs, clean)
+    is_clean = [torch.allclose(a, b, atol=1e-5) for a, b in zip(hidden, clean_hidden, strict=True)]
+    assert (
+        is_clean
+        == {
+            "input_dropout": [False, False, False],
+            "layer_dropout": [True, False, False],
+            "output_dropout": [True, True, True],
+        }[place]
+    )
+
+
+def test_gradients_go_through_the_stack_to_every_weight():
+    stack = random_stack()
+    stack(torch.randn(2, 4, 24))[0].sum().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in stack.parameters())
