@@ -1,4 +1,4 @@
-"""Writing poems, against full forward passes of the model, exact probabilities and the rules in plain words."""
+"""Writing poems, against full forward passes, exact probabilities and the rules said another way."""
 
 from __future__ import annotations
 
@@ -266,12 +266,13 @@ def test_barred_characters_are_never_drawn():
         {"seed": 1.5}, {"seed": True}, {"seed": "7"}, {"seed": 2**63}, {"num_poems": 0}, {"num_poems": True},
         {"num_poems": MAX_POEMS + 1}, {"num_poems": 2.0}, {"form": "五言"}, {"form": 5}, {"author": None},
         {"author": "白" * 41}, {"title": "月" * 41}, {"title": ["月"]}, {"start": 7}, {"start": "月" * 129},
-        {"start": "月" * 100_000}, {"start": "月" * 6, "max_length": 5}, {"rhythm": True}, {"form": "月" * 999},
+        {"start": "月" * 100_000}, {"start": "月" * 6, "max_length": 5}, {"rhythm": True},
+        {"form": "月" * 999},
     ],
     ids=lambda wish: str(wish)[:40],
 )  # fmt: skip
 def test_impossible_wishes(tiny_model, wish):
-    name = list(wish)[0]
+    name = next(iter(wish))
     with pytest.raises(InvalidValueError, match=name) as caught:
         tiny_model.generate(**wish)
     assert 20 < len(str(caught.value)) < 300

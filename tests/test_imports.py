@@ -102,7 +102,8 @@ def test_the_reader_of_imports_sees_every_way_to_import(tmp_path, monkeypatch):
     file = tmp_path / "poet_model" / "ui" / "part.py"
     file.write_text(
         "import os, numpy.random as r\nfrom .. import hub\nfrom ..cells import State\nfrom . import theme\n"
-        "def f():\n    from poet_model import PoetModel\n    import poet_model.card\n    from torch.nn import LSTM\n",
+        "def f():\n    from poet_model import PoetModel\n    import poet_model.card\n"
+        "    from torch.nn import LSTM\n",
         encoding="utf-8",
     )
     assert imports_of(file) == ({"hub", "cells", "ui", "model", "card"}, {"numpy", "torch"})

@@ -1,0 +1,475 @@
+"""The training loop: exact resume, the same update however a batch is split, clear ends."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import POEMS, ROOT
+
+from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel, PoetTokenizer
+from poet_model.batches import IGNORE, HeaderRates, PoemBatches
+from poet_model.corpus import PoemRecord
+from poet_model.files import read_json_lines
+from poet_model.trainer import (
+    CHECKPOINT_NAME,
+    LOG_NAME,
+    Interrupted,
+    NextCharacterLoss,
+    Trainer,
+    TrainingConfig,
+)
+
+RECORDS = [
+    PoemRecord(text, title, author) for text in POEMS for title in ("月", "") for author in ("李白", "")
+]
+EPOCHS = 3
+
+
+def make_tokenizer() -> PoetTokenizer:
+    return PoetTokenizer.from_texts(POEMS, min_count=1, required="，。五七絕律李白")
+
+
+def make_model(dropout: float = 0.3) -> PoetModel:
+    torch.manual_seed(11)
+    tokenizer = make_tokenizer()
+    rates = {"input_dropout": dropout, "layer_dropout": dropout, "output_dropout": dropout}
+    return PoetModel(PoetConfig(vocab_size=len(tokenizer), hidden_size=16, num_layers=2, **rates), tokenizer)
+
+
+class Hooked:
+    """Batches that call `hook(number)` before each batch, counted over all epochs from 0."""
+
+    def __init__(self, batches: PoemBatches, hook):
+        self.batches, self.hook, self.number = batches, hook, 0
+
+    def epoch(self, number: int) -> Hooked:
+        self.plan = self.batches.epoch(number)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def batch(self, index: int):
+        self.hook(self.number)
+        self.number += 1
+        return self.plan.batch(index)
+
+
+def make_trainer(output: Path, hook=lambda number: None, *, dropout: float = 0.3, **settings) -> Trainer:
+    model = make_model(dropout)
+    settings = {
+        "epochs": EPOCHS, "batch_size": 3, "learning_rate": 0.01, "log_every": 2, "eval_every": 5,
+        "checkpoint_every": 4, "input_mask": 0.1,
+    } | settings  # fmt: skip
+    output.mkdir(parents=True, exist_ok=True)
+    batches = PoemBatches(RECORDS, model.tokenizer, batch_size=3, header=HeaderRates())
+    held_out = PoemBatches(RECORDS[:2], model.tokenizer, batch_size=1).epoch(0).batch(0)
+    targets = int((held_out.targets != IGNORE).sum())
+    return Trainer(
+        model,
+        Hooked(batches, hook),
+        evaluate=lambda model: {"loss": NextCharacterLoss(model)(*held_out).item() / targets},
+        save_best=lambda model, record: model.save_pretrained(output),
+        config=TrainingConfig(**settings),
+        output=output,
+        identity={"corpus": {"train": len(RECORDS)}},
+    )
+
+
+def optimizer_state(trainer: Trainer) -> dict[str, torch.Tensor]:
+    state = trainer._optimizer.optimizer.state
+    return {
+        f"{key}.{name}": value
+        for name, parameter in trainer.model.named_parameters()
+        for key, value in state[parameter].items()
+    }
+
+
+def assert_identical(first: Trainer, second: Trainer) -> None:
+    for mine, others in (
+        (first.model.state_dict(), second.model.state_dict()),
+        (optimizer_state(first), optimizer_state(second)),
+    ):
+        assert list(mine) == list(others)
+        for name, value in mine.items():
+            assert torch.equal(value, others[name]), name
+    assert (first.step, first.epoch, first.index) == (second.step, second.epoch, second.index)
+    untimed = ({k: v for k, v in trainer.best.items() if k != "minutes"} for trainer in (first, second))
+    assert next(untimed) == next(untimed)
+
+
+def stop_before(number: int, signum: int = signal.SIGTERM):
+    def hook(at: int) -> None:
+        if at == number:
+            signal.raise_signal(signum)
+
+    return hook
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory) -> Trainer:
+    trainer = make_trainer(tmp_path_factory.mktemp("unbroken"))
+    trainer.train()
+    return trainer
+
+
+def losses(trainer: Trainer, split: str) -> list[tuple]:
+    log = read_json_lines(trainer.output / LOG_NAME)
+    return [(r["step"], r["epoch"], r["loss"]) for r in log if r["split"] == split]
+
+
+def test_the_training_it_is_all_compared_with_is_a_real_one(unbroken):
+    steps_an_epoch = unbroken.step // EPOCHS
+    assert unbroken.step == EPOCHS * steps_an_epoch > 15
+    assert (
+        unbroken.best["loss"] < losses(unbroken, "valid")[0][2] < math.log(len(unbroken.model.tokenizer)) + 1
+    )
+    assert unbroken.best["perplexity"] == pytest.approx(math.exp(unbroken.best["loss"]), rel=1e-4)
+
+
+@pytest.mark.parametrize("stops", [[0], [1], [7], [3, 4], [2, 5, 5, 9]])
+def test_a_resumed_training_equals_an_unbroken_one_bit_for_bit(unbroken, tmp_path, stops):
+    for stop in stops:  # batches after the last resume
+        trainer = make_trainer(tmp_path, stop_before(stop))
+        if stop != stops[0] or (tmp_path / CHECKPOINT_NAME).is_dir():
+            trainer.load_checkpoint()
+        done = trainer.step
+        with pytest.raises(Interrupted, match="SIGTERM") as caught:
+            trainer.train()
+        assert caught.value.signum == signal.SIGTERM
+        assert trainer.step == done + stop + 1  # the batch under way is finished
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        PoetModel.from_pretrained(tmp_path)  # whatever happens, there is a model to load
+    trainer = make_trainer(tmp_path)
+    trainer.load_checkpoint()
+    trainer.train()
+    assert_identical(trainer, unbroken)
+
+
+def test_a_resumed_training_after_a_crash_repeats_what_was_lost(unbroken, tmp_path):
+    def crash(number: int) -> None:
+        if number == 11:
+            raise MemoryError
+
+    crashed = make_trainer(tmp_path, crash)
+    with pytest.raises(MemoryError):
+        crashed.train()
+    assert crashed.step == 11
+    trainer = make_trainer(tmp_path)
+    trainer.load_checkpoint()
+    assert trainer.step == 8
+    assert max(step for step, *_ in losses(trainer, "train")) == 8
+    trainer.train()
+    assert_identical(trainer, unbroken)
+    assert losses(trainer, "train") == losses(unbroken, "train")
+    assert losses(trainer, "valid") == losses(unbroken, "valid")
+
+
+def test_resuming_a_finished_training_changes_nothing(unbroken, tmp_path):
+    shutil.copytree(unbroken.output, tmp_path, dirs_exist_ok=True)
+    trainer = make_trainer(tmp_path)
+    trainer.load_checkpoint()
+    trainer.train()
+    assert_identical(trainer, unbroken)
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path):
+    def twice(number: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        make_trainer(tmp_path, twice).train()
+
+
+def test_ctrl_c_and_sigterm_together_still_save(tmp_path):
+    def both(number: int) -> None:  # a launcher passes one on and sends the other
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path, both).train()
+    make_trainer(tmp_path).load_checkpoint()
+
+
+def captured_update(tmp_path: Path, **settings) -> tuple[dict, dict, Trainer]:
+    """Gradients (before clipping matters) and weights of the first update."""
+    trainer = make_trainer(
+        tmp_path,
+        dropout=0.0,
+        input_mask=0.0,
+        max_grad_norm=1e9,
+        eval_every=1000,
+        checkpoint_every=1000,
+        **settings,
+    )
+    names = {parameter: name for name, parameter in trainer.model.named_parameters()}
+    gradients = {}
+
+    def read(optimizer, *_) -> None:
+        gradients.update({names[p]: p.grad.clone() for g in optimizer.param_groups for p in g["params"]})
+
+    trainer._optimizer.optimizer.register_step_pre_hook(read)
+    trainer.model.train()
+    trainer._train_batch(PoemBatches(RECORDS, trainer.model.tokenizer, batch_size=8).epoch(0).batch(0), 0.01)
+    return gradients, {n: p.detach().clone() for n, p in trainer.model.named_parameters()}, trainer
+
+
+def test_one_update_has_the_gradient_of_the_mean_over_scored_targets(tmp_path):
+    gradients, _, _ = captured_update(tmp_path)
+    model = make_model(dropout=0.0)
+    batch = PoemBatches(RECORDS, model.tokenizer, batch_size=8).epoch(0).batch(0)
+    logits, _ = model(batch.inputs)
+    F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE).backward()
+    assert len(gradients) == len(list(model.parameters()))
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(gradients[name], parameter.grad, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8, 20])
+def test_gradient_accumulation_is_the_same_update(tmp_path, parts):
+    whole, whole_weights, _ = captured_update(tmp_path / "whole")
+    split, split_weights, _ = captured_update(tmp_path / "split", gradient_accumulation_steps=parts)
+    for name, gradient in whole.items():
+        torch.testing.assert_close(split[name], gradient, atol=1e-6, rtol=0)
+        clear = gradient.abs() > 1e-5  # Adam's first step goes by the sign, which rounding decides near 0
+        assert clear.any()
+        torch.testing.assert_close(split_weights[name][clear], whole_weights[name][clear], atol=1e-6, rtol=0)
+
+
+def test_gradients_are_clipped(tmp_path):
+    trainer = make_trainer(tmp_path, max_grad_norm=0.01)
+    norms = []
+
+    def read(optimizer, *_) -> None:
+        gradients = [p.grad.flatten() for g in optimizer.param_groups for p in g["params"]]
+        norms.append(torch.cat(gradients).norm().item())
+
+    trainer._optimizer.optimizer.register_step_pre_hook(read)
+    trainer.train()
+    assert max(norms) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_weight_decay_acts_on_matrices_only(tmp_path):
+    start = make_model().state_dict()
+    _, without, _ = captured_update(tmp_path / "without", weight_decay=0.0)
+    _, with_decay, trainer = captured_update(tmp_path / "with", weight_decay=5.0)
+    for name, value in with_decay.items():
+        expected = without[name] - (0.01 * 5.0 * start[name] if value.ndim == 2 else 0)
+        torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-5)
+    groups = trainer._optimizer.param_groups
+    assert sum(len(group["params"]) for group in groups) == len(list(trainer.model.parameters()))
+
+
+def test_learning_rate_schedule():
+    config = TrainingConfig(learning_rate=0.002, warmup=0.1)
+    assert config.rate(0) == pytest.approx(0.00002)
+    assert config.rate(0.05) == pytest.approx(0.00101)
+    assert config.rate(0.1) == pytest.approx(0.002)
+    assert config.rate(0.55) == pytest.approx(0.001)  # half of the cosine
+    assert config.rate(0.1 + 0.9 / 3) == pytest.approx(0.0015)
+    assert config.rate(1) == pytest.approx(0, abs=1e-12)
+    assert TrainingConfig(warmup=0).rate(0) == TrainingConfig().learning_rate
+
+
+def test_the_schedule_is_what_the_optimizer_gets(tmp_path):
+    trainer = make_trainer(tmp_path, warmup=0.2)
+    rates = []
+    trainer._optimizer.optimizer.register_step_pre_hook(
+        lambda optimizer, *_: rates.append({group["lr"] for group in optimizer.param_groups})
+    )
+    trainer.train()
+    expected = [trainer.config.rate(step / trainer.step) for step in range(trainer.step)]
+    assert [rate.pop() for rate in rates] == pytest.approx(expected)
+
+
+def test_a_time_limit_ends_the_schedule(tmp_path):
+    trainer = make_trainer(tmp_path, lambda _: time.sleep(0.02), epochs=100_000, max_minutes=0.5 / 60)
+    started = time.perf_counter()
+    best = trainer.train()
+    assert time.perf_counter() - started < 60
+    assert 0 < trainer.step < 100
+    assert trainer.epoch < 99
+    last = read_json_lines(tmp_path / LOG_NAME)[-1]
+    assert (last["split"], last["step"]) == ("valid", trainer.step)
+    assert best["loss"] <= last["loss"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"epochs": 0}, {"batch_size": 0}, {"gradient_accumulation_steps": 0}, {"log_every": 0}, {"warmup": 1.0},
+     {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"max_grad_norm": float("inf")},
+     {"input_mask": 1.0}, {"weight_decay": -1.0}, {"max_minutes": 0.0}, {"max_minutes": float("inf")}],
+    ids=str,
+)  # fmt: skip
+def test_impossible_settings(settings):
+    with pytest.raises(InvalidValueError, match=next(iter(settings))):
+        TrainingConfig(**settings)
+
+
+@pytest.fixture
+def stopped(tmp_path) -> Path:
+    """The folder of a training stopped in its fifth step."""
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path, stop_before(4)).train()
+    return tmp_path
+
+
+@pytest.mark.parametrize("settings", [{"learning_rate": 0.5}, {"epochs": 9}, {"seed": 1}, {"batch_size": 2}])
+def test_a_checkpoint_of_other_settings_is_refused(stopped, settings):
+    trainer = make_trainer(stopped, **settings)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"other settings \(training\).*give the same or start anew"):
+        trainer.load_checkpoint()
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_a_checkpoint_of_another_corpus_is_refused(stopped):
+    trainer = make_trainer(stopped)
+    trainer.identity["corpus"] = {"train": 5}
+    with pytest.raises(CheckpointError, match=r"other settings \(corpus\)"):
+        trainer.load_checkpoint()
+
+
+def edit_state(folder: Path, change) -> None:
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    change(state)
+    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+
+
+def edit_tensors(folder: Path, change) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "state.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "state.safetensors")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda f: (f / "state.json").unlink(),
+        lambda f: (f / "state.json").write_text("{", encoding="utf-8"),
+        lambda f: (f / "state.json").write_text("[]", encoding="utf-8"),
+        lambda f: edit_state(f, lambda state: state.pop("step")),
+        lambda f: edit_state(f, lambda state: state.update(index="three")),
+        lambda f: edit_state(f, lambda state: state.update(identity=None)),
+        lambda f: (f / "state.safetensors").unlink(),
+        lambda f: (f / "state.safetensors").write_bytes((f / "state.safetensors").read_bytes()[:-9]),
+        lambda f: (f / "state.safetensors").write_bytes(b"\x80\x05pickle"),
+        lambda f: edit_tensors(f, lambda t: t.pop("model.bias")),
+        lambda f: edit_tensors(f, lambda t: t.pop("optimizer.exp_avg.bias")),
+        lambda f: edit_tensors(f, lambda t: t.update({"model.bias": torch.zeros(3)})),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(stopped, damage):
+    damage(stopped / CHECKPOINT_NAME)
+    with pytest.raises(CheckpointError, match=r"checkpoint"):
+        make_trainer(stopped).load_checkpoint()
+
+
+def test_nothing_to_resume(tmp_path):
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        make_trainer(tmp_path).load_checkpoint()
+
+
+@pytest.mark.parametrize("log_every", [2, 1000])
+def test_a_loss_that_is_no_number_ends_the_training_with_advice(tmp_path, log_every):
+    def break_weights(number: int) -> None:
+        if number == 6:
+            with torch.no_grad():
+                trainer.model.bias.fill_(float("nan"))
+
+    trainer = make_trainer(tmp_path, break_weights, log_every=log_every)
+    with pytest.raises(CheckpointError, match=r"lower --learning-rate.*last sound state"):
+        trainer.train()
+    assert trainer.step <= 8
+    fresh = make_trainer(tmp_path, log_every=log_every)
+    fresh.load_checkpoint()
+    assert fresh.step == 4
+    assert all(value.isfinite().all() for value in fresh.model.state_dict().values())
+
+
+def test_a_checkpoint_can_be_removed(stopped):
+    make_trainer(stopped).remove_checkpoint()
+    assert not (stopped / CHECKPOINT_NAME).exists()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "tests")
+from poet_model.trainer import Interrupted
+from test_trainer import make_trainer
+try:
+    make_trainer(Path(sys.argv[1]), epochs=1_000_000, eval_every=100_000).train()
+except Interrupted as interrupted:
+    sys.exit(128 + interrupted.signum)
+"""
+
+
+def test_sigterm_leaves_a_folder_that_can_be_resumed(tmp_path):
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        while not (tmp_path / LOG_NAME).exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.terminate()
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    PoetModel.from_pretrained(tmp_path)
+    trainer = make_trainer(tmp_path, stop_before(2), epochs=1_000_000, eval_every=100_000)
+    trainer.load_checkpoint()
+    step = trainer.step
+    assert step >= 2
+    with pytest.raises(Interrupted):
+        trainer.train()
+    assert trainer.step == step + 3
+
+
+def test_the_loss_is_cross_entropy_over_all_positions():
+    model = make_model(dropout=0.0)
+    batches = PoemBatches(RECORDS, model.tokenizer, batch_size=16, header=HeaderRates())
+    for inputs, targets in batches.epoch(0):
+        logits, _ = model(inputs)
+        expected = F.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum"
+        )
+        assert (targets == IGNORE).any()
+        torch.testing.assert_close(NextCharacterLoss(model)(inputs, targets), expected)
+    nothing = NextCharacterLoss(model)(inputs, torch.full_like(targets, IGNORE))
+    assert nothing == 0
+    nothing.backward()  # a process without a row joins in with this
+
+
+def test_it_learns_a_poem_by_heart(tmp_path):
+    tokenizer = make_tokenizer()
+    torch.manual_seed(0)
+    model = PoetModel(PoetConfig(vocab_size=len(tokenizer), hidden_size=48, num_layers=1), tokenizer)
+    poems = [PoemRecord(text) for text in POEMS]
+    trainer = Trainer(
+        model,
+        PoemBatches(poems, tokenizer, batch_size=4),
+        evaluate=lambda model: {"loss": 1.0},
+        save_best=lambda model, record: None,
+        config=TrainingConfig(epochs=80, batch_size=4, learning_rate=0.02, eval_every=10_000),
+        output=tmp_path,
+    )
+    trainer.train()
+    for text in POEMS:
+        assert model.generate(text[:2], temperature=0).text == text
