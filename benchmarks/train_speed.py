@@ -1,0 +1,225 @@
+"""Training speed: our step against the plain recipe, on the same model size and the same Tang poems.
+
+    python benchmarks/train_speed.py --seconds 20 --rounds 3 --json train_speed.json
+
+The plain recipe: float32, random batches padded to their longest poem, one two-layer nn.LSTM, a softmax
+over every position with ignore_index. Ours is the Trainer's: bf16 autocast where the CPU has it, batches of
+one exact length, a softmax only where a target is, freed memory kept by glibc. Each row below ours leaves
+out one of these. Counted are real tokens, never padding. Each contender runs in a process of its own
+(malloc's settings belong to the whole process), and they take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from common import finish, in_fresh_process, interleaved, show, summary
+
+INGREDIENTS = {
+    "bf16": "bf16 autocast",
+    "exact": "batches of one exact length",
+    "targets": "softmax only at targets",
+    "malloc": "freed memory kept (mallopt)",
+}
+PLAIN, OURS = "plain recipe", "ours"
+WARM_UP = 2  # steps before the clock starts
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line; --worker is for the processes this script starts itself."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="measured a contender and round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
+    parser.add_argument("--hidden-size", type=int, default=512)
+    parser.add_argument("--num-layers", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--poems", type=int, default=20_000, help="of the Tang training split")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--round", type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def worker(options: argparse.Namespace) -> dict:
+    """Trains for a while as one contender, given as the ingredients it has, and counts."""
+    if "malloc" in options.worker:
+        from train import keep_freed_memory
+
+        keep_freed_memory()
+    import numpy as np
+    import torch
+
+    from poet_model import PoetTokenizer
+    from poet_model.batches import HeaderRates, PoemBatches
+    from poet_model.corpus import load_corpus
+    from poet_model.prosody import FORMS
+    from poet_model.tokenizer import PAD
+
+    class RandomBatches(PoemBatches):
+        """The same rows in batches of any length, padded."""
+
+        def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+            order = rng.permutation(len(lengths))
+            return np.array_split(order, range(self.batch_size, len(order), self.batch_size))
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    train = load_corpus("tang").splits["train"]
+    texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
+    tokenizer = PoetTokenizer.from_texts(texts, required="，。" + "".join(FORMS))
+    batches = (PoemBatches if "exact" in options.worker else RandomBatches)(
+        train[: options.poems], tokenizer, batch_size=options.batch_size, header=HeaderRates()
+    )
+    torch.manual_seed(0)
+    make_step = plain_step if options.worker == "plain" else our_step
+    step, precision = make_step(options, tokenizer, batches)
+    tokens, steps, started = 0, 0, 0.0
+    while True:
+        for batch in batches.epoch(options.round):
+            if steps == WARM_UP:
+                started = time.perf_counter()
+            step(batch)
+            steps += 1
+            if steps > WARM_UP:
+                tokens += int((batch.inputs != PAD).sum())
+                if (seconds := time.perf_counter() - started) >= options.seconds:
+                    return {
+                        "tokens_per_second": tokens / seconds,
+                        "steps": steps - WARM_UP,
+                        "precision": precision,
+                        "threads": torch.get_num_threads(),
+                        "vocabulary": len(tokenizer),
+                    }
+
+
+def plain_step(options: argparse.Namespace, tokenizer, batches):
+    """The recipe of a tutorial, with a tied embedding so that the model has the same size."""
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from poet_model.batches import IGNORE
+
+    class PlainModel(nn.Module):
+        def __init__(self, vocabulary: int, width: int, layers: int):
+            super().__init__()
+            self.embedding = nn.Embedding(vocabulary, width)
+            self.lstm = nn.LSTM(width, width, num_layers=layers, dropout=0.2, batch_first=True)
+            self.output = nn.Linear(width, vocabulary)
+            self.output.weight = self.embedding.weight
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.output(self.lstm(self.embedding(ids))[0])
+
+    model = PlainModel(len(tokenizer), options.hidden_size, options.num_layers)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+
+    def step(batch) -> None:
+        logits = model(batch.inputs)
+        loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step, "no"
+
+
+def our_step(options: argparse.Namespace, tokenizer, batches):
+    """The Trainer's own step, without the ingredients that options.worker does not name."""
+    import torch
+    import torch.nn.functional as F
+    from accelerate import Accelerator
+
+    from poet_model import PoetConfig, PoetModel, trainer
+    from poet_model.batches import IGNORE
+    from poet_model.hardware import best_precision
+
+    class EveryPositionLoss(trainer.NextCharacterLoss):
+        def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            logits = self.model(inputs)[0].flatten(0, 1).float()
+            return F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORE, reduction="sum")
+
+    if "targets" not in options.worker:
+        trainer.NextCharacterLoss = EveryPositionLoss
+    config = PoetConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=options.hidden_size,
+        num_layers=options.num_layers,
+        input_dropout=0.25,
+        layer_dropout=0.2,
+        output_dropout=0.35,
+    )
+    precision = best_precision(on_gpu=False) if "bf16" in options.worker else "no"
+    ours = trainer.Trainer(
+        PoetModel(config, tokenizer),
+        batches,
+        evaluate=lambda model: {"loss": 0.0},
+        save_best=lambda model, record: None,
+        config=trainer.TrainingConfig(batch_size=options.batch_size),
+        output=Path(tempfile.gettempdir()) / "never-written",
+        accelerator=Accelerator(mixed_precision=precision, cpu=True),
+    )
+    ours.model.train()
+
+    def step(batch) -> None:
+        ours._train_batch(batch, rate=3e-3)
+        ours._pending.clear()  # as the log does, which is not run here
+
+    return step, precision
+
+
+def main() -> None:
+    """Measures every contender in turns and prints the table."""
+    options = parse_arguments()
+    if options.worker:
+        print(json.dumps(worker(options)))
+        return
+    from poet_model.evaluation import machine
+
+    recipes = {PLAIN: "plain", OURS: "+".join(INGREDIENTS)}
+    for key, name in INGREDIENTS.items():
+        recipes[f"ours without {name}"] = "+".join(other for other in INGREDIENTS if other != key)
+    passed_on = []
+    for name in ("seconds", "threads", "hidden_size", "num_layers", "batch_size", "poems"):
+        if (value := getattr(options, name)) is not None:
+            passed_on += [f"--{name.replace('_', '-')}", value]
+    details: dict[str, dict] = {}
+
+    def measure(name: str, number: int) -> float:
+        arguments = ["--worker", recipes[name], "--round", number, *passed_on]
+        details[name] = in_fresh_process("train_speed.py", *arguments)
+        return details[name]["tokens_per_second"]
+
+    contenders = {name: lambda number, name=name: measure(name, number) for name in recipes}
+    figures = {name: summary(found) for name, found in interleaved(contenders, options.rounds).items()}
+    plain, ours = figures[PLAIN]["median"], figures[OURS]["median"]
+    rows = []
+    for name, found in figures.items():
+        found["times_plain"] = found["median"] / plain
+        found["precision"] = details[name]["precision"]
+        share = ""
+        if name not in (PLAIN, OURS):
+            found["ingredient_gives"] = ours / found["median"]
+            share = f"{found['ingredient_gives']:.2f}x"
+        spread = f"{found['low']:,.0f}-{found['high']:,.0f}"
+        rows.append([name, f"{found['median']:,.0f}", spread, f"{found['times_plain']:.2f}x", share])
+    facts = details[OURS]
+    where = f"{machine()}; torch uses {facts['threads']} threads, ours in precision {facts['precision']!r}"
+    size = f"{options.num_layers}x{options.hidden_size}, {facts['vocabulary']:,} tokens of vocabulary"
+    title = f"Training, real tokens/s, median of {options.rounds} ({size})\n{where}"
+    show(title, ["", "tokens/s", "range", "to plain", "the ingredient gives"], rows)
+    print(f"\nours / plain: {ours / plain:.2f} (goal on a CPU with AVX512_BF16: at least 2.5)")
+    record = {"what": "training, real tokens a second", "where": where, "model": size}
+    finish(record | {"ratio": ours / plain, "contenders": figures}, options.json)
+
+
+if __name__ == "__main__":
+    main()
