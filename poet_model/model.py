@@ -83,6 +83,12 @@ class PoetModel(nn.Module):
         hidden, state = self.hidden_states(ids, state)
         return self.project(hidden), state
 
+    def train(self, mode: bool = True) -> PoetModel:
+        """Switches training mode on or off, as every nn.Module does."""
+        if mode or self.training:  # a fused optimizer changes weights without raising their version
+            self._cells = None
+        return super().train(mode)
+
     def cells(self) -> StackedCells:
         """The layers laid out for stepping; made anew only when a weight has changed."""
         # Aliases are kept with the versions: an address is not given to another tensor while one lives.
