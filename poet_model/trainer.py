@@ -221,7 +221,7 @@ class Trainer:
                         break
                     self._train_batch(plan.batch(self.index), config.rate(progress))
                     self.index += 1
-                    if self.step % config.log_every == 0:
+                    if self.step % config.log_every == 0 or self.step % config.eval_every == 0:
                         self._log(progress, bar)
                     if self.step % config.eval_every == 0:
                         self._evaluate()
@@ -301,7 +301,7 @@ class Trainer:
         left = self._seconds * (1 - progress) / max(progress, 1e-9)
         bar.n = progress
         bar.set_description_str(
-            f"epoch {self.epoch + 1} step {self.step} loss {loss:.3f} "
+            f"epoch {min(self.epoch + 1, self.config.epochs)} step {self.step} loss {loss:.3f} "
             f"perplexity {math.exp(min(loss, 50)):.1f} "
             f"{speed:,.0f} tokens/s ETA {tqdm.format_interval(left)}"
         )
@@ -405,7 +405,7 @@ class Trainer:
             )
         try:
             self._restore(state, load_file(folder / "state.safetensors"))
-        except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{folder} is damaged ({type(error).__name__}: {str(error)[:300]}); start without --resume"
             ) from error

@@ -138,11 +138,11 @@ def test_the_training_it_is_all_compared_with_is_a_real_one(unbroken):
     assert unbroken.best["perplexity"] == pytest.approx(math.exp(unbroken.best["loss"]), rel=1e-4)
 
 
-@pytest.mark.parametrize("stops", [[0], [1], [7], [3, 4], [2, 5, 5, 9]])
+@pytest.mark.parametrize("stops", [[0], [1], [7], [3, 4], [2, 5, 0, 3]])
 def test_a_resumed_training_equals_an_unbroken_one_bit_for_bit(unbroken, tmp_path, stops):
     for stop in stops:  # batches after the last resume
         trainer = make_trainer(tmp_path, stop_before(stop))
-        if stop != stops[0] or (tmp_path / CHECKPOINT_NAME).is_dir():
+        if (tmp_path / CHECKPOINT_NAME).is_dir():
             trainer.load_checkpoint()
         done = trainer.step
         with pytest.raises(Interrupted, match="SIGTERM") as caught:
@@ -467,7 +467,7 @@ def test_it_learns_a_poem_by_heart(tmp_path):
         PoemBatches(poems, tokenizer, batch_size=4),
         evaluate=lambda model: {"loss": 1.0},
         save_best=lambda model, record: None,
-        config=TrainingConfig(epochs=80, batch_size=4, learning_rate=0.02, eval_every=10_000),
+        config=TrainingConfig(epochs=160, batch_size=4, learning_rate=0.02, eval_every=10_000),
         output=tmp_path,
     )
     trainer.train()
