@@ -195,10 +195,10 @@ def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig)
         before = np.cumsum(weights, axis=1) - weights  # what the likelier ones have together
         weights[before >= config.top_p * weights.sum(axis=1, keepdims=True)] = 0
     order = np.argsort(ids, axis=1)  # cumulate in the order of ids: equal logits may come in any
-    ids, weights = np.take_along_axis(ids, order, axis=1), np.take_along_axis(weights, order, axis=1)
-    cumulative = np.cumsum(weights, axis=1)
+    rows = np.arange(len(ids))
+    cumulative = np.cumsum(weights[rows[:, None], order], axis=1)
     chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
-    return ids[np.arange(len(ids)), np.minimum(chosen, top_k - 1)]
+    return ids[rows, order[rows, np.minimum(chosen, top_k - 1)]]
 
 
 _REPEATED_ENDS = re.compile(f"[{LINE_ENDS}]{{2,}}")
