@@ -84,8 +84,8 @@ def find_folder(
         ) from error
     except LocalEntryNotFoundError as error:
         raise HubError(
-            f"{name!r} is no folder here, is not whole in the cache, and the Hub was not asked or did not answer; "
-            "go online once, or give the path of a model folder"
+            f"{name!r} is no folder here, is not whole in the cache, and the Hub was not asked or did not "
+            "answer; go online once, or give the path of a model folder"
         ) from error
     except HfHubHTTPError as error:
         raise HubError(f"the Hub refused {name!r}: {error}; check the name and your token") from error
