@@ -22,7 +22,7 @@ from poet_model.ui import curves, theme
 from poet_model.ui.poem import SIMPLIFIED, advice, check_start, notice_html, plain_text, poem_html
 
 SOURCE = os.environ.get("POET_MODEL") or str(Path(__file__).parent / "assets" / "tang-lstm")
-FIRST_START, FIRST_SEED = "春", 7
+FIRST_START, FIRST_FORM, FIRST_SEED = "春", "五絕", 7
 ANY_FORM = "不限 any"
 TRADITIONAL = "繁體"
 MAX_SEED = 2**31 - 1
@@ -139,7 +139,7 @@ def facts_html() -> str:
 
 def build() -> gr.Blocks:
     """The page, with a poem already on it."""
-    first = model.generate(FIRST_START, seed=FIRST_SEED)
+    first = model.generate(FIRST_START, form=FIRST_FORM, seed=FIRST_SEED)
     with gr.Blocks(title="唐詩 LSTM · Tang poems, character by character", fill_width=True) as page:
         gr.HTML(
             "<header><h1 lang='zh-Hant'>唐詩 LSTM</h1><p>一個字一個字寫唐詩的小模型。 "
@@ -162,7 +162,7 @@ def build() -> gr.Blocks:
                         button = gr.Button("寫一首 Write", variant="primary", elem_id="write", min_width=120)
                         another = gr.Button("再來一首 Another", elem_id="another", min_width=120)
                 with gr.Column(elem_id="settings"):
-                    form = gr.Radio([ANY_FORM, *FORMS], value=ANY_FORM, label="詩體 Form")
+                    form = gr.Radio([ANY_FORM, *FORMS], value=FIRST_FORM, label="詩體 Form")
                     temperature = gr.Slider(
                         0,
                         1.5,

@@ -1,8 +1,8 @@
-"""Writing speed: our cell step against nn.LSTM called once a character, and the time to load a model.
+"""Writing speed: our stepper against nn.LSTM called once a character, and the time to load a model.
 
     python benchmarks/decode_speed.py --rounds 5 --json decode_speed.json
 
-Both sides are PoetModel.generate with the same weights, sampling and rules; only the step of the layers
+Both sides are PoetModel.generate with the same weights, sampling and rules; only the step of the network
 differs. Also measured, in fresh processes: `import poet_model`, and `from_pretrained` once torch is imported.
 """
 
@@ -61,26 +61,27 @@ def stand_in(folder: Path, hidden_size: int) -> Path:
 
 
 class CharacterwiseLSTM:
-    """The peer: one multi-layer nn.LSTM, called on one character at a time."""
+    """The peer: one multi-layer nn.LSTM, called on one character at a time, and the model's own output."""
 
     def __init__(self, model):
         from torch import nn
 
+        self._model = model
         layers, width = model.lstm.layers, model.config.hidden_size
         self._lstm = nn.LSTM(width, width, num_layers=len(layers), batch_first=True)
         for index, layer in enumerate(layers):
             for name, value in layer.state_dict().items():
                 self._lstm.state_dict()[name.replace("_l0", f"_l{index}")].copy_(value)
 
-    def step(self, x, state):
-        """As StackedCells.step."""
-        output, state = self._lstm(x[:, None], state)
-        return output[:, 0], state
+    def step(self, ids, state):
+        """As Stepper.step."""
+        hidden, state = self._lstm(self._model.embedding(ids[:, None]), state)
+        return self._model.project(hidden[:, 0]), state
 
 
-def characters_per_second(model, cells, num_poems: int, batch_size: int, seed: int) -> float:
-    """Writes poems with the given cells; the whole of `generate` counts."""
-    model.cells = lambda: cells  # hides the method of this one object
+def characters_per_second(model, stepper, num_poems: int, batch_size: int, seed: int) -> float:
+    """Writes poems with the given stepper; the whole of `generate` counts."""
+    model.stepper = lambda: stepper  # hides the method of this one object
     try:
         started = time.perf_counter()
         poems = []
@@ -88,7 +89,7 @@ def characters_per_second(model, cells, num_poems: int, batch_size: int, seed: i
             poems += model.generate(num_poems=batch_size, seed=first)
         return sum(len(poem.text) for poem in poems) / (time.perf_counter() - started)
     finally:
-        del model.cells
+        del model.stepper
 
 
 def measure(model, threads: int, options: argparse.Namespace) -> dict[str, dict]:
@@ -96,12 +97,12 @@ def measure(model, threads: int, options: argparse.Namespace) -> dict[str, dict]
     import torch
 
     torch.set_num_threads(threads)
-    ours, peer = model.cells(), CharacterwiseLSTM(model)
-    for cells in (ours, peer):  # warm up
-        characters_per_second(model, cells, 1, 1, seed=0)
+    ours, peer = model.stepper(), CharacterwiseLSTM(model)
+    for stepper in (ours, peer):  # warm up
+        characters_per_second(model, stepper, 1, 1, seed=0)
 
-    def alone(cells):
-        return lambda number: characters_per_second(model, cells, options.poems, 1, seed=1000 * number)
+    def alone(stepper):
+        return lambda number: characters_per_second(model, stepper, options.poems, 1, seed=1000 * number)
 
     contenders = {
         PEER: alone(peer),

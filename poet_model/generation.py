@@ -288,7 +288,7 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
     rngs = [np.random.default_rng(request.seed + index) for index in range(num_poems)]
     header = tokenizer.encode_header(request.title, request.author, request.form)
     prompt = torch.tensor([header + tokenizer.encode_characters(request.start)], device=device)
-    cells = model.cells()
+    stepper = model.stepper()
     logits, (hidden, cell) = model(prompt)
     scores = logits[0].float().log_softmax(dim=1)[len(header) - 1 : -1]
     scores = scores.gather(1, prompt[0, len(header) :, None])[:, 0].tolist()
@@ -319,8 +319,8 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
             state = tuple(part[:, kept] for part in state)
             chosen = chosen[kept]
         if alive:
-            output, state = cells.step(model.embedding.weight[chosen], state)
-            logits = model.project(output).float()
+            logits, state = stepper.step(chosen, state)
+            logits = logits.float()
 
 
 def write(model, request: Request, num_poems: int = 1) -> list[Poem]:

@@ -46,7 +46,9 @@ class PoetModel(nn.Module):
             )
         self.config, self.tokenizer = config, tokenizer
         self.generation_config = generation_config or GenerationConfig()
-        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        # not nn.Embedding(…), whose initialization takes a second on the meta device
+        weight = torch.empty(config.vocab_size, config.hidden_size)
+        self.embedding = nn.Embedding.from_pretrained(weight, freeze=False)
         self.lstm = LSTMStack(
             config.hidden_size,
             config.num_layers,
@@ -55,7 +57,7 @@ class PoetModel(nn.Module):
             config.output_dropout,
         )
         self.bias = nn.Parameter(torch.empty(config.vocab_size))
-        self._cells: tuple[list, list, StackedCells] | None = None  # versions, weights, made from them
+        self._stepper: tuple[list, list, Stepper] | None = None  # versions, weights, made from them
         if not self.bias.is_meta:
             self._initialize()
 
@@ -86,17 +88,17 @@ class PoetModel(nn.Module):
     def train(self, mode: bool = True) -> PoetModel:
         """Switches training mode on or off, as every nn.Module does."""
         if mode or self.training:  # a fused optimizer changes weights without raising their version
-            self._cells = None
+            self._stepper = None
         return super().train(mode)
 
-    def cells(self) -> StackedCells:
-        """The layers laid out for stepping; made anew only when a weight has changed."""
+    def stepper(self) -> Stepper:
+        """The same weights, laid out for decoding; made anew only when one has changed."""
         # Aliases are kept with the versions: an address is not given to another tensor while one lives.
-        weights = [weight.detach() for layer in self.lstm.layers for weight in layer.parameters()]
+        weights = [weight.detach() for weight in self.parameters()]
         versions = [(weight.data_ptr(), weight._version) for weight in weights]
-        if self._cells is None or self._cells[0] != versions:
-            self._cells = (versions, weights, self.lstm.cells())
-        return self._cells[2]
+        if self._stepper is None or self._stepper[0] != versions:
+            self._stepper = (versions, weights, Stepper(self))
+        return self._stepper[2]
 
     @property
     def num_parameters(self) -> int:
@@ -271,6 +273,22 @@ class PoetModel(nn.Module):
         wanted = _dtype(dtype, next(iter(weights.values())).dtype)
         model.load_state_dict({name: value.to(wanted) for name, value in weights.items()}, assign=True)
         return model.requires_grad_(True).to(target).eval()  # a move as a whole keeps cuDNN's layout
+
+
+class Stepper:
+    """A model one character at a time, for one poem or several: what decoding runs on."""
+
+    @torch.no_grad()
+    def __init__(self, model: PoetModel):
+        self._embedding, self._bias = model.embedding.weight.detach(), model.bias.detach()
+        self._output = self._embedding.t().contiguous()  # (H, V): see StackedCells
+        self._cells: StackedCells = model.lstm.cells()
+
+    @torch.inference_mode()
+    def step(self, ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
+        hidden, state = self._cells.step(self._embedding[ids], state)
+        return torch.addmm(self._bias, hidden, self._output), state
 
 
 def _device(device: str | torch.device | None) -> torch.device:

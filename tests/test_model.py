@@ -321,10 +321,13 @@ def test_with_tokenizer_refuses_another_width(tiny_model, tokenizer):
         tiny_model.with_tokenizer(tokenizer, PoetConfig(vocab_size=len(tokenizer), hidden_size=32))
 
 
-def assert_cells_are_fresh(model: PoetModel) -> None:
-    x, state = torch.ones(1, 16), (torch.zeros(2, 1, 16), torch.zeros(2, 1, 16))
-    expected = model.lstm.cells().step(x, state)[0]
-    assert torch.equal(model.cells().step(x, state)[0], expected)
+def assert_stepper_is_fresh(model: PoetModel) -> None:
+    ids, state = torch.tensor([9]), (torch.zeros(2, 1, 16), torch.zeros(2, 1, 16))
+    logits, after = model.stepper().step(ids, state)
+    with torch.no_grad():
+        expected, expected_after = model(ids[:, None], state)
+    torch.testing.assert_close(logits, expected[:, 0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(after, expected_after, atol=1e-5, rtol=0)
 
 
 def fresh_copy(model: PoetModel) -> PoetModel:
@@ -333,15 +336,20 @@ def fresh_copy(model: PoetModel) -> PoetModel:
     return copied.eval()
 
 
-def test_cells_are_made_once_and_anew_when_weights_change(tiny_model, folder):
-    first = tiny_model.cells()
-    assert tiny_model.cells() is first
+def test_the_stepper_is_made_once_and_anew_when_weights_change(tiny_model, folder):
+    first = tiny_model.stepper()
+    assert tiny_model.stepper() is first
     weight = tiny_model.lstm.layers[1].weight_hh_l0
 
     with torch.no_grad():
         weight.mul_(2)
-    assert tiny_model.cells() is not first
-    assert_cells_are_fresh(tiny_model)
+    assert tiny_model.stepper() is not first
+    assert_stepper_is_fresh(tiny_model)
+
+    for parameter in (tiny_model.bias, tiny_model.embedding.weight):
+        with torch.no_grad():
+            parameter.add_(0.1)
+        assert_stepper_is_fresh(tiny_model)
 
     optimizer = torch.optim.AdamW(tiny_model.parameters(), lr=0.1, fused=True)
     for _ in range(2):  # as in a training that writes a poem now and then
@@ -349,7 +357,7 @@ def test_cells_are_made_once_and_anew_when_weights_change(tiny_model, folder):
         tiny_model(IDS)[0].sum().backward()
         optimizer.step()
         tiny_model.eval()
-        assert_cells_are_fresh(tiny_model)
+        assert_stepper_is_fresh(tiny_model)
     for _ in range(2):
         tiny_model.train()
         tiny_model.generate("月", seed=1, max_length=5)
@@ -359,25 +367,25 @@ def test_cells_are_made_once_and_anew_when_weights_change(tiny_model, folder):
             fresh_copy(tiny_model).generate("月", seed=1, max_length=5).log_probs
         )
         tiny_model.eval()
-    assert tiny_model.cells() is tiny_model.cells()
+    assert tiny_model.stepper() is tiny_model.stepper()
 
     tiny_model.load_state_dict(PoetModel.from_pretrained(folder).state_dict())
-    assert_cells_are_fresh(tiny_model)
+    assert_stepper_is_fresh(tiny_model)
 
     for _ in range(5):  # a freed address may be given to the next tensor
         tiny_model.half()
         tiny_model.float()
-        assert_cells_are_fresh(tiny_model)
+        assert_stepper_is_fresh(tiny_model)
         replaced = {name: value * 1.5 for name, value in tiny_model.state_dict().items()}
         tiny_model.load_state_dict(replaced, assign=True)
-        assert_cells_are_fresh(tiny_model)
+        assert_stepper_is_fresh(tiny_model)
 
     tiny_model.generate("月", max_length=5)
     twin = copy.deepcopy(tiny_model)
     with torch.no_grad():
         twin.lstm.layers[0].bias_ih_l0.add_(1)
-    assert_cells_are_fresh(twin)
-    assert_cells_are_fresh(tiny_model)
+    assert_stepper_is_fresh(twin)
+    assert_stepper_is_fresh(tiny_model)
 
 
 def test_state_carries_the_sequence_on(tiny_model):
