@@ -22,7 +22,7 @@ from poet_model.ui import curves, theme
 from poet_model.ui.poem import SIMPLIFIED, advice, check_start, notice_html, plain_text, poem_html
 
 SOURCE = os.environ.get("POET_MODEL") or str(Path(__file__).parent / "assets" / "tang-lstm")
-FIRST_START, FIRST_FORM, FIRST_SEED = "春", "五絕", 7
+FIRST_START, FIRST_FORM, FIRST_SEED = "春", "五絕", 8
 ANY_FORM = "不限 any"
 TRADITIONAL = "繁體"
 MAX_SEED = 2**31 - 1

@@ -122,7 +122,7 @@ def test_two_processes_train_as_one_does(trained, poems, tmp_path):
 
 @pytest.mark.slow
 def test_accelerate_launch_on_a_cpu_trains_and_says_how_many_run(trained, poems, tmp_path):
-    """Without MPI it starts one process, whatever it is told: the weights are those of one, and it is said."""
+    """Without MPI it starts one process, whatever it is told; train.py says so."""
     launcher = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu")
     done = run("--corpus", poems, "--output", tmp_path / "two", "--epochs", 2, *SMALL, launcher=launcher)
     assert done.returncode == 0, done.stderr[-3000:]
