@@ -73,6 +73,11 @@ class CharacterwiseLSTM:
             for name, value in layer.state_dict().items():
                 self._lstm.state_dict()[name.replace("_l0", f"_l{index}")].copy_(value)
 
+    def read(self, ids, first):
+        """As Stepper.read; the prompt in one call, which suits nn.LSTM better."""
+        hidden, state = self._lstm(self._model.embedding(ids[None]))
+        return self._model.project(hidden[0, first:]), state
+
     def step(self, ids, state):
         """As Stepper.step."""
         hidden, state = self._lstm(self._model.embedding(ids[:, None]), state)

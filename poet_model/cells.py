@@ -75,6 +75,11 @@ class StackedCells:
         self._weights = [torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1).t().contiguous() for m in layers]
         self._biases = [m.bias_ih_l0 + m.bias_hh_l0 for m in layers]
 
+    def zero_state(self, batch_size: int) -> State:
+        """The state before the first character."""
+        zeros = self._biases[0].new_zeros(len(self._biases), batch_size, len(self._biases[0]) // 4)
+        return zeros, zeros
+
     @torch.inference_mode()
     def step(self, x: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """(B, H) and the state before it -> (B, H) and the state after it; no gradients, no dropout."""

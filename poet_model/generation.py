@@ -287,16 +287,16 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
     ]
     rngs = [np.random.default_rng(request.seed + index) for index in range(num_poems)]
     header = tokenizer.encode_header(request.title, request.author, request.form)
-    prompt = torch.tensor([header + tokenizer.encode_characters(request.start)], device=device)
+    prompt = torch.tensor(header + tokenizer.encode_characters(request.start), device=device)
     stepper = model.stepper()
-    logits, (hidden, cell) = model(prompt)
-    scores = logits[0].float().log_softmax(dim=1)[len(header) - 1 : -1]
-    scores = scores.gather(1, prompt[0, len(header) :, None])[:, 0].tolist()
+    logits, (hidden, cell) = stepper.read(prompt, first=len(header) - 1)
+    scores = logits[:-1].float().log_softmax(dim=1)
+    scores = scores.gather(1, prompt[len(header) :, None])[:, 0].tolist()
     scored_start = list(zip(request.start, scores, strict=True))
     yield [(index, character, score) for index in range(num_poems) for character, score in scored_start]
     alive = list(range(num_poems))
     texts = [request.start] * num_poems
-    logits = logits[:, -1].float().expand(num_poems, -1)
+    logits = logits[-1:].float().expand(num_poems, -1)
     state = tuple(part.expand(-1, num_poems, -1).contiguous() for part in (hidden, cell))
     while alive:
         allowed = logits.clone()

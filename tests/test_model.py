@@ -330,6 +330,16 @@ def assert_stepper_is_fresh(model: PoetModel) -> None:
     torch.testing.assert_close(after, expected_after, atol=1e-5, rtol=0)
 
 
+def test_the_stepper_reads_as_the_model_does(tiny_model):
+    ids = IDS[0]
+    with torch.no_grad():
+        expected, expected_state = tiny_model(ids[None])
+    for first in (0, 3, len(ids) - 1):
+        logits, state = tiny_model.stepper().read(ids, first)
+        torch.testing.assert_close(logits, expected[0, first:], atol=1e-5, rtol=0)
+        torch.testing.assert_close(state, expected_state, atol=1e-5, rtol=0)
+
+
 def fresh_copy(model: PoetModel) -> PoetModel:
     copied = PoetModel(model.config, model.tokenizer)
     copied.load_state_dict(model.state_dict())
