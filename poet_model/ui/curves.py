@@ -35,6 +35,7 @@ def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
     for split, part in log.groupby("split", sort=False):
         if split == TRAIN and len(part) > MAX_POINTS:
             width = math.ceil(len(part) / MAX_POINTS)
+            part = part[: len(part) // width * width]  # a last mean over too few would stand out
             groups = pd.RangeIndex(len(part)) // width
             part = (
                 part.assign(split=split)
