@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -28,8 +29,11 @@ TRADITIONAL = "繁體"
 MAX_SEED = 2**31 - 1
 MAX_TYPED = 2000  # the box takes more than can be used: a pasted text is answered, not cut in silence
 
-folder = find_folder(SOURCE)
-model = PoetModel.from_pretrained(folder)
+try:
+    folder = find_folder(SOURCE)
+    model = PoetModel.from_pretrained(folder)
+except PoetError as error:
+    sys.exit(f"error: the page has no model to show: {error}")
 log = curves.read_log(folder)
 
 

@@ -115,6 +115,7 @@ def run(options: argparse.Namespace) -> int:
     from poet_model.batches import HeaderRates, PoemBatches
     from poet_model.config import PoetConfig
     from poet_model.corpus import add_vocabulary, load_corpus
+    from poet_model.errors import CorpusError
     from poet_model.files import append_json_line, read_json_lines, write_text
     from poet_model.hardware import best_precision
     from poet_model.model import PoetModel
@@ -146,6 +147,11 @@ def run(options: argparse.Namespace) -> int:
         corpus = load_corpus(options.corpus, options.exclude)
     train, valid = corpus.splits["train"][: options.limit], corpus.splits["valid"] or corpus.splits["test"]
     if not valid:  # too few poems for a split by clusters
+        if len(train) < 2:
+            raise CorpusError(
+                f"{options.corpus!r} gives {len(train)} poem to train on; at least 2 are needed, "
+                "one of them to validate on, and some thousands to learn from"
+            )
         train, valid = train[: -max(1, len(train) // 20)], train[-max(1, len(train) // 20) :]
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
     tokenizer = PoetTokenizer.from_texts(texts, required="，。" + "".join(FORMS))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2 as http
 import pytest
+from conftest import ROOT
 
 import app
 from poet_model.ui import curves
@@ -200,6 +204,17 @@ def test_no_log_is_no_error(tmp_path):
     log = curves.read_log(tmp_path)
     assert curves.curve(log, curves.LOSS).empty
     assert "without a training log" in curves.summary(log)
+
+
+def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
+    environment = os.environ | {"POET_MODEL": str(tmp_path / "none"), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, str(ROOT / "app.py")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", env=environment, timeout=120
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("error: the page has no model to show")
+    assert "Traceback" not in done.stderr
 
 
 def test_the_shipped_log_gives_curves():

@@ -198,6 +198,14 @@ def test_mistakes_end_in_one_sentence(arguments, words, poems, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_single_poem_is_too_few(tmp_path):
+    path = tmp_path / "one.txt"
+    path.write_text("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。\n", encoding="utf-8")
+    done = run("--corpus", path, "--output", tmp_path / "out", *SMALL)
+    assert done.returncode == 2
+    assert "at least 2 are needed" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_nothing_usable_in_the_corpus_is_said(tmp_path):
     path = tmp_path / "english.txt"
     path.write_text("Shall I compare thee to a summer's day?\n" * 5, encoding="utf-8")
