@@ -101,8 +101,10 @@ def measure(model, threads: int, options: argparse.Namespace) -> dict[str, dict]
     """Characters a second of each contender with so many threads."""
     import torch
 
+    from poet_model.model import Stepper
+
     torch.set_num_threads(threads)
-    ours, peer = model.stepper(), CharacterwiseLSTM(model)
+    ours, peer = Stepper(model), CharacterwiseLSTM(model)  # made for this number of threads
     for stepper in (ours, peer):  # warm up
         characters_per_second(model, stepper, 1, 1, seed=0)
 

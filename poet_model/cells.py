@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 State = tuple[torch.Tensor, torch.Tensor]  # hidden and cell state, each (L, B, H), as nn.LSTM has them
@@ -63,32 +64,56 @@ class LSTMStack(nn.Module):
 
 
 class StackedCells:
-    """One time step of an LSTMStack: one matrix product a layer, `[x, h] @ [W_ih, W_hh]^T`.
+    """One time step of an LSTMStack: one product a layer, `[x, h] @ [W_ih, W_hh]^T`.
 
     An `nn.LSTM` called on single characters spends most of its time on set-up; this is several times faster.
-    The weights are copies: they do not follow later changes of the layers. They are kept transposed, which a
-    CPU reads faster for one row than nn.Linear's layout, once they are too many for its cache.
+    The weights are copies: they do not follow later changes of the layers.
     """
 
     @torch.no_grad()
     def __init__(self, layers: nn.ModuleList):
-        self._weights = [torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1).t().contiguous() for m in layers]
-        self._biases = [m.bias_ih_l0 + m.bias_hh_l0 for m in layers]
+        self._products = [
+            RowProduct(torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1), m.bias_ih_l0 + m.bias_hh_l0)
+            for m in layers
+        ]
+        self._zeros = layers[0].bias_ih_l0.new_zeros(len(layers), 1, layers[0].hidden_size)
 
-    def zero_state(self, batch_size: int) -> State:
-        """The state before the first character."""
-        zeros = self._biases[0].new_zeros(len(self._biases), batch_size, len(self._biases[0]) // 4)
-        return zeros, zeros
+    def zero_state(self) -> State:
+        """The state before the first character, for a batch of one."""
+        return self._zeros, self._zeros
 
     @torch.inference_mode()
     def step(self, x: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """(B, H) and the state before it -> (B, H) and the state after it; no gradients, no dropout."""
         hidden, cell = [], []
-        for index, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
-            gates = torch.addmm(bias, torch.cat([x, state[0][index]], dim=1), weight)  # (B, 4H)
-            i, f, g, o = gates.chunk(4, dim=1)
+        for index, product in enumerate(self._products):
+            gates = product(torch.cat([x, state[0][index]], dim=1))  # (P, B, 4H / P)
+            i, f, g, o = [gate for part in gates for gate in part.chunk(4 // len(gates), dim=1)]
             c = f.sigmoid_() * state[1][index] + i.sigmoid_() * g.tanh_()
             x = o.sigmoid_() * c.tanh()
             hidden.append(x)
             cell.append(c)
         return x, (torch.stack(hidden), torch.stack(cell))
+
+
+class RowProduct:
+    """`x @ W^T + b` for few rows, limited by how fast W is read from memory.
+
+    W is kept transposed, which is read faster for one row, and cut into P parts that as many threads read at
+    a time: left to itself, MKL gives a product with one row to one thread.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor):
+        parts = 1 if weight.is_cuda else max(p for p in (1, 2, 4) if p <= torch.get_num_threads())
+        self._size = len(weight)
+        missing = -self._size % parts
+        weight, bias = F.pad(weight, (0, 0, 0, missing)), F.pad(bias, (0, missing))
+        self._weight = weight.unflatten(0, (parts, -1)).transpose(1, 2).contiguous()  # (P, K, N / P)
+        self._bias = bias.view(parts, 1, -1)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:  # (B, K) -> (P, B, N / P)
+        return torch.baddbmm(self._bias, x.expand(len(self._weight), -1, -1), self._weight)
+
+    def whole(self, x: torch.Tensor) -> torch.Tensor:  # (B, K) -> (B, N)
+        """The product with its parts side by side."""
+        return self(x).transpose(0, 1).flatten(1)[:, : self._size]

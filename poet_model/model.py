@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import nn
 
 from . import generation, hub
-from .cells import LSTMStack, StackedCells, State
+from .cells import LSTMStack, RowProduct, State
 from .config import PoetConfig
 from .errors import CheckpointError, InvalidValueError
 from .files import replaced_folder
@@ -280,9 +280,9 @@ class Stepper:
 
     @torch.no_grad()
     def __init__(self, model: PoetModel):
-        self._embedding, self._bias = model.embedding.weight.detach(), model.bias.detach()
-        self._output = self._embedding.t().contiguous()  # (H, V): see StackedCells
-        self._cells: StackedCells = model.lstm.cells()
+        self._embedding = model.embedding.weight.detach()
+        self._output = RowProduct(self._embedding, model.bias.detach())
+        self._cells = model.lstm.cells()
 
     @torch.inference_mode()
     def read(self, ids: torch.Tensor, first: int) -> tuple[torch.Tensor, State]:
@@ -290,17 +290,17 @@ class Stepper:
 
         For the few ids of a prompt this is faster than nn.LSTM, which prepares its weights anew each time.
         """
-        hidden, state = [], self._cells.zero_state(1)
+        hidden, state = [], self._cells.zero_state()
         for row in self._embedding[ids].split(1):
             output, state = self._cells.step(row, state)
             hidden.append(output)
-        return torch.addmm(self._bias, torch.cat(hidden[first:]), self._output), state
+        return self._output.whole(torch.cat(hidden[first:])), state
 
     @torch.inference_mode()
     def step(self, ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
         hidden, state = self._cells.step(self._embedding[ids], state)
-        return torch.addmm(self._bias, hidden, self._output), state
+        return self._output.whole(hidden), state
 
 
 def _device(device: str | torch.device | None) -> torch.device:

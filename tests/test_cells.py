@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from poet_model.cells import LockedDropout, LSTMStack
+from poet_model.cells import LockedDropout, LSTMStack, RowProduct
 
 
 def random_stack(hidden_size: int = 24, num_layers: int = 3, **dropout) -> LSTMStack:
@@ -52,6 +53,28 @@ def test_steps_over_a_sequence_are_the_lstm(batch_size):
         output, state = cells.step(x[:, time], state)
         torch.testing.assert_close(output, expected[:, time], atol=1e-5, rtol=0)
     torch.testing.assert_close(state, expected_after, atol=1e-5, rtol=0)
+
+
+@pytest.fixture
+def threads():
+    """Sets the number of torch's threads, and puts it back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 7])
+def test_the_number_of_threads_changes_speed_alone(threads, number):
+    threads(number)
+    stack, x = random_stack(), torch.randn(2, 24)
+    state = torch.randn(3, 2, 24), torch.randn(3, 2, 24)
+    expected = same_weights(stack)(x[:, None], state)
+    output, after = stack.cells().step(x, state)
+    torch.testing.assert_close(output, expected[0][:, 0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(after, expected[1], atol=1e-5, rtol=0)
+    for rows, size in ((1, 1), (3, 9), (2, 10), (5, 11), (1, 12)):
+        x, weight, bias = torch.randn(rows, 6), torch.randn(size, 6), torch.randn(size)
+        torch.testing.assert_close(RowProduct(weight, bias).whole(x), F.linear(x, weight, bias))
 
 
 def test_step_leaves_its_arguments_alone():
