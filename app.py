@@ -39,8 +39,8 @@ log = curves.read_log(folder)
 
 def write(
     start: str, form: str, temperature: float, top_k: float, seed: float, script: str
-) -> Iterator[tuple[str, str, str, str]]:
-    """Writes one poem as the page shows it: vertical, as text, a notice, and the poem in traditional script.
+) -> Iterator[tuple]:
+    """Writes one poem as the page shows it: vertical, as text, a notice, and what `change_script` needs.
 
     Args:
         start: the first characters, in either script; may be empty.
@@ -51,10 +51,11 @@ def write(
         script: 繁體 or 簡體.
     """
     try:
+        start = start or ""  # a raw request may hold null, and so does an emptied number box
         problem = check_start(start)
         if problem:
             raise PoetError(problem)
-        if not all(math.isfinite(number) for number in (temperature, top_k, seed)):
+        if not all(number is not None and math.isfinite(number) for number in (temperature, top_k, seed)):
             raise PoetError("溫度、top-k 和種子都要是數。 Temperature, top-k and seed must be numbers.")
         seed = min(max(int(seed), 0), MAX_SEED)
         wishes = {"temperature": temperature, "top_k": round(top_k), "seed": seed}
@@ -63,7 +64,12 @@ def write(
         for piece in pieces:
             text += piece
             yield poem_html(text, given, seed, script, is_finished=False), gr.skip(), notice_html(), gr.skip()
-        yield poem_html(text, given, seed, script), plain_text(text, script), notice_html(), text
+        yield (
+            poem_html(text, given, seed, script),
+            plain_text(text, script),
+            notice_html(),
+            (text, given, seed),
+        )
     except PoetError as error:
         yield gr.skip(), gr.skip(), notice_html(advice(error), is_advice=True), gr.skip()
 
@@ -103,10 +109,10 @@ def write_poem(
     }
 
 
-def change_script(text: str, start: str, seed: float, script: str) -> tuple[str, str]:
-    """The poem on the page in the other script."""
-    given = len(model.tokenizer.normalize(start)) if text.startswith(model.tokenizer.normalize(start)) else 0
-    return poem_html(text, given, int(seed), script), plain_text(text, script)
+def change_script(shown: tuple[str, int, int], script: str) -> tuple[str, str]:
+    """The poem on the page in the other script; `shown` is its text, how much was given, and its seed."""
+    text, given, seed = shown
+    return poem_html(text, given, seed, script), plain_text(text, script)
 
 
 def new_seed() -> int:
@@ -150,7 +156,7 @@ def build() -> gr.Blocks:
             "A small neural network that writes Tang poems, one character at a time.</p></header>",
             elem_id="masthead",
         )
-        text = gr.State(first.text)
+        shown = gr.State((first.text, len(FIRST_START), FIRST_SEED))
         with gr.Row(elem_id="columns"):
             with gr.Column(scale=4, min_width=280, elem_id="wishes"):
                 with gr.Column(elem_id="opening"):
@@ -231,7 +237,7 @@ def build() -> gr.Blocks:
                 gr.HTML("<h2 class='rubric'>這個模型 · This model</h2>" + facts_html(), elem_id="facts")
 
         inputs = [start, form, temperature, top_k, seed, script]
-        outputs = [poem, plain, notice, text]
+        outputs = [poem, plain, notice, shown]
         gr.on(
             [button.click, start.submit], write, inputs, outputs, api_name="generate", show_progress="hidden"
         )
@@ -240,7 +246,7 @@ def build() -> gr.Blocks:
         )
         script.change(
             change_script,
-            [text, start, seed, script],
+            [shown, script],
             [poem, plain],
             api_visibility="private",
             show_progress="hidden",

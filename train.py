@@ -80,7 +80,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def keep_freed_memory() -> None:
-    """Lets glibc reuse freed buffers instead of giving each back: 1.4 times the tokens/s on a CPU."""
+    """Lets glibc reuse freed buffers instead of giving each back (see benchmarks/train_speed.py)."""
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in (

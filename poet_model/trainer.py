@@ -410,7 +410,7 @@ class Trainer:
                 f"{folder} is damaged ({type(error).__name__}: {str(error)[:300]}); start without --resume"
             ) from error
         if self.accelerator.is_main_process:
-            self._cut_log()
+            self._cut_records()
 
     def _restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         """Takes over a checkpoint's content; raises what a damaged one happens to raise."""
@@ -428,11 +428,11 @@ class Trainer:
         self.best = dict(state["best"])
         self._last_evaluated = -1
 
-    def _cut_log(self) -> None:
-        """Drops log lines from after the checkpoint: they will be written again."""
-        path = self.output / LOG_NAME
-        lines = [record for record in read_json_lines(path) if record.get("step", 0) <= self.step]
-        write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in lines))
+    def _cut_records(self) -> None:
+        """Drops lines of the log and the samples from after the checkpoint: they will be written again."""
+        for path in self.output.glob("*.jsonl"):
+            lines = [record for record in read_json_lines(path) if record.get("step", 0) <= self.step]
+            write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in lines))
 
     def remove_checkpoint(self) -> None:
         """Deletes the checkpoint of a finished training."""

@@ -45,9 +45,9 @@ def client(url):
 
 
 def written(**changes) -> tuple:
-    """What `write` shows at the end."""
-    *_, last = app.write(**{"start": "春", **WISHES, **changes})
-    return last
+    """What `write` shows at the end: vertical, as text, the notice, and the text that it keeps."""
+    *_, (html, plain, notice, shown) = app.write(**{"start": "春", **WISHES, **changes})
+    return html, plain, notice, shown[0] if isinstance(shown, tuple) else shown
 
 
 def characters(html: str) -> str:
@@ -130,8 +130,8 @@ def test_simplified_output_is_simplified():
 
 def test_the_other_script_is_the_same_poem():
     *_, text = written()
-    html, plain = app.change_script(text, "春", 7, app.SIMPLIFIED)
-    back, _ = app.change_script(text, "春", 7, app.TRADITIONAL)
+    html, plain = app.change_script((text, 1, 7), app.SIMPLIFIED)
+    back, _ = app.change_script((text, 1, 7), app.TRADITIONAL)
     assert len(characters(html)) == len(text) and plain.replace("\n", "") == characters(html)
     assert characters(back) == text
 
@@ -149,6 +149,12 @@ def test_not_a_number_gets_a_sentence_over_raw_http(url):
     started = http.post(f"{url}gradio_api/call/generate", content=body, headers=headers)
     events = http.get(f"{url}gradio_api/call/generate/{started.json()['event_id']}", timeout=60).text
     assert "event: complete" in events and "numbers" in events
+
+
+@pytest.mark.parametrize("emptied", ["temperature", "top_k", "seed"])
+def test_an_emptied_number_box_gets_a_sentence(emptied):
+    *_, notice, _ = written(**{emptied: None})
+    assert "advice" in notice and "must be numbers" in notice
 
 
 def test_every_character_of_html_is_escaped():
