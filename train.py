@@ -21,6 +21,11 @@ PRESETS = {
         {"hidden_size": 512, "input_dropout": 0.25, "layer_dropout": 0.2, "output_dropout": 0.35},
         {"epochs": 12, "batch_size": 64},
     ),
+    # One or two passes over much more text, for --init-from: too little to overfit, so hardly any dropout.
+    "pretrain": (
+        {"hidden_size": 512, "input_dropout": 0.1, "layer_dropout": 0.1, "output_dropout": 0.15},
+        {"epochs": 2, "batch_size": 64, "eval_every": 1000},
+    ),
     "gpu": (
         {"hidden_size": 1024, "input_dropout": 0.35, "layer_dropout": 0.25, "output_dropout": 0.4},
         {"epochs": 60, "batch_size": 128, "input_mask": 0.05, "weight_decay": 0.3, "checkpoint_every": 2000},
@@ -43,7 +48,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default="tang",
         help="tang, song, a .txt/.json/.jsonl file, a folder, or a Hub data set id",
     )
-    add("--exclude", nargs="*", default=[], metavar="FILE", help="poems to keep out, with their near-copies")
+    add("--exclude", nargs="*", default=[], metavar="FILE", help="poems to keep out, with their near-copies: files, or tang:valid, tang:test, …")
     add(
         "--preset",
         choices=["auto", *PRESETS],

@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,8 +23,9 @@ MIN_CHARACTERS = 10
 MAX_CHARACTERS = 4000  # the longest poem of 全唐诗 has 1,600; what is longer is not one poem
 MAX_RAW_CHARACTERS = 10_000  # notes included; they are slow to find where deeply nested
 MIN_SHARED_LINE = 4  # characters: 君不見 opens many poems that are no copies of each other
-_RULES_VERSION = 2  # part of the cache's key: raise it when cleaning, clustering or splitting changes
+_RULES_VERSION = 3  # part of the cache's key: raise it when cleaning, clustering or splitting changes
 
+_NAMED_SPLITS = [f"{name}:{part}" for name in sources.NAMED_SOURCES for part in SPLITS]
 _NOTES = re.compile(r"（[^（）]*）|\([^()]*\)|\{[^{}]*\}|〖[^〖〗]*〗")
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
 _FULL_STOPS = str.maketrans({"？": "。", "！": "。", "；": "。", "?": "。", "!": "。", ";": "。"})
@@ -100,15 +101,17 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
 
     Args:
         source: see `sources.read_source`.
-        exclude: files of poems to keep out of every split, with their near-copies.
+        exclude: poems to keep out of every split, with their near-copies: files, or a named source's split
+            such as `tang:test`.
         use_cache: whether a result prepared earlier may be used and this one kept.
 
     Raises:
         CorpusError: the source cannot be read, or no poem is left.
     """
     exclude = [str(path) for path in exclude]
-    paths = [sources.locate(source), *map(sources.locate, exclude)]
-    key = json.dumps([_RULES_VERSION, source, sources.fingerprint(paths)])
+    held_out = [path for path in exclude if path in _NAMED_SPLITS]
+    paths = [sources.locate(path) for path in (source, *exclude) if path not in held_out]
+    key = json.dumps([_RULES_VERSION, source, sorted(held_out), sources.fingerprint(paths)])
     cache = cache_folder() / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:16]}.jsonl"
     if use_cache and (corpus := _read_cache(cache)):
         return corpus
@@ -129,9 +132,18 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
 
 
 def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
-    """The usable poems of a file to exclude, however short; drops are counted in `report`."""
+    """The poems to exclude, however short, by the lines of them that are whole; drops are counted in `report`.
+
+    A poem that has lost a character (□) is known by its other lines: a completed copy must not slip through.
+    """
+    if path in _NAMED_SPLITS:
+        name, part = path.split(":")
+        poems = load_corpus(name).splits[part]
+        report.exclude_read += len(poems)
+        return poems
     own = CorpusReport()
-    poems = clean(sources.read_source(path), own, min_characters=1)
+    raws = (replace(raw, text=raw.text and _whole_lines(raw.text)) for raw in sources.read_source(path))
+    poems = clean(raws, own, min_characters=1)
     if not poems:
         raise CorpusError(f"--exclude {path} holds no poem ({own.read} records read); give a file of poems")
     report.exclude_read += own.read
@@ -144,21 +156,36 @@ def clean_text(text: str) -> tuple[str, str]:
     """The poem without notes and wrappers, lines ended by `，` and `。`; and why it is dropped, or ''."""
     if len(text) > MAX_RAW_CHARACTERS:
         return "", f"over {MAX_CHARACTERS:,} characters"
-    text = unwrap(text).translate(_FULL_STOPS)
-    text = _REPEATED_ENDS.sub(lambda match: "。" if "。" in match[0] else "，", script.fold_punctuation(text))
-    text = text.lstrip("，。")
+    text = _fold_line_ends(text).lstrip("，。")
     if not text:
         return "", "empty"
     text = text.rstrip("，。") + "。"
     if len(text) > MAX_CHARACTERS:
         return "", f"over {MAX_CHARACTERS:,} characters"
+    flaw = _flaw(text)
+    return ("", flaw) if flaw else (text, "")
+
+
+def _fold_line_ends(text: str) -> str:
+    """The text unwrapped, with one full-width `，` or `。` at the end of each line."""
+    text = script.fold_punctuation(unwrap(text).translate(_FULL_STOPS))
+    return _REPEATED_ENDS.sub(lambda match: "。" if "。" in match[0] else "，", text)
+
+
+def _flaw(text: str) -> str:
+    """What stands in the text that is neither hanzi nor a line end; '' if nothing does."""
     if re.search("[□○〇●■◇]", text):
-        return "", "lost characters (□, ○)"
+        return "lost characters (□, ○)"
     if re.search("[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]", text):
-        return "", "digits or latin letters"
-    if not all(c in "，。" or script.is_hanzi(c) for c in text):
-        return "", "other symbols"
-    return text, ""
+        return "digits or latin letters"
+    return "" if all(c in "，。" or script.is_hanzi(c) for c in text) else "other symbols"
+
+
+def _whole_lines(text: str) -> str:
+    """The lines without a flaw; the text as it is where it has none of them, or is too long to be one poem."""
+    if len(text) > MAX_RAW_CHARACTERS:
+        return text
+    return "".join(line for line in split_lines(_fold_line_ends(text)) if not _flaw(line)) or text
 
 
 def unwrap(text: str) -> str:
