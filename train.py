@@ -48,7 +48,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default="tang",
         help="tang, song, a .txt/.json/.jsonl file, a folder, or a Hub data set id",
     )
-    add("--exclude", nargs="*", default=[], metavar="FILE", help="poems to keep out, with their near-copies: files, or tang:valid, tang:test, …")
+    add(
+        "--exclude",
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="poems to keep out, with their near-copies: files, or tang:valid, tang:test, …",
+    )
     add(
         "--preset",
         choices=["auto", *PRESETS],

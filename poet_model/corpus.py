@@ -132,7 +132,7 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
 
 
 def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
-    """The poems to exclude, however short, by the lines of them that are whole; drops are counted in `report`.
+    """The poems to exclude, however short, by their whole lines; drops are counted in `report`.
 
     A poem that has lost a character (□) is known by its other lines: a completed copy must not slip through.
     """
@@ -182,7 +182,7 @@ def _flaw(text: str) -> str:
 
 
 def _whole_lines(text: str) -> str:
-    """The lines without a flaw; the text as it is where it has none of them, or is too long to be one poem."""
+    """The lines without a flaw; the text as it is where none has none, or where it is too long for a poem."""
     if len(text) > MAX_RAW_CHARACTERS:
         return text
     return "".join(line for line in split_lines(_fold_line_ends(text)) if not _flaw(line)) or text

@@ -294,13 +294,13 @@ class Stepper:
         for row in self._embedding[ids].split(1):
             output, state = self._cells.step(row, state)
             hidden.append(output)
-        return self._output.whole(torch.cat(hidden[first:])), state
+        return self._output(torch.cat(hidden[first:])), state
 
     @torch.inference_mode()
     def step(self, ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
         hidden, state = self._cells.step(self._embedding[ids], state)
-        return self._output.whole(hidden), state
+        return self._output(hidden), state
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -72,9 +72,27 @@ def test_the_number_of_threads_changes_speed_alone(threads, number):
     output, after = stack.cells().step(x, state)
     torch.testing.assert_close(output, expected[0][:, 0], atol=1e-5, rtol=0)
     torch.testing.assert_close(after, expected[1], atol=1e-5, rtol=0)
-    for rows, size in ((1, 1), (3, 9), (2, 10), (5, 11), (1, 12)):
-        x, weight, bias = torch.randn(rows, 6), torch.randn(size, 6), torch.randn(size)
-        torch.testing.assert_close(RowProduct(weight, bias).whole(x), F.linear(x, weight, bias))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 64])
+@pytest.mark.parametrize("size", [1, 9, 2048])
+def test_row_product_is_the_linear_layer_whatever_its_weights(rows, size):
+    x, weight, bias = torch.randn(rows, 48), torch.randn(size, 48), torch.randn(size)
+    torch.testing.assert_close(RowProduct(weight, bias)(x), F.linear(x, weight, bias), atol=1e-5, rtol=0)
+    weight = weight.half().float()  # as a saved model has them, the smallest numbers of float16 too
+    weight[0, :4] = torch.tensor([0.0, 6e-8, -3e-6, 65504.0]).half()
+    exact = F.linear(x.double(), weight.double(), bias.double())
+    given = RowProduct(weight, bias)(x)
+    torch.testing.assert_close(given, exact.float(), atol=1e-5, rtol=1e-6)
+
+
+@pytest.mark.skipif(torch.backends.quantized.engine not in ("x86", "fbgemm"), reason="FBGEMM is for x86")
+def test_only_weights_that_float16_holds_exactly_are_read_as_float16():
+    weight, bias = torch.randn(8, 8), torch.randn(8)
+    assert RowProduct(weight, bias)._packed is None
+    assert RowProduct(weight.half().float(), bias)._packed is not None
+    assert RowProduct(torch.full((8, 8), 1e6), bias)._packed is None  # beyond float16
+    assert RowProduct(weight.bfloat16().float().double(), bias.double())._packed is None
 
 
 def test_step_leaves_its_arguments_alone():

@@ -1,11 +1,13 @@
 """The road from records to splits: what is dropped is counted, and no near-copy crosses a split."""
 
+import io
 import json
 import os
 import random
 import re
 import subprocess
 import sys
+import tarfile
 import time
 from collections import Counter
 from itertools import pairwise
@@ -291,6 +293,36 @@ def test_an_exclude_file_without_poems_is_an_error_and_not_passed_over(tmp_path)
     with pytest.raises(CorpusError, match="holds no poem") as caught:
         load_corpus(path, [nothing])
     assert nothing in str(caught.value)
+
+
+def test_a_completed_copy_of_an_excluded_poem_with_lost_characters_is_kept_out_too(tmp_path):
+    lost = POEMS[1].replace(POEMS[1][2], "□", 1)
+    path = write(tmp_path / "a.json", [{"text": POEMS[0]}, {"text": POEMS[1]}])
+    report = load_corpus(path, [write(tmp_path / "b.json", [{"text": lost}, {"text": "□"}])]).report
+    assert (report.kept, report.excluded) == (1, 1)
+    assert report.exclude_dropped == {"lost characters (□, ○)": 1}
+
+
+def test_a_split_of_a_named_source_can_be_excluded_by_name(tmp_path, monkeypatch):
+    poems = [{"paragraphs": [poem.text]} for poem in planted()]
+    path = tmp_path / "package.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, records in (("tang", poems), ("song", [*poems, {"paragraphs": [POEMS[0]]}])):
+            data = json.dumps(records).encode()
+            info = tarfile.TarInfo(f"package/dist/quantangshi/poet.{name}.0.json")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    monkeypatch.setattr(sources, "fetch_package", lambda: path)
+    tang = load_corpus("tang").splits
+    song = load_corpus("song", ["tang:valid", "tang:test"])
+    held_out = len(tang["valid"]) + len(tang["test"])
+    assert song.report.exclude_read == song.report.excluded == held_out > 10
+    assert sum(map(len, song.splits.values())) == len(tang["train"]) + 1
+    barred = {"held out": tang["valid"] + tang["test"]}
+    assert crossing_pairs(barred | {"kept": [p for group in song.splits.values() for p in group]}) == []
+    assert load_corpus("song", ["tang:test"]).report.exclude_read == len(tang["test"])  # not the same cache
+    with pytest.raises(CorpusError, match="'tang:all' was not found"):
+        load_corpus("song", ["tang:all"])
 
 
 def test_everything_excluded_is_an_error(tmp_path):

@@ -20,7 +20,7 @@ from conftest import POEMS, ROOT
 from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel, PoetTokenizer
 from poet_model.batches import IGNORE, HeaderRates, PoemBatches
 from poet_model.corpus import PoemRecord
-from poet_model.files import read_json_lines
+from poet_model.files import append_json_line, read_json_lines
 from poet_model.trainer import (
     CHECKPOINT_NAME,
     LOG_NAME,
@@ -400,6 +400,15 @@ def test_a_loss_that_is_no_number_ends_the_training_with_advice(tmp_path, log_ev
     fresh.load_checkpoint()
     assert fresh.step == 4
     assert all(value.isfinite().all() for value in fresh.model.state_dict().values())
+
+
+def test_samples_from_after_the_checkpoint_are_dropped_on_resume(stopped):
+    trainer = make_trainer(stopped)
+    for step in (1, 10_000):  # 10,000: written by a process that was killed before its next checkpoint
+        append_json_line(stopped / "samples.jsonl", {"step": step, "text": "春"})
+    trainer.load_checkpoint()
+    assert 1 <= trainer.step < 10_000
+    assert [record["step"] for record in read_json_lines(stopped / "samples.jsonl")] == [1]
 
 
 def test_a_checkpoint_can_be_removed(stopped):
