@@ -272,12 +272,16 @@ def run(options: argparse.Namespace) -> int:
 def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
     """Measures the best model, writes its metrics and card, pushes it if asked to, and says how to use it."""
     from poet_model import evaluation
-    from poet_model.hub import push_folder
+    from poet_model.card import read_metrics
+    from poet_model.hub import find_folder, push_folder
     from poet_model.model import PoetModel
 
     print("\nmeasuring the best model …", flush=True)
     model = PoetModel.from_pretrained(options.output, device=device)
     measured = evaluation.measure(model, corpus) | {"training": made_by}
+    if options.init_from:
+        base = read_metrics(find_folder(options.init_from))
+        measured["pretraining"] = {name: base.get(name) for name in ("corpus", "training", "commands")}
     command = evaluation.command_line("python train.py", sys.argv[1:])
     metrics = evaluation.update_folder(options.output, measured, training=command)
     for split, found in metrics["perplexity"].items():

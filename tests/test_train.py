@@ -178,6 +178,14 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     afresh = run("--corpus", few, "--output", tmp_path / "fresh", "--epochs", 1, *SMALL)
     assert afresh.returncode == 0, afresh.stderr[-3000:]
     assert losses(tmp_path / "tuned", "train")[0] < losses(tmp_path / "fresh", "train")[0] - 0.5
+    base, tuned, fresh = (
+        json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        for folder in (trained[0], tmp_path / "tuned", tmp_path / "fresh")
+    )
+    assert tuned["pretraining"] == {name: base[name] for name in ("corpus", "training", "commands")}
+    card = (tmp_path / "tuned" / "README.md").read_text(encoding="utf-8")
+    assert base["commands"]["training"] in card
+    assert "pretraining" not in fresh
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""Poems, character by character. It knows of a model only `forward`, its prompt and its vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .char_lm import CharLM
+from .functional import Array
+from .vocabulary import EOS
+
+LINE_ENDS = "，。"
+MAX_LINE = 16  # characters; then only a line end may follow
+
+
+@dataclass(frozen=True)
+class Poem:
+    """A finished poem; `log_probs` holds one number a character of `text`, before temperature and top-k."""
+
+    text: str
+    log_probs: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return self.text.replace("。", "。\n").rstrip("\n")
+
+
+def generate(
+    model: CharLM,
+    start: str = "",
+    *,
+    temperature: float = 0.8,
+    top_k: int = 40,
+    seed: int = 0,
+    max_length: int = 128,
+) -> Poem:
+    """Writes a poem that begins with `start`.
+
+    The same seed gives the same poem as in the torch half: one uniform number is drawn a character, and the
+    character is found by the inverse of the cumulative probabilities in float64.
+
+    Args:
+        temperature: logits are divided by it; 0 takes the likeliest character every time.
+        top_k: only the k likeliest are drawn from; 0 means all.
+        max_length: after this many characters the poem ends with the line it is in.
+    """
+    if not temperature >= 0:
+        raise ValueError(f"temperature must be 0 or more, got {temperature!r}")
+    if type(top_k) is not int or top_k < 0:
+        raise ValueError(f"top_k must be a whole number from 0, got {top_k!r}")
+    if len(start) > max_length:
+        raise ValueError(f"the start has {len(start)} characters; at most {max_length} fit")
+    vocabulary = model.vocabulary
+    vocabulary.check_known(start)
+    log_probs = model.log_probs(start)
+    punctuated = all(end in vocabulary.ids for end in LINE_ENDS)
+    rng, text = np.random.default_rng(seed), start
+    logits, state = model.forward(np.array([[*model.prompt, *vocabulary.encode(start)]]))
+    while True:
+        row = logits[0, -1]
+        allowed = row.copy()
+        allowed[:EOS] = -np.inf  # no <pad> <unk> <bos> <sep> in a poem
+        if punctuated:
+            _keep_lines_whole(allowed, text, vocabulary.ids, max_length)
+        elif len(text) >= max_length:
+            break
+        elif not text:
+            allowed[EOS] = -np.inf
+        token = sample(allowed, rng.random(), temperature, top_k)
+        if token == EOS:
+            break
+        text += vocabulary.tokens[token]
+        log_probs.append(float(row[token] - row.max() - np.log(np.exp(row - row.max()).sum())))
+        logits, state = model.forward(np.array([[token]]), state)
+    return Poem(text, tuple(log_probs))
+
+
+def sample(logits: Array, uniform: float, temperature: float, top_k: int) -> int:
+    """An id of logits (V,): the first at which the cumulative probability exceeds `uniform`, in [0, 1)."""
+    if temperature == 0:
+        return int(logits.argmax())
+    ids = np.argsort(-logits, kind="stable")[: top_k or len(logits)]
+    values = logits[np.sort(ids)].astype(np.float64)
+    with np.errstate(over="ignore"):  # a tiny temperature: exp(-inf) is rightly 0
+        cumulative = np.cumsum(np.exp((values - values.max()) / temperature))
+    chosen = int((cumulative <= uniform * cumulative[-1]).sum())
+    return int(np.sort(ids)[min(chosen, len(ids) - 1)])
+
+
+def _keep_lines_whole(logits: Array, text: str, ids: dict[str, int], max_length: int) -> None:
+    """Bars what may not stand next: an empty line, one over MAX_LINE, an end but after `。`."""
+    comma, stop = (ids[end] for end in LINE_ENDS)
+    only = None
+    if not text.endswith("。"):
+        logits[EOS] = -np.inf
+    if not text or text[-1] in LINE_ENDS:
+        logits[[comma, stop]] = -np.inf
+        if len(text) >= max_length and text.endswith("。"):
+            only = EOS
+    else:
+        if len(text) >= max_length:
+            logits[comma] = -np.inf  # the line under way is the last
+        if len(text) - 1 - max(text.rfind(end) for end in LINE_ENDS) >= MAX_LINE:
+            only = stop
+    if only is not None:
+        kept = logits[only]
+        logits[...] = -np.inf
+        logits[only] = kept
+
+
+def punctuate(text: str) -> str:
+    """Puts `，` and `。` into a poem that was written without, by lines of seven or five characters."""
+    size = next((size for size in (5, 7) if len(text) % (4 * size) == 0), 0)
+    size = size or next((size for size in (7, 5) if len(text) % size == 0), 7)
+    lines = [text[start : start + size] for start in range(0, len(text), size)]
+    ended = "".join(line + LINE_ENDS[number % 2] for number, line in enumerate(lines))
+    return ended[:-1] + "。"
