@@ -174,7 +174,10 @@ def run(options: argparse.Namespace) -> int:
     if options.init_from:
         base = PoetModel.from_pretrained(options.init_from)
         architecture = replace(
-            architecture, hidden_size=base.config.hidden_size, num_layers=base.config.num_layers
+            architecture,
+            hidden_size=base.config.hidden_size,
+            num_layers=base.config.num_layers,
+            cell=base.config.cell,
         )
         model = base.with_tokenizer(tokenizer, architecture)
     else:

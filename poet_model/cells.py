@@ -1,4 +1,4 @@
-"""The recurrent layers: a stack of LSTMs for training, and its step for decoding. Knows no characters."""
+"""The recurrent layers: torch's LSTM or hand-written ones, in a stack; and its step for decoding."""
 
 from __future__ import annotations
 
@@ -23,12 +23,76 @@ class LockedDropout(nn.Module):
         return x * mask.div_(1 - self.rate)
 
 
-class LSTMStack(nn.Module):
-    """LSTM layers of one width, with locked dropout before, between and after them.
+class _HandwrittenLayer(nn.Module):
+    """What the hand-written cells share: the parameters of a one-layer `nn.LSTM` or `nn.RNN`, the loop."""
 
-    Each layer is an `nn.LSTM` of its own: cuDNN's persistent kernel takes only single layers, and locked
+    gates: int
+
+    def __init__(self, input_size: int, hidden_size: int):
+        super().__init__()
+        self.hidden_size = hidden_size
+        rows, bound = self.gates * hidden_size, hidden_size**-0.5
+        self.weight_ih_l0 = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
+        self.weight_hh_l0 = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
+        self.bias_ih_l0 = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+        self.bias_hh_l0 = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+
+    def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """(B, T, D) and the state before, (1, B, H) each -> (B, T, H) and the state after."""
+        if state is None:
+            state = (x.new_zeros(1, len(x), self.hidden_size),) * 2
+        h, c = state[0][0], state[1][0]
+        outputs = []
+        # what comes from the input needs no state: one product for all time steps
+        for from_input in F.linear(x, self.weight_ih_l0, self.bias_ih_l0 + self.bias_hh_l0).unbind(dim=1):
+            h, c = self.activate(from_input + h @ self.weight_hh_l0.T, c)
+            outputs.append(h)
+        return torch.stack(outputs, dim=1), (h[None], c[None])
+
+    @staticmethod
+    def activate(a: torch.Tensor, c: torch.Tensor) -> State:
+        """Pre-activations (B, gates x H) and c before, (B, H) -> h and c after."""
+        raise NotImplementedError
+
+
+class HandwrittenLSTM(_HandwrittenLayer):
+    """`nn.LSTM(input_size, hidden_size, batch_first=True)` gate by gate, its gradients left to autograd."""
+
+    gates = 4
+
+    @staticmethod
+    def activate(a, c):
+        i, f, g, o = a.chunk(4, dim=1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class HandwrittenRNN(_HandwrittenLayer):
+    """`nn.RNN(input_size, hidden_size, batch_first=True)`, likewise; its c is handed on and not used."""
+
+    gates = 1
+
+    @staticmethod
+    def activate(a, c):
+        return torch.tanh(a), c
+
+
+class _FusedLSTM(nn.LSTM):
+    """One layer of torch's own."""
+
+    def __init__(self, input_size: int, hidden_size: int):
+        super().__init__(input_size, hidden_size, batch_first=True)
+
+
+CELLS = {"lstm": _FusedLSTM, "handwritten_lstm": HandwrittenLSTM, "handwritten_rnn": HandwrittenRNN}
+
+
+class LSTMStack(nn.Module):
+    """Recurrent layers of one width, with locked dropout before, between and after them.
+
+    Each layer is a module of its own: cuDNN's persistent kernel takes only single layers, and locked
     dropout between layers needs them apart. Parameters: `layers.{layer}.weight_ih_l0` and so on, gate order
-    i, f, g, o.
+    i, f, g, o. `cell` is a name of CELLS.
     """
 
     def __init__(
@@ -38,11 +102,10 @@ class LSTMStack(nn.Module):
         input_dropout: float = 0.0,
         layer_dropout: float = 0.0,
         output_dropout: float = 0.0,
+        cell: str = "lstm",
     ):
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.LSTM(hidden_size, hidden_size, batch_first=True) for _ in range(num_layers)
-        )
+        self.layers = nn.ModuleList(CELLS[cell](hidden_size, hidden_size) for _ in range(num_layers))
         rates = [input_dropout, *[layer_dropout] * (num_layers - 1), output_dropout]
         self.dropouts = nn.ModuleList(map(LockedDropout, rates))
 
@@ -76,6 +139,7 @@ class StackedCells:
             RowProduct(torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1), m.bias_ih_l0 + m.bias_hh_l0)
             for m in layers
         ]
+        self._is_rnn = isinstance(layers[0], HandwrittenRNN)
         self._zeros = layers[0].bias_ih_l0.new_zeros(len(layers), 1, layers[0].hidden_size)
 
     def zero_state(self) -> State:
@@ -87,9 +151,13 @@ class StackedCells:
         """(B, H) and the state before it -> (B, H) and the state after it; no gradients, no dropout."""
         hidden, cell = [], []
         for index, product in enumerate(self._products):
-            i, f, g, o = product(torch.cat([x, state[0][index]], dim=1)).chunk(4, dim=1)
-            c = torch.addcmul(f.sigmoid_() * state[1][index], i.sigmoid_(), g.tanh_())
-            x = o.sigmoid_() * c.tanh()
+            a, c = product(torch.cat([x, state[0][index]], dim=1)), state[1][index]
+            if self._is_rnn:
+                x = a.tanh_()
+            else:
+                i, f, g, o = a.chunk(4, dim=1)
+                c = torch.addcmul(f.sigmoid_() * c, i.sigmoid_(), g.tanh_())
+                x = o.sigmoid_() * c.tanh()
             hidden.append(x)
             cell.append(c)
         return x, (torch.stack(hidden), torch.stack(cell))

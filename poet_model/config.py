@@ -12,6 +12,8 @@ from .files import read_json, write_text
 MODEL_TYPE = "poet-lstm"
 FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
+CELL_GATES = {"lstm": 4, "handwritten_lstm": 4, "handwritten_rnn": 1}  # rows of weights for each unit
+_ADDED_LATER = {"cell"}  # models saved before have none and are as its default says
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class PoetConfig:
         hidden_size: width of the embedding and of every LSTM layer (they are equal, so that the embedding
             can be tied to the output layer).
         num_layers: number of stacked single-layer LSTMs.
+        cell: `lstm` (torch's fused one), `handwritten_lstm` (gate by gate on autograd: the same numbers from
+            the same weights, slower), or `handwritten_rnn` (a vanilla RNN).
         input_dropout: locked dropout on the embedded characters, training only.
         layer_dropout: locked dropout between layers, training only.
         output_dropout: locked dropout on the last layer's output, training only.
@@ -37,6 +41,7 @@ class PoetConfig:
     input_dropout: float = 0.0
     layer_dropout: float = 0.0
     output_dropout: float = 0.0
+    cell: str = "lstm"
 
     def __post_init__(self):
         for name, low, high in (("vocab_size", 6, 200_000), ("hidden_size", 1, 8192), ("num_layers", 1, 16)):
@@ -50,11 +55,14 @@ class PoetConfig:
                     f"{name} must be a number from 0 up to (not including) 1, got {value!r}"
                 )
 
+        if self.cell not in CELL_GATES:
+            raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {self.cell!r}")
+
     @property
     def num_parameters(self) -> int:
         """How many trainable numbers a model of this shape has."""
-        width = self.hidden_size
-        return self.vocab_size * (width + 1) + self.num_layers * 4 * width * (2 * width + 2)
+        width, gates = self.hidden_size, CELL_GATES[self.cell]
+        return self.vocab_size * (width + 1) + self.num_layers * gates * width * (2 * width + 2)
 
     def save(self, folder: Path) -> None:
         """Writes `config.json` into `folder`."""
@@ -83,7 +91,7 @@ class PoetConfig:
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
             raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")
-        if missing := sorted(known - record.keys()):
+        if missing := sorted(known - record.keys() - _ADDED_LATER):
             raise CheckpointError(f"{path}: settings {missing[:5]} are missing; save the model again")
         try:
             return cls(**record)

@@ -55,6 +55,7 @@ class PoetModel(nn.Module):
             config.input_dropout,
             config.layer_dropout,
             config.output_dropout,
+            cell=config.cell,
         )
         self.bias = nn.Parameter(torch.empty(config.vocab_size))
         self._stepper: tuple[list, list, Stepper] | None = None  # versions, weights, made from them
@@ -70,7 +71,8 @@ class PoetModel(nn.Module):
             nn.init.orthogonal_(layer.weight_hh_l0)
             layer.bias_ih_l0.zero_()
             layer.bias_hh_l0.zero_()
-            layer.bias_ih_l0[self.config.hidden_size : 2 * self.config.hidden_size] = 1.0
+            if len(layer.bias_ih_l0) == 4 * self.config.hidden_size:
+                layer.bias_ih_l0[self.config.hidden_size : 2 * self.config.hidden_size] = 1.0
 
     def hidden_states(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Ids (B, T) -> outputs of the last layer (B, T, H), and the state after them."""
@@ -157,9 +159,9 @@ class PoetModel(nn.Module):
 
         Args:
             tokenizer: the new vocabulary.
-            config: the new configuration; hidden_size and num_layers must be this model's.
+            config: the new configuration; hidden_size, num_layers and cell must be this model's.
         """
-        for name in ("hidden_size", "num_layers"):
+        for name in ("hidden_size", "num_layers", "cell"):
             if getattr(config, name) != getattr(self.config, name):
                 raise InvalidValueError(
                     f"{name} is {getattr(config, name)}, but the model to start from has "

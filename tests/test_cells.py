@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from poet_model.cells import LockedDropout, LSTMStack, RowProduct
+from poet_model.cells import HandwrittenLSTM, HandwrittenRNN, LockedDropout, LSTMStack, RowProduct
 
 
 def random_stack(hidden_size: int = 24, num_layers: int = 3, **dropout) -> LSTMStack:
@@ -53,6 +53,48 @@ def test_steps_over_a_sequence_are_the_lstm(batch_size):
         output, state = cells.step(x[:, time], state)
         torch.testing.assert_close(output, expected[:, time], atol=1e-5, rtol=0)
     torch.testing.assert_close(state, expected_after, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(HandwrittenLSTM, nn.LSTM), (HandwrittenRNN, nn.RNN)])
+@pytest.mark.parametrize("with_state", [False, True])
+def test_handwritten_cells_have_torchs_outputs_and_gradients(ours, theirs, with_state):
+    torch.manual_seed(2)
+    layer, twin = ours(7, 24), theirs(7, 24, batch_first=True)
+    layer.load_state_dict(twin.state_dict())
+    x, weights = torch.randn(5, 11, 7, requires_grad=True), torch.randn(5, 11, 24)
+    twin_x = x.detach().clone().requires_grad_()
+    state = tuple(torch.randn(1, 5, 24) for _ in range(2)) if with_state else None
+    outputs, after = layer(x, state)
+    is_rnn = theirs is nn.RNN
+    expected, expected_after = twin(twin_x, state[0] if state and is_rnn else state)
+    torch.testing.assert_close(outputs, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(after[0] if is_rnn else after, expected_after, atol=1e-5, rtol=0)
+    (outputs * weights).sum().backward()
+    (expected * weights).sum().backward()
+    torch.testing.assert_close(x.grad, twin_x.grad, atol=1e-5, rtol=1e-5)
+    for name, parameter in twin.named_parameters():
+        torch.testing.assert_close(getattr(layer, name).grad, parameter.grad, atol=1e-5, rtol=1e-5)
+
+
+def test_stacks_of_either_lstm_take_each_others_weights():
+    fused, by_hand = random_stack(), LSTMStack(24, 3, cell="handwritten_lstm")
+    by_hand.load_state_dict(fused.state_dict())
+    x, state = torch.randn(2, 9, 24), (torch.randn(3, 2, 24), torch.randn(3, 2, 24))
+    for part in (None, state):
+        torch.testing.assert_close(by_hand(x, part), fused(x, part), atol=1e-5, rtol=0)
+
+
+def test_steps_of_an_rnn_are_its_forward():
+    torch.manual_seed(3)
+    stack = LSTMStack(24, 2, cell="handwritten_rnn")
+    x = torch.randn(3, 6, 24)
+    expected, (expected_hidden, _) = stack(x)
+    cells = stack.cells()
+    state = tuple(part.expand(-1, 3, -1) for part in cells.zero_state())
+    for time in range(x.shape[1]):
+        output, state = cells.step(x[:, time], state)
+        torch.testing.assert_close(output, expected[:, time], atol=1e-5, rtol=0)
+    torch.testing.assert_close(state[0], expected_hidden, atol=1e-5, rtol=0)
 
 
 @pytest.fixture

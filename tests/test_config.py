@@ -39,6 +39,7 @@ def test_settings_of_other_libraries_are_passed_over(tmp_path):
     ("changes", "says"),
     [
         ({"width": 3}, r"unknown settings \['width'\]"),
+        ({"cell": "gru"}, "cell must be one of lstm, handwritten_lstm, handwritten_rnn, got 'gru'"),
         ({"hidden_size": None}, r"settings \['hidden_size'\] are missing"),
         ({"hidden_size": "512"}, "hidden_size must be a whole number .* got '512'"),
         ({"hidden_size": 8.0}, "hidden_size must be a whole number"),

@@ -414,3 +414,30 @@ def test_a_copy_made_after_decoding_writes_the_same(tiny_model):
     poem = rounded.generate("春", seed=3)
     for twin in (copy.deepcopy(rounded), pickle.loads(pickle.dumps(rounded))):
         assert twin.generate("春", seed=3).text == poem.text
+
+
+@pytest.mark.parametrize("cell", ["handwritten_lstm", "handwritten_rnn"])
+def test_a_model_of_another_cell_is_saved_loaded_and_writes(tokenizer, tmp_path, cell):
+    torch.manual_seed(0)
+    config = PoetConfig(vocab_size=len(tokenizer), hidden_size=16, num_layers=2, cell=cell)
+    model = PoetModel(config, tokenizer).eval()
+    assert model.num_parameters == config.num_parameters
+    model.save_pretrained(tmp_path, dtype=torch.float32)
+    loaded = PoetModel.from_pretrained(tmp_path)
+    assert loaded.config.cell == cell
+    assert loaded.generate("春", seed=1).text == model.generate("春", seed=1).text
+    assert_stepper_is_fresh(loaded)
+
+
+def test_the_cell_is_one_field_of_the_configuration(tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path, dtype=torch.float32)
+    path = tmp_path / "config.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for cell in ("handwritten_lstm", None):  # None: as models before this field were saved
+        given = {key: value for key, value in record.items() if key != "cell"} | (
+            {"cell": cell} if cell else {}
+        )
+        path.write_text(json.dumps(given), encoding="utf-8")
+        model = PoetModel.from_pretrained(tmp_path)
+        assert model.config.cell == (cell or "lstm")
+        torch.testing.assert_close(logits_of(model), logits_of(tiny_model), atol=1e-5, rtol=0)

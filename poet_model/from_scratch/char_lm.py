@@ -346,9 +346,7 @@ def _config_of(record: dict, source: Path) -> CharLMConfig:
             raise ValueError(f"{source}: its {CONFIG_NAME} lacks {error}") from None
     known = {field.name for field in fields(CharLMConfig)}
     if not isinstance(record, dict) or "vocab_size" not in record or record.keys() - known:
-        raise ValueError(
-            f"{source}: its {CONFIG_NAME} is none of ours; known are {sorted(known)}"
-        )
+        raise ValueError(f"{source}: its {CONFIG_NAME} is none of ours; known are {sorted(known)}")
     return CharLMConfig(**record)
 
 
