@@ -46,7 +46,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         "--corpus",
         default="tang",
-        help="tang, song, a .txt/.json/.jsonl file, a folder, or a Hub data set id",
+        help="tang, song, tang300, a .txt/.json/.jsonl file, a folder, or a Hub data set id",
     )
     add(
         "--exclude",

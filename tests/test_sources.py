@@ -312,3 +312,14 @@ def test_the_cache_folder_can_be_chosen(tmp_path, monkeypatch):
     monkeypatch.setenv("POET_CACHE", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert sources.cache_folder() == tmp_path / "poet_model"
+
+
+def test_the_three_hundred_are_a_file_of_their_own_in_the_package(tmp_path, monkeypatch):
+    poems = {"唐诗三百首": "春眠不覺曉，處處聞啼鳥。", "poet.tang.0": "白日依山盡，黃河入海流。"}
+    contents = {
+        f"package/dist/quantangshi/{name}.json": [{"paragraphs": [text]}] for name, text in poems.items()
+    }
+    path = tarball(tmp_path / "a.tgz", contents)
+    monkeypatch.setattr(sources, "fetch_package", lambda: path)
+    assert [raw.text for raw in sources.read_source("tang300")] == [poems["唐诗三百首"]]
+    assert [raw.text for raw in sources.read_source("tang")] == [poems["poet.tang.0"]]

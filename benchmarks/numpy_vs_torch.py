@@ -1,0 +1,152 @@
+"""A whole training step of the NumPy half against torch's autograd, both float32 on the CPU, in one process.
+
+    python benchmarks/numpy_vs_torch.py --rounds 15 --json numpy_vs_torch.json
+
+A step is forward, loss, backward and an Adam update of the same one-layer LSTM language model on the same
+batch, with the same number of threads. Losses and gradients are compared first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from common import finish, interleaved, show, summary
+
+OURS, PLAIN, TORCH = "NumPy, fast", "NumPy, plain", "torch autograd"
+SIZES = {  # vocabulary, batch, steps, embedding and hidden size
+    "V 2508, B 32, T 128, H 128": (2508, 32, 128, 128),
+    "V 5031, B 128, T 64, H 256": (5031, 128, 64, 256),
+}
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=2, help="of torch; give OMP_NUM_THREADS the same")
+    parser.add_argument("--plain", action="store_true", help="also time the plain NumPy way")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    return parser.parse_args()
+
+
+class NumPyStep:
+    """The step of poet_model.from_scratch; `way` is its method for loss and gradients."""
+
+    def __init__(self, size: tuple[int, int, int, int], way: str):
+        from poet_model.from_scratch.char_lm import CharLM, CharLMConfig
+        from poet_model.from_scratch.optimizers import Adam
+        from poet_model.from_scratch.vocabulary import Vocabulary
+
+        vocab, _, _, hidden = size
+        vocabulary = Vocabulary(map(chr, range(0x4E00, 0x4E00 + vocab - 5)))
+        self.model = CharLM(CharLMConfig(vocab, hidden, hidden), vocabulary)
+        self._loss_and_gradients = getattr(self.model, way)
+        self._optimizer = Adam(self.model.parameters, 0.01)
+
+    def __call__(self, ids: np.ndarray, targets: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+        loss, grads, _ = self._loss_and_gradients(ids, targets)
+        self._optimizer.step(grads)
+        return loss, grads
+
+
+class TorchStep:
+    """The peer: nn.Embedding, nn.LSTM, nn.Linear, cross_entropy, Adam; from the weights of a NumPyStep."""
+
+    def __init__(self, ours: NumPyStep):
+        import torch
+        from torch import nn
+
+        config = ours.model.config
+        self._torch = torch
+        self.modules = nn.ModuleDict(
+            {
+                "embedding": nn.Embedding(config.vocab_size, config.embedding_size),
+                "lstm": nn.LSTM(config.embedding_size, config.hidden_size, batch_first=True),
+                "output": nn.Linear(config.hidden_size, config.vocab_size),
+            }
+        )
+        self.names = {
+            name.replace("lstm.layers.0", "lstm") if name != "bias" else "output.bias": name
+            for name in ours.model.parameters
+        }
+        weights = {theirs: torch.tensor(ours.model.parameters[name]) for theirs, name in self.names.items()}
+        self.modules.load_state_dict(weights)
+        self._optimizer = torch.optim.Adam(self.modules.parameters(), 0.01, fused=True)
+
+    def __call__(self, ids: np.ndarray, targets: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+        torch, parts = self._torch, self.modules
+        self._optimizer.zero_grad(set_to_none=True)
+        hidden, _ = parts["lstm"](parts["embedding"](torch.from_numpy(ids)))
+        logits = parts["output"](hidden).flatten(0, 1)
+        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(targets).flatten())
+        loss.backward()
+        self._optimizer.step()
+        grads = {self.names[name]: p.grad.numpy() for name, p in parts.named_parameters()}
+        return loss.item(), grads
+
+
+def largest_error(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> float:
+    """|ours - theirs| / |theirs| of the gradient that differs most."""
+    return max(
+        float(np.linalg.norm(ours[name] - theirs[name]) / np.linalg.norm(theirs[name])) for name in ours
+    )
+
+
+def main() -> None:
+    """Measures, prints the table."""
+    options = parse_arguments()
+    import torch
+
+    from poet_model.evaluation import machine
+
+    torch.set_num_threads(options.threads)
+    record: dict = {
+        "what": "seconds of a training step",
+        "where": machine(),
+        "threads": options.threads,
+        "sizes": {},
+    }
+    for title, size in SIZES.items():
+        vocab, batch, steps, _ = size
+        ids, targets = np.random.default_rng(0).integers(5, vocab, (2, batch, steps))
+        ours = NumPyStep(size, "fast_loss_and_gradients")
+        peer = TorchStep(ours)
+        (loss, grads), (peer_loss, peer_grads) = ours(ids, targets), peer(ids, targets)
+        error = largest_error(grads, peer_grads)
+        print(f"{title}: losses {loss:.6f} and {peer_loss:.6f}, gradients equal to {error:.1e} relative")
+        contenders = {TORCH: peer, OURS: ours}
+        if options.plain:
+            contenders[PLAIN] = NumPyStep(size, "loss_and_gradients")
+
+        def timed(step, ids=ids, targets=targets):
+            def run(number: int) -> float:
+                started = time.perf_counter()
+                step(ids, targets)
+                return time.perf_counter() - started
+
+            run(0)  # warm up
+            return run
+
+        found = interleaved({name: timed(step) for name, step in contenders.items()}, options.rounds)
+        figures = {name: summary(seconds) for name, seconds in found.items()}
+        peer_median = figures[TORCH]["median"]
+        rows = []
+        for name, figure in figures.items():
+            figure["times_torch"] = peer_median / figure["median"]
+            spread = f"{1000 * figure['low']:,.0f}-{1000 * figure['high']:,.0f}"
+            rows.append([name, f"{1000 * figure['median']:,.0f}", spread, f"{figure['times_torch']:.2f}x"])
+        record["sizes"][title] = {"gradient_error": error, "contenders": figures}
+        heading = f"{title}: training step, median of {options.rounds}, {options.threads} threads"
+        show(f"{heading}\n{record['where']}", ["", "ms", "range", "speed to torch"], rows)
+        ratio = figures[OURS]["times_torch"]
+        print(f"\nNumPy / torch: {ratio:.2f} (goal: at least 1.2)\n")
+    finish(record, options.json)
+
+
+if __name__ == "__main__":
+    main()
