@@ -188,7 +188,7 @@ def _read_tarball(path: Path, wanted: str) -> Iterator[RawPoem]:
             contents = {path / m.name: archive.extractfile(m).read() for m in members}
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise CorpusError(
-            f"{path} is damaged ({error}); delete it and fetch it again (a corpus named tang, song or tang300 does)"
+            f"{path} is damaged ({error}); delete it; a named corpus such as tang fetches it again"
         ) from error
     if not contents:
         raise CorpusError(

@@ -1,0 +1,1 @@
+"""The experiments of the course, one runnable file each: a table, a figure, a JSON record."""

@@ -1,0 +1,75 @@
+"""Where Adagrad is better than Adam, and where worse: sparse and dense gradients, short and long runs.
+
+    python -m poet_model.from_scratch.experiments.adagrad_vs_adam
+
+A linear regression whose features are seldom there (sparse, as characters in a poem are) or always (dense).
+Adagrad's rate for a weight falls with the square root of all that the weight has seen: right for a convex
+problem with rare features, and the end of learning in a long run whose optimum moves. Adam forgets, so it
+follows, but never settles down by itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..optimizers import Adagrad, Adam
+from .common import progress, run_experiment
+
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+TASKS = {  # share of features that are there, how often the optimum moves
+    "sparse, 1 % of features at a time": (0.01, 0),
+    "dense, all features": (1.0, 0),
+    "dense, and the optimum moves 10 times": (1.0, 10),
+}
+FEATURES = 200
+
+
+def final_error(optimizer, rate: float, density: float, moves: int, steps: int) -> list[float]:
+    """|w - w*|² / |w*|² after each step of noisy regression."""
+    rng = np.random.default_rng(0)
+    w, goal = {"w": np.zeros(FEATURES)}, rng.standard_normal(FEATURES)
+    optimizer, errors = optimizer(w, rate), []
+    for step in range(steps):
+        if moves and step and step % (steps // (moves + 1)) == 0:
+            goal = rng.standard_normal(FEATURES)
+        x = rng.standard_normal((8, FEATURES)) * (rng.random((8, FEATURES)) < density)
+        noise = 0.1 * rng.standard_normal(8)
+        optimizer.step({"w": 2 * x.T @ (x @ (w["w"] - goal) - noise) / 8})
+        errors.append(float(((w["w"] - goal) ** 2).sum() / (goal**2).sum()))
+    return errors
+
+
+def run(quick: bool) -> dict:
+    """The best rate of each on each task, and the error there."""
+    steps, rows, curves = 100 if quick else 2000, [], {}
+    for title, (density, moves) in progress(TASKS.items(), len(TASKS), "tasks"):
+        for optimizer in (Adagrad, Adam):
+            tried = {rate: final_error(optimizer, rate, density, moves, steps) for rate in RATES}
+            best = min(tried, key=lambda rate: np.mean(tried[rate][steps // 2 :]))
+            curves[f"{title}: {optimizer.__name__}"] = tried[best][:: max(1, steps // 200)]
+            rows.append([title, optimizer.__name__, best, float(np.mean(tried[best][steps // 2 :]))])
+            rows[-1].append(float(np.mean(tried[best][-steps // 20 :])))
+    return {
+        "columns": ["gradients", "optimizer", "best rate", "error, last half", "error at the end"],
+        "rows": rows,
+        "curves": curves,
+        "steps": steps,
+        "notes": ["error: squared distance to the optimum, of 1 at the start; the best of rates " + str(RATES)],
+    }
+
+
+def draw(record: dict, figure) -> None:
+    """The error over the steps, a picture a task."""
+    parts = figure.subplots(1, len(TASKS), sharey=True)
+    for axes, title in zip(parts, TASKS, strict=True):
+        for name in ("Adagrad", "Adam"):
+            curve = record["curves"][f"{title}: {name}"]
+            axes.plot(np.linspace(0, record["steps"], len(curve)), np.maximum(curve, 1e-12), label=name)
+        axes.set(title=title, xlabel="step", yscale="log")
+        axes.title.set_fontsize(9)
+    parts[0].set_ylabel("error")
+    parts[0].legend()
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_experiment(__file__, run, draw))

@@ -1,0 +1,116 @@
+"""What the experiments share: the command line, the table, the figure, the record. No experiment of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from ..training import show_bar
+
+RECORDS = Path(__file__).resolve().parents[3] / "assets" / "experiments"
+
+
+def run_experiment(
+    module: str, run: Callable[[bool], dict], draw: Callable[[dict, object], None] | None
+) -> int:
+    """The command line of an experiment: runs it, prints its table, writes its record and its figure.
+
+    Args:
+        module: the experiment's `__spec__.name` or file; its last part names the files.
+        run: `run(quick)` gives the record; it holds a table under "columns" and "rows".
+        draw: draws the record on the axes of a figure.
+    """
+    name = Path(module).stem.split(".")[-1]
+    parser = argparse.ArgumentParser(description=sys.modules[run.__module__].__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=RECORDS, help="folder of the record and the figure")
+    parser.add_argument("--quick", action="store_true", help="a small part of it, to see that it runs")
+    options = parser.parse_args()
+    started = time.perf_counter()
+    record = run(options.quick)
+    command = f"python -m poet_model.from_scratch.experiments.{name}{' --quick' * options.quick}"
+    record = {"experiment": name, "command": command, "machine": machine()} | record
+    record["seconds"] = round(time.perf_counter() - started, 1)
+    print_table(record["columns"], record["rows"])
+    for line in record.get("notes", []):
+        print(line)
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / f"{name}.json"
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    written = [path]
+    if draw is not None:
+        figure = new_figure()
+        draw(record, figure)
+        figure.savefig(path.with_suffix(".png"), dpi=110)
+        written.append(path.with_suffix(".png"))
+    print("\nwritten:", ", ".join(file.name for file in written), "in", options.output)
+    return 0
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence]) -> None:
+    """A table on the terminal; numbers to four figures."""
+    cells = [[f"{value:.4g}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+    widths = [max(len(row[i]) for row in (columns, *cells)) for i in range(len(columns))]
+    print()
+    for row in (columns, *cells):
+        print(
+            "  "
+            + "  ".join(
+                text.ljust(w) if i == 0 else text.rjust(w)
+                for i, (text, w) in enumerate(zip(row, widths, strict=True))
+            )
+        )
+    print()
+
+
+def new_figure():
+    """An empty figure, drawn without a screen; labels are English, so any font will do."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise SystemExit("this experiment draws a figure: pip install matplotlib") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=(9, 4), layout="constrained")
+
+
+def need(module: str):
+    """A module that only some experiments need; one sentence if it is missing."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise SystemExit(
+            f"this experiment compares with {module}, which is not installed: pip install -r requirements.txt"
+        ) from None
+
+
+def progress(items: Iterable, total: int, text: str = "") -> Iterator:
+    """The items, with a progress bar on the terminal."""
+    started = time.perf_counter()
+    for number, item in enumerate(items, 1):
+        yield item
+        if sys.stderr.isatty():
+            show_bar(number / total, text, started)
+
+
+def three_hundred(punctuation: bool = True) -> tuple[list[str], list[str]]:
+    """唐詩三百首, fetched with npm once: the poems to train on, and those to validate on."""
+    from ...corpus import load_corpus
+
+    splits = load_corpus("tang300").splits
+    poems = [[poem.text for poem in group] for group in (splits["train"], splits["valid"] + splits["test"])]
+    if punctuation:
+        return poems[0], poems[1]
+    return tuple([text.replace("，", "").replace("。", "") for text in group] for group in poems)
+
+
+def machine() -> str:
+    """Where a record was made."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
