@@ -82,7 +82,8 @@ class CharLM:
         config: its shape.
         vocabulary: its characters.
         seed: of the first weights.
-        init: how weights begin, by the names of initializers.INITIALIZERS; biases begin at 0.
+        init: how weights begin, by the names of initializers.INITIALIZERS; biases begin at 0, and an
+            embedding that is not tied at N(0, 1), as torch's does, so that characters are easy to tell apart.
 
     Example:
         >>> model = CharLM.from_pretrained("assets/tang-lstm")
@@ -102,6 +103,10 @@ class CharLM:
             name: make(shape, rng) if len(shape) > 1 else np.zeros(shape, np.float32)
             for name, shape in config.shapes().items()
         }
+        if not config.tied and init != "zeros":
+            self.parameters["embedding.weight"] = initializers.normal(
+                (config.vocab_size, config.embedding_size), rng, std=1.0
+            )
         self._fast_layers = [lstm.FastLSTM() for _ in range(config.num_layers)]
 
     @property

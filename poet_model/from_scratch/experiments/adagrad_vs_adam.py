@@ -54,7 +54,7 @@ def run(quick: bool) -> dict:
         "rows": rows,
         "curves": curves,
         "steps": steps,
-        "notes": ["error: squared distance to the optimum, of 1 at the start; the best of rates " + str(RATES)],
+        "notes": [f"error: squared distance to the optimum, 1 at the start; the best of rates {RATES}"],
     }
 
 

@@ -1,4 +1,4 @@
-"""What the experiments share: the command line, the table, the figure, the record. No experiment of its own."""
+"""What the experiments share: the command line, the table, the figure, the record."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """NumPy's hand-written gradients against central differences and torch's autograd, parameter by parameter.
 
-    python -m poet_model.from_scratch.experiments.gradients
+python -m poet_model.from_scratch.experiments.gradients
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ def errors_against_torch(cell: str) -> dict[str, float]:
     x, d_outputs = rng.standard_normal((BATCH, STEPS, INPUT)), rng.standard_normal((BATCH, STEPS, HIDDEN))
     h0, c0, zeros = *rng.standard_normal((2, BATCH, HIDDEN)), np.zeros((BATCH, HIDDEN))
     if cell == "LSTM":
-        dx, (dh0, dc0), grads = lstm.backward(
-            d_outputs, (zeros, zeros), lstm.forward(x, h0, c0, w)[2], w
-        )
+        dx, (dh0, dc0), grads = lstm.backward(d_outputs, (zeros, zeros), lstm.forward(x, h0, c0, w)[2], w)
     else:
         dx, dh0, grads = rnn.backward(d_outputs, zeros, rnn.forward(x, h0, w)[2], w)
     ours = {"x": dx, "h0": dh0, **({"c0": dc0} if cell == "LSTM" else {}), **grads._asdict()}

@@ -20,7 +20,7 @@ KINDS = ("zeros", "all 0.02", "normal", "uniform", "xavier", "orthogonal")
 
 
 def unit_spread(model: CharLM) -> float:
-    """How far the units of the LSTM are from being copies of each other: 0 if all rows of a gate are equal."""
+    """How far the LSTM's units are from being copies of each other: 0 if all rows of a gate are equal."""
     rows = model.parameters["lstm.layers.0.weight_ih_l0"].reshape(4, model.config.hidden_size, -1)
     return float(rows.std(axis=1).mean())
 

@@ -1,6 +1,6 @@
 """Eleven optimizers on the same small poem LSTM, and each against its torch.optim twin, step by step.
 
-    python -m poet_model.from_scratch.experiments.optimizers
+python -m poet_model.from_scratch.experiments.optimizers
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from ..training import batches, encode
 from ..vocabulary import Vocabulary
 from .common import need, progress, run_experiment, three_hundred
 
-# The best of a few rates tried for each on this task: an optimizer is compared at its own rate, not at Adam's.
+# All are tried, and the best is shown: an optimizer is compared at its own rate, not at Adam's.
 RATES = {
-    "sgd": 2.0,
-    "momentum": 0.5,
-    "nesterov": 0.5,
-    "adagrad": 0.05,
-    "rmsprop": 0.003,
-    "adadelta": 10.0,
-    "adam": 0.01,
-    "adamw": 0.01,
-    "adamax": 0.02,
-    "nadam": 0.01,
-    "adabound": 0.01,
+    "sgd": (1.0, 3.0, 10.0),
+    "momentum": (0.3, 1.0, 3.0),
+    "nesterov": (0.3, 1.0, 3.0),
+    "adagrad": (0.03, 0.1, 0.3),
+    "rmsprop": (0.001, 0.003, 0.01),
+    "adadelta": (3.0, 10.0, 30.0),
+    "adam": (0.003, 0.01, 0.03),
+    "adamw": (0.003, 0.01, 0.03),
+    "adamax": (0.01, 0.03, 0.1),
+    "nadam": (0.003, 0.01, 0.03),
+    "adabound": (0.01, 0.03, 0.1),
 }
 TWINS = {
     "sgd": ("SGD", {}),
@@ -45,10 +45,10 @@ TWINS = {
 STEPS = 50
 
 
-def curve(name: str, poems: list[str], vocabulary: Vocabulary, epochs: int) -> list[float]:
+def curve(name: str, rate: float, poems: list[str], vocabulary: Vocabulary, epochs: int) -> list[float]:
     """The training loss of each epoch, padding not counted, from the same first weights and batches."""
     model = CharLM(CharLMConfig(len(vocabulary), 64, 64), vocabulary, seed=0)
-    optimizer = OPTIMIZERS[name](model.parameters, RATES[name])
+    optimizer = OPTIMIZERS[name](model.parameters, rate)
     rows, losses = encode(model, poems, 64), []
     for epoch in range(epochs):
         nats = tokens = 0.0
@@ -102,15 +102,16 @@ def run(quick: bool) -> dict:
     poems, _ = three_hundred()
     poems = poems[:64] if quick else poems
     vocabulary, epochs = Vocabulary.from_texts(poems, 1000), 2 if quick else 20
-    curves = {
-        name: curve(name, poems, vocabulary, epochs)
-        for name in progress(OPTIMIZERS, len(OPTIMIZERS), "optimizers")
-    }
+    curves, best_rates = {}, {}
+    for name in progress(OPTIMIZERS, len(OPTIMIZERS), "optimizers"):
+        tried = {rate: curve(name, rate, poems, vocabulary, epochs) for rate in RATES[name][quick:]}
+        best_rates[name] = min(tried, key=lambda rate: tried[rate][-1])
+        curves[name] = tried[best_rates[name]]
     differences = {name: difference_to_twin(name) for name in OPTIMIZERS}
     rows = [
         [
             name,
-            RATES[name],
+            best_rates[name],
             losses[-1],
             perplexity(losses[-1]),
             f"{differences[name]:.0e}",
@@ -119,11 +120,14 @@ def run(quick: bool) -> dict:
         for name, losses in sorted(curves.items(), key=lambda item: item[1][-1])
     ]
     return {
-        "columns": ["optimizer", "rate", f"loss, epoch {epochs}", "perplexity", f"error, {STEPS} steps", "to"],
+        "columns": ["optimizer", "best rate", f"loss, epoch {epochs}", "perplexity", "error", "to"],
         "rows": rows,
         "curves": {name: [round(loss, 4) for loss in losses] for name, losses in curves.items()},
         "largest_difference": max(differences.values()),
-        "notes": [f"{len(poems)} poems, LSTM of 64 units; training loss in nats, padding not counted"],
+        "notes": [
+            f"{len(poems)} poems, LSTM of 64 units; training loss in nats, padding not counted",
+            f"error: the largest difference to torch's twin, or the paper, in {STEPS} steps; goal 1e-6",
+        ],
     }
 
 

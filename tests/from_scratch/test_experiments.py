@@ -1,0 +1,64 @@
+"""Every experiment runs, draws and writes; its committed record holds what from-scratch.md asks of it."""
+
+import importlib
+import json
+import sys
+
+import pytest
+from conftest import ROOT
+
+from poet_model.from_scratch import experiments
+from poet_model.from_scratch.experiments import common
+
+FOLDER = ROOT / "poet_model" / "from_scratch" / "experiments"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "common"))
+
+
+def module_of(name):
+    return importlib.import_module(f"{experiments.__name__}.{name}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_draws_and_writes(name, tmp_path, monkeypatch, capsys):
+    module = module_of(name)
+    monkeypatch.setattr(sys, "argv", [name, "--quick", "--output", str(tmp_path)])
+    assert common.run_experiment(module.__file__, module.run, module.draw) == 0
+    record = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert record["command"] == f"python -m poet_model.from_scratch.experiments.{name} --quick"
+    assert record["rows"]
+    assert all(len(row) == len(record["columns"]) for row in record["rows"])
+    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert record["columns"][0] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_record_is_of_a_whole_run(name):
+    record = json.loads((common.RECORDS / f"{name}.json").read_text(encoding="utf-8"))
+    assert record["command"] == f"python -m poet_model.from_scratch.experiments.{name}"
+    assert record["experiment"] == name
+    assert (common.RECORDS / f"{name}.png").is_file()
+
+
+GOALS = {
+    "gradients": lambda record: record["largest_error"] < 1e-7,
+    "optimizers": lambda record: record["largest_difference"] <= 1e-6 and len(record["rows"]) == 11,
+    "adagrad_vs_adam": lambda record: len(record["rows"]) == 6,
+    "initialization": lambda record: {row[0]: row[4] for row in record["rows"]}["zeros"] == 0,
+    "bptt_toy": lambda record: record["final_loss"] <= 0.45 and record["largest_difference"] < 1e-9,
+    "sine": lambda record: record["final_loss"] < 5e-4,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_record_reaches_its_goal(name):
+    record = json.loads((common.RECORDS / f"{name}.json").read_text(encoding="utf-8"))
+    assert GOALS[name](record)
+
+
+def test_a_missing_library_is_said_in_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(SystemExit, match="compares with torch, which is not installed: pip install"):
+        common.need("torch")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit, match="pip install matplotlib"):
+        common.new_figure()
