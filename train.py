@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+from poet_model.config import CELL_GATES  # light: nothing here loads torch before keep_freed_memory()
+
 PRESETS = {
     # name: (PoetConfig settings, TrainingConfig settings)
     "tiny": (
@@ -71,6 +73,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--gradient-accumulation-steps", type=int, help="parts to work a batch through in, to save memory")
     add("--hidden-size", type=int, help="width of the network (default: the preset's)")
     add("--num-layers", type=int, help="LSTM layers (default: the preset's)")
+    add("--cell", choices=CELL_GATES, help="lstm, or one written by hand (default: the preset's, lstm)")
     add("--limit", type=int, metavar="N", help="train on the first N poems only")
     add("--seed", type=int, default=0, help="of weights, batches and dropout")
     add(
@@ -150,7 +153,7 @@ def run(options: argparse.Namespace) -> int:
         if (value := getattr(options, field.name, None)) is not None
     }
     config = TrainingConfig(**recipe | given)
-    for name in ("hidden_size", "num_layers"):
+    for name in ("hidden_size", "num_layers", "cell"):
         if getattr(options, name) is not None:
             shape = shape | {name: getattr(options, name)}
 

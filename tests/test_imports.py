@@ -105,8 +105,9 @@ def test_imports_are_those_of_the_table(path):
     if "from_scratch" in relative.parts:  # its own siblings, NumPy, and what reads weights: nothing else
         ours, others = imports_of(path)
         if path.parent.name == "experiments":  # they compare both halves, and draw
-            assert ours <= {"from_scratch", "corpus"}
-            assert others <= {"numpy", "matplotlib"}  # torch by common.need(), which says so if it is missing
+            assert ours <= {"from_scratch", "corpus", "cells", "model"}
+            # torch is asked for by common.need(), which says so if it is missing
+            assert others <= {"numpy", "matplotlib", "torch"}
             return
         assert ours <= {"from_scratch"}
         assert others <= {"numpy"} | ({"safetensors"} if path.stem == "char_lm" else set())

@@ -75,3 +75,12 @@ def test_pins_are_bounded_and_those_in_use():
             f"{requirement} has no bound"
         )
         assert requirement.specifier.contains(version(requirement.name).split("+")[0])
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_speed_table_holds_the_measured_figures(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import readme
+
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert readme.table(name) in text, "run python benchmarks/readme.py"

@@ -223,6 +223,14 @@ class CharLM:
         self._finish_gradients(grads, dx, ids.T, d_output)
         return loss, grads, after
 
+    def loss(self, ids: Array, targets: Array, mask: Array) -> tuple[float, float]:
+        """Summed nats of the targets that count, and their number; no gradients."""
+        hidden, _, _ = self._hidden(ids, None, mask)
+        nats = functional.output_nats(
+            hidden.reshape(-1, hidden.shape[2]), self.output_weight, self.parameters["bias"], targets.ravel()
+        )
+        return float((nats * mask.ravel()).sum()), float(mask.sum())
+
     def _name_gradients(self, grads: dict[str, Array], index: int, weights: Weights) -> None:
         for name, gradient in weights._asdict().items():
             grads[f"{self.config.cell}.layers.{index}.{name}_l0"] = gradient

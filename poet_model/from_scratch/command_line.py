@@ -68,6 +68,11 @@ def load_preset(name: str) -> dict:
         raise ValueError(f"{path} is no preset: {error!r} is wrong or missing") from error
 
 
+def model_of(preset: dict, vocabulary: Vocabulary, seed: int) -> CharLM:
+    """A new model as a preset describes it."""
+    return CharLM(CharLMConfig(len(vocabulary), **preset["model"]), vocabulary, seed=seed)
+
+
 def split(poems: list[str]) -> tuple[list[str], list[str]]:
     """Every twentieth poem to validate on, the others to train on; of few poems all for both."""
     return (poems, poems) if len(poems) < 20 else ([p for i, p in enumerate(poems) if i % 20], poems[::20])
@@ -79,10 +84,10 @@ def train(options: argparse.Namespace) -> None:
     if options.epochs:
         preset["training"]["epochs"] = options.epochs
     poems = read_poems(options.corpus, preset["punctuation"])
+    vocabulary = Vocabulary.from_texts(poems, preset["vocabulary_size"])
     try:
         config = TrainingConfig(**preset["training"])
-        vocabulary = Vocabulary.from_texts(poems, preset["vocabulary_size"])
-        model = CharLM(CharLMConfig(len(vocabulary), **preset["model"]), vocabulary, seed=config.seed)
+        model = model_of(preset, vocabulary, config.seed)
     except TypeError as error:  # an unknown name
         raise ValueError(f"the preset {options.preset} does not fit: {error}") from error
     options.output.mkdir(parents=True, exist_ok=True)

@@ -152,6 +152,19 @@ def fast_output_loss(
     return loss, dhidden, dweight, dbias
 
 
+def output_nats(hidden: Array, weight: Array, bias: Array, targets: Array, rows: int = 512) -> Array:
+    """-log p of each target, (N,), without gradients; the logits of some rows at a time, never all."""
+    check_ids(targets, len(weight), "target")
+    nats = np.empty(len(targets), hidden.dtype)
+    for start in range(0, len(hidden), rows):
+        part = slice(start, start + rows)
+        logits = affine(hidden[part], weight, bias)
+        logits -= logits.max(axis=1, keepdims=True)
+        at_targets = logits[np.arange(len(logits)), targets[part]]
+        nats[part] = np.log(np.exp(logits).sum(axis=1)) - at_targets
+    return nats
+
+
 def perplexity(loss: float) -> float:
     """e^loss for a loss in nats: among how many equally likely characters one chooses. (2^nats is wrong.)"""
     return float(np.exp(loss))

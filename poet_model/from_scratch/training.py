@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from . import functional
 from .char_lm import CharLM
 from .functional import Array, perplexity
 from .optimizers import OPTIMIZERS, SCHEDULES, Optimizer, clip_gradients
@@ -86,15 +85,14 @@ def batches(
         yield ids, targets, mask
 
 
-def evaluate(model: CharLM, poems: Sequence[str], *, length: int = 4096, batch_size: int = 64) -> dict:
+def evaluate(model: CharLM, poems: Sequence[str], *, length: int = 4096, batch_size: int = 16) -> dict:
     """The loss a token of poems, padding not counted, its perplexity, and the number of tokens."""
     if not poems:
         raise ValueError("there is no poem to measure on")
     nats = tokens = 0.0
     for ids, targets, mask in batches(encode(model, poems, length), batch_size, len(model.prompt)):
-        logits, _ = model.forward(ids)
-        loss, _ = functional.cross_entropy(logits, targets, mask)
-        nats, tokens = nats + loss * float(mask.sum()), tokens + float(mask.sum())
+        found, count = model.loss(ids, targets, mask)
+        nats, tokens = nats + found, tokens + count
     return {"loss": nats / tokens, "perplexity": perplexity(nats / tokens), "tokens": int(tokens)}
 
 

@@ -101,6 +101,16 @@ def test_batches_score_the_poem_and_its_end_and_nothing_else():
     assert sorted(seen) == sorted(row[4] for row in rows)
 
 
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_perplexity_is_that_of_all_tokens_however_batched(batch_size):
+    model = make_model(np.float64, **CONFIGS[0])
+    expected, _, _ = model.loss_and_gradients(*batch(model))
+    found = evaluate(model, POEMS, batch_size=batch_size)
+    assert found["loss"] == pytest.approx(expected)
+    assert found["perplexity"] == pytest.approx(math.exp(expected))
+    assert found["tokens"] == sum(map(len, POEMS)) + len(POEMS)
+
+
 # The shipped model, in both halves
 
 

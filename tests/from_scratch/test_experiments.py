@@ -46,6 +46,10 @@ GOALS = {
     "initialization": lambda record: {row[0]: row[4] for row in record["rows"]}["zeros"] == 0,
     "bptt_toy": lambda record: record["final_loss"] <= 0.45 and record["largest_difference"] < 1e-9,
     "sine": lambda record: record["final_loss"] < 5e-4,
+    "tang_mini_numpy": lambda record: record["perplexity"] < 2 and record["curve"][-1]["epoch"] <= 30,
+    "autograd_lstm": lambda record: record["perplexity"] < record["published"]["perplexity"] / 2,
+    "tang_10k": lambda record: record["best_with_padding"] < record["published"]["loss_with_padding"] - 0.3,
+    "quatrain_lab": lambda record: record["loss"] <= 3.4 and record["shape"][1] == 26,
 }
 
 

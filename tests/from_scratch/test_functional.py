@@ -96,6 +96,16 @@ def test_the_fast_output_layer_gives_the_numbers_of_the_plain_one(mask, rows):
         np.testing.assert_allclose(given, plain, atol=1e-12)
 
 
+@pytest.mark.parametrize("rows", [1, 3, 512])
+def test_nats_of_each_target_without_gradients(rows):
+    hidden, weight, bias = RNG.standard_normal((7, 4)), RNG.standard_normal((9, 4)), RNG.standard_normal(9)
+    targets = RNG.integers(0, 9, 7)
+    expected = F.cross_entropy(
+        torch.tensor(hidden @ weight.T + bias), torch.tensor(targets), reduction="none"
+    )
+    np.testing.assert_allclose(functional.output_nats(hidden, weight, bias, targets, rows), expected)
+
+
 def test_perplexity_is_e_to_the_nats():
     assert functional.perplexity(math.log(88)) == pytest.approx(88)
 
