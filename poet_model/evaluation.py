@@ -225,9 +225,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def command_line(program: str, arguments: Sequence[str]) -> str:
-    """A command as typed, but for folders outside the current one: those are of one machine only."""
-    shown = [os.path.relpath(part) if os.path.isabs(part) else part for part in map(str, arguments)]
-    return " ".join([program, *shown])
+    """A command as typed, but of paths outside the current folder the names only: the rest is local."""
+    return " ".join([program, *map(_without_place, map(str, arguments))])
+
+
+def _without_place(argument: str) -> str:
+    if not os.path.isabs(argument) and not argument.startswith(".."):
+        return argument
+    relative = os.path.relpath(argument)
+    return os.path.basename(relative) if relative.startswith("..") else relative
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 
 import pytest
 import torch
@@ -100,8 +101,10 @@ def test_figures_and_card_are_written_together(tiny_model, tmp_path):
 
 
 def test_a_folder_outside_is_not_written_into_the_command(tmp_path):
-    shown = evaluation.command_line("python train.py", ["--exclude", str(tmp_path / "a.json")])
-    assert not shown.split()[-1].startswith("/")
+    outside = [str(tmp_path / "a.json"), os.path.relpath(tmp_path / "b.json"), "../c.json"]
+    inside = ["runs/d.json", os.path.abspath("runs/e.json"), "0.5"]
+    shown = evaluation.command_line("python train.py", ["--exclude", *outside, *inside])
+    assert shown == "python train.py --exclude a.json b.json c.json runs/d.json runs/e.json 0.5"
 
 
 def test_end_of_poem_is_scored(tiny_model):
