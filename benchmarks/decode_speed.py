@@ -18,6 +18,7 @@ from common import ROOT, finish, interleaved, last_line_of, show, summary
 
 SHIPPED = ROOT / "assets" / "tang-lstm"
 OURS, PEER, BATCH = "ours, batch 1", "nn.LSTM a character, batch 1", "ours, batch 64"
+FLOAT32 = "ours, weights read as float32, batch 1"
 IMPORT = """
 import json, time
 started = time.perf_counter()
@@ -101,11 +102,14 @@ def measure(model, threads: int, options: argparse.Namespace) -> dict[str, dict]
     """Characters a second of each contender with so many threads."""
     import torch
 
+    from poet_model import cells
     from poet_model.model import Stepper
 
     torch.set_num_threads(threads)
-    ours, peer = Stepper(model), CharacterwiseLSTM(model)  # made for this number of threads
-    for stepper in (ours, peer):  # warm up
+    ours, peer = Stepper(model), CharacterwiseLSTM(model)
+    has_fbgemm, cells._has_fbgemm = cells._has_fbgemm, lambda: False
+    float32, cells._has_fbgemm = Stepper(model), has_fbgemm
+    for stepper in (ours, peer, float32):  # warm up
         characters_per_second(model, stepper, 1, 1, seed=0)
 
     def alone(stepper):
@@ -114,6 +118,7 @@ def measure(model, threads: int, options: argparse.Namespace) -> dict[str, dict]
     contenders = {
         PEER: alone(peer),
         OURS: alone(ours),
+        FLOAT32: alone(float32),
         BATCH: lambda number: characters_per_second(model, ours, 64, 64, seed=1000 * number),
     }
     return {name: summary(found) for name, found in interleaved(contenders, options.rounds).items()}
