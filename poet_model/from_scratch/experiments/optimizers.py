@@ -18,17 +18,17 @@ from .common import need, progress, run_experiment, three_hundred
 
 # All are tried, and the best is shown: an optimizer is compared at its own rate, not at Adam's.
 RATES = {
-    "sgd": (1.0, 3.0, 10.0),
-    "momentum": (0.3, 1.0, 3.0),
-    "nesterov": (0.3, 1.0, 3.0),
-    "adagrad": (0.03, 0.1, 0.3),
-    "rmsprop": (0.001, 0.003, 0.01),
-    "adadelta": (3.0, 10.0, 30.0),
-    "adam": (0.003, 0.01, 0.03),
-    "adamw": (0.003, 0.01, 0.03),
-    "adamax": (0.01, 0.03, 0.1),
-    "nadam": (0.003, 0.01, 0.03),
-    "adabound": (0.01, 0.03, 0.1),
+    "sgd": (3.0, 10.0, 30.0),
+    "momentum": (1.0, 3.0, 10.0),
+    "nesterov": (1.0, 3.0, 10.0),
+    "adagrad": (0.1, 0.3, 1.0),
+    "rmsprop": (0.003, 0.01, 0.03),
+    "adadelta": (10.0, 30.0, 100.0),
+    "adam": (0.01, 0.03, 0.1),
+    "adamw": (0.01, 0.03, 0.1),
+    "adamax": (0.03, 0.1, 0.3),
+    "nadam": (0.01, 0.03, 0.1),
+    "adabound": (0.001, 0.01, 0.1),
 }
 TWINS = {
     "sgd": ("SGD", {}),
@@ -134,10 +134,10 @@ def run(quick: bool) -> dict:
 def draw(record: dict, figure) -> None:
     """Loss and perplexity by epoch."""
     left, right = figure.subplots(1, 2)
-    for name, losses in record["curves"].items():
-        epochs = range(1, len(losses) + 1)
-        left.plot(epochs, losses, label=name)
-        right.plot(epochs, [math.exp(loss) for loss in losses])
+    for number, (name, losses) in enumerate(record["curves"].items()):
+        epochs, style = range(1, len(losses) + 1), "-" if number < 6 else "--"
+        left.plot(epochs, losses, style, label=name)
+        right.plot(epochs, [math.exp(loss) for loss in losses], style)
     left.set(xlabel="epoch", ylabel="training loss (nats)", title="The same LSTM, eleven optimizers")
     right.set(xlabel="epoch", ylabel="training perplexity", yscale="log", title="Perplexity")
     left.legend(fontsize=7, ncols=2)
