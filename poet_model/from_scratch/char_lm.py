@@ -82,15 +82,18 @@ class CharLM:
         config: its shape.
         vocabulary: its characters.
         seed: of the first weights.
-        init: how weights begin, by the names of initializers.INITIALIZERS; biases begin at 0, and an
-            embedding that is not tied at N(0, 1), as torch's does, so that characters are easy to tell apart.
+        init: how weights begin, by the names of initializers.INITIALIZERS. Biases begin at 0, but those of
+            forget gates at 1, so that the gradient passes from the first step on; and an embedding that is
+            not tied at N(0, 1), so that characters are easy to tell apart.
 
     Example:
         >>> model = CharLM.from_pretrained("assets/tang-lstm")
         >>> logits, state = model.forward(np.array([[2, 3, 3, 3]]))
     """
 
-    def __init__(self, config: CharLMConfig, vocabulary: Vocabulary, *, seed: int = 0, init: str = "xavier"):
+    def __init__(
+        self, config: CharLMConfig, vocabulary: Vocabulary, *, seed: int = 0, init: str = "orthogonal"
+    ):
         if len(vocabulary) != config.vocab_size:
             raise ValueError(
                 f"the vocabulary has {len(vocabulary)} tokens, the configuration says {config.vocab_size}"
@@ -103,6 +106,8 @@ class CharLM:
             name: make(shape, rng) if len(shape) > 1 else np.zeros(shape, np.float32)
             for name, shape in config.shapes().items()
         }
+        for index in range(config.num_layers if config.cell == "lstm" else 0):
+            self.layer(index).bias_ih[config.hidden_size : 2 * config.hidden_size] = 1
         if not config.tied and init != "zeros":
             self.parameters["embedding.weight"] = initializers.normal(
                 (config.vocab_size, config.embedding_size), rng, std=1.0

@@ -2,8 +2,8 @@
 
     python -m poet_model.from_scratch.experiments.initialization
 
-Zero weights: all units of a layer stay equal and the loss stalls. Zero biases alone do no harm: every other
-row here has them.
+Zero weights: all units of a layer stay equal and the loss stalls. Zero biases alone do no harm: every row
+here has them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def run(quick: bool) -> dict:
         "columns": ["weights", "first |dU|", "loss, epoch 1", f"loss, epoch {epochs}", "units differ by"],
         "rows": rows,
         "curves": {kind: result["losses"] for kind, result in found.items()},
-        "notes": ["biases begin at 0 in every row; |dU|: norm of the recurrent weights' first gradient"],
+        "notes": [
+            "biases begin at 0, those of forget gates at 1, in every row",
+            "|dU|: norm of the recurrent weights' first gradient",
+        ],
     }
 
 
