@@ -188,12 +188,18 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
 
 
 def check_same_corpus(folder: Path, report: CorpusReport) -> None:
-    """Refuses to score a model on other splits than those of its training: poems could have changed sides."""
-    trained = read_json(folder / REPORT_NAME, dict)
-    if trained.get("characters") != report.characters:
+    """Refuses to score a model on other poems than those kept out of its training.
+
+    A poem's split depends on the poem alone: with the same poems held out, none has changed sides.
+    """
+    trained = read_json(folder / REPORT_NAME, dict).get("characters") or {}
+    now, then = (
+        {name: found.get(name) for name in ("valid", "test")} for found in (report.characters, trained)
+    )
+    if now != then:
         raise CorpusError(
-            f"the splits are not those that {folder} was trained on ({report.characters} characters, "
-            f"then {trained.get('characters')}); give the --corpus and --exclude of its training"
+            f"the splits are not those that {folder} was trained on ({now} characters, then {then}); "
+            "give the --corpus and --exclude of its training"
         )
 
 
