@@ -1,11 +1,18 @@
-"""From raw records to clean poems in three splits with no near-copies across. Knows no ids and no tensors."""
+"""From raw records to clean poems in three splits with no near-copies across. Knows no ids and no tensors.
+
+    python -m poet_model.corpus tang --exclude tests.json --output tang.jsonl
+
+prepares a corpus for another machine: `train.py --corpus tang.jsonl` takes its splits as they are.
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import json
 import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -100,7 +107,7 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
     """Reads, cleans, clusters and splits a source; the result is kept in the user's cache folder.
 
     Args:
-        source: see `sources.read_source`.
+        source: see `sources.read_source`; or a file that `write_corpus` wrote, which is taken as it is.
         exclude: poems to keep out of every split, with their near-copies: files, or a named source's split
             such as `tang:test`.
         use_cache: whether a result prepared earlier may be used and this one kept.
@@ -109,11 +116,17 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
         CorpusError: the source cannot be read, or no poem is left.
     """
     exclude = [str(path) for path in exclude]
+    if source.endswith(".jsonl") and Path(source).is_file() and (corpus := _read_prepared(Path(source))):
+        if exclude:
+            raise CorpusError(
+                f"{source} is a prepared corpus, whose splits are made: give --exclude when it is prepared"
+            )
+        return corpus
     held_out = [path for path in exclude if path in _NAMED_SPLITS]
     paths = [sources.locate(path) for path in (source, *exclude) if path not in held_out]
     key = json.dumps([_RULES_VERSION, source, sorted(held_out), sources.fingerprint(paths)])
     cache = cache_folder() / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:16]}.jsonl"
-    if use_cache and (corpus := _read_cache(cache)):
+    if use_cache and (corpus := _read_prepared(cache)):
         return corpus
     report = CorpusReport(source=sources.describe(source))
     poems = clean(sources.read_source(source), report, is_traditional=source in sources.NAMED_SOURCES)
@@ -127,7 +140,7 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
         )
     if use_cache:
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no more
-            _write_cache(cache, corpus)
+            write_corpus(cache, corpus)
     return corpus
 
 
@@ -340,20 +353,21 @@ def add_vocabulary(report: CorpusReport, corpus: Corpus, known: Callable[[str], 
         report.unknown_rate[name] = unknown / max(1, report.characters[name])
 
 
-def _write_cache(path: Path, corpus: Corpus) -> None:
+def write_corpus(path: Path, corpus: Corpus) -> None:
+    """Writes a prepared corpus as JSON lines: the report, then each poem with its split."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, "\n".join(_cache_lines(corpus)) + "\n")
+    write_text(path, "\n".join(_lines_of(corpus)) + "\n")
 
 
-def _cache_lines(corpus: Corpus) -> Iterator[str]:
+def _lines_of(corpus: Corpus) -> Iterator[str]:
     yield json.dumps(asdict(corpus.report), ensure_ascii=False)
     for name, poems in corpus.splits.items():
         for poem in poems:
             yield json.dumps([name, poem.text, poem.title, poem.author, poem.form], ensure_ascii=False)
 
 
-def _read_cache(path: Path) -> Corpus | None:
-    """The corpus prepared earlier; None if there is none, or a damaged one."""
+def _read_prepared(path: Path) -> Corpus | None:
+    """The corpus that `write_corpus` wrote; None if there is none, a damaged one, or something else."""
     try:
         first, *lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
         report = CorpusReport(**json.loads(first))
@@ -365,3 +379,28 @@ def _read_cache(path: Path) -> Corpus | None:
         return None
     is_whole = report.splits == {name: len(poems) for name, poems in splits.items()}
     return Corpus(splits, report) if is_whole else None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m poet_model.corpus", description="Prepares a corpus: cleaned, clustered, split."
+    )
+    parser.add_argument("source", help="as train.py --corpus")
+    parser.add_argument("--exclude", nargs="*", default=[], metavar="FILE", help="as train.py --exclude")
+    parser.add_argument("--output", type=Path, required=True, help="a .jsonl file for train.py --corpus")
+    options = parser.parse_args(arguments)
+    if options.output.suffix != ".jsonl":
+        parser.error(f"--output must end in .jsonl, got {options.output}")
+    try:
+        corpus = load_corpus(options.source, options.exclude)
+        write_corpus(options.output, corpus)
+    except (CorpusError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(corpus.report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -325,6 +325,28 @@ def test_a_split_of_a_named_source_can_be_excluded_by_name(tmp_path, monkeypatch
         load_corpus("song", ["tang:all"])
 
 
+def test_a_prepared_corpus_goes_to_another_machine_as_it_is(tmp_path, cache, monkeypatch, capsys):
+    source = write(tmp_path / "a.json", [{"text": poem.text} for poem in planted(size=200)])
+    keep_out = write(tmp_path / "b.json", [{"text": planted(size=200)[0].text}])
+    prepared = tmp_path / "out" / "tang.jsonl"
+    assert corpus.main([source, "--exclude", keep_out, "--output", str(prepared)]) == 0
+    expected = load_corpus(source, [keep_out])
+    assert str(expected.report) in capsys.readouterr().out
+    (tmp_path / "a.json").unlink()
+    monkeypatch.setitem(sys.modules, "opencc", None)  # nothing is converted or clustered again
+    assert load_corpus(str(prepared)) == expected
+    with pytest.raises(CorpusError, match="is a prepared corpus, whose splits are made"):
+        load_corpus(str(prepared), [keep_out])
+
+
+def test_preparing_says_what_is_wrong(tmp_path, capsys):
+    assert corpus.main(["none.txt", "--output", str(tmp_path / "a.jsonl")]) == 2
+    assert "corpus 'none.txt' was not found" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        corpus.main(["tang", "--output", str(tmp_path / "a.json")])
+    assert "--output must end in .jsonl" in capsys.readouterr().err
+
+
 def test_everything_excluded_is_an_error(tmp_path):
     path = write(tmp_path / "a.json", [{"text": POEMS[0]}])
     with pytest.raises(CorpusError, match="excluded: 1"):
