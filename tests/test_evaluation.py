@@ -95,7 +95,9 @@ def test_figures_and_card_are_written_together(tiny_model, tmp_path):
     assert f"{metrics['perplexity']['valid']['perplexity']:.2f}" in card
     assert "python train.py" in card
     evaluation.check_same_corpus(tmp_path / "model", report)
-    other = CorpusReport(characters={"train": 61, "valid": 24, "test": 24})
+    fewer = CorpusReport(characters={"train": 50, "valid": 24, "test": 24})  # the same poems held out
+    evaluation.check_same_corpus(tmp_path / "model", fewer)
+    other = CorpusReport(characters={"train": 60, "valid": 25, "test": 24})
     with pytest.raises(CorpusError, match="give the --corpus and --exclude of its training"):
         evaluation.check_same_corpus(tmp_path / "model", other)
 
