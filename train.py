@@ -37,12 +37,22 @@ SAMPLE_STARTS = ("春", "明月", "")
 SAMPLE_SEED = 7
 
 
+SMALL_CORPUS = 1000  # poems; below it every character counts, though it was seen once
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the defaults, where there is one to show."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return action.help if action.default in (None, []) else super()._get_help_string(action)
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line; `None` means sys.argv."""
     parser = argparse.ArgumentParser(
         description="Trains a character-level LSTM that writes Tang poems. Without arguments: "
         "the Tang corpus, the preset that fits this machine, into runs/tang-lstm.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add(
@@ -66,7 +76,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--output", type=Path, default=Path("runs/tang-lstm"), help="folder of the model")
     add("--init-from", metavar="MODEL", help="start from the weights of this model (a folder or Hub id)")
     add("--resume", action="store_true", help="go on with an interrupted training in --output")
-    add("--max-minutes", type=float, help="fit the whole schedule into this time")
+    add("--max-minutes", type=float, help="fit the whole schedule into this time, at most")
     add("--epochs", type=int, help="passes over the corpus (default: the preset's)")
     add("--batch-size", type=int, help="rows of a batch over all devices together (default: the preset's)")
     add("--learning-rate", type=float, help="highest learning rate (default: the preset's)")
@@ -135,7 +145,14 @@ def run(options: argparse.Namespace) -> int:
     from poet_model.model import PoetModel
     from poet_model.prosody import FORMS
     from poet_model.tokenizer import PoetTokenizer
-    from poet_model.trainer import CHECKPOINT_NAME, LOG_NAME, Interrupted, Trainer, TrainingConfig
+    from poet_model.trainer import (
+        CHECKPOINT_NAME,
+        LOG_NAME,
+        Interrupted,
+        Trainer,
+        TrainingConfig,
+        find_checkpoint,
+    )
 
     on_gpu = torch.cuda.is_available() and not options.cpu
     precision = best_precision(on_gpu) if options.precision == "auto" else options.precision
@@ -157,9 +174,12 @@ def run(options: argparse.Namespace) -> int:
         if getattr(options, name) is not None:
             shape = shape | {name: getattr(options, name)}
 
+    if options.resume:
+        find_checkpoint(options.output)  # before the corpus is read
     with accelerator.main_process_first():
         corpus = load_corpus(options.corpus, options.exclude)
     train, valid = corpus.splits["train"][: options.limit], corpus.splits["valid"] or corpus.splits["test"]
+    held_out_note = ""
     if not valid:  # too few poems for a split by clusters
         if len(train) < 2:
             raise CorpusError(
@@ -167,10 +187,12 @@ def run(options: argparse.Namespace) -> int:
                 "one of them to validate on, and some thousands to learn from"
             )
         train, valid = train[: -max(1, len(train) // 20)], train[-max(1, len(train) // 20) :]
+        held_out_note = f"\nnote: too few poems for a split; the last {len(valid)} are kept to validate on"
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
-    tokenizer = PoetTokenizer.from_texts(texts, required="，。" + "".join(FORMS))
+    min_count = 2 if len(train) >= SMALL_CORPUS else 1
+    tokenizer = PoetTokenizer.from_texts(texts, min_count, required="，。" + "".join(FORMS))
     add_vocabulary(corpus.report, corpus, tokenizer.__contains__, len(tokenizer))
-    say(corpus.report, flush=True)
+    say(f"{corpus.report}{held_out_note}", flush=True)
 
     set_seed(options.seed)
     architecture = PoetConfig(vocab_size=len(tokenizer), **shape)
@@ -191,6 +213,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.resume and accelerator.is_main_process:
         if (output / CHECKPOINT_NAME).is_dir():
             say(f"note: {output} holds an unfinished training, which starts anew; --resume would continue it")
+        elif (output / "config.json").is_file():
+            say(f"note: {output} holds a model, which the new one replaces")
         output.mkdir(parents=True, exist_ok=True)
         for name in (LOG_NAME, "samples.jsonl", "metrics.json", "README.md"):  # they speak of another model
             (output / name).unlink(missing_ok=True)

@@ -390,9 +390,7 @@ class Trainer:
         Raises:
             CheckpointError: there is none, it is damaged, or it belongs to a training with other settings.
         """
-        folder = self.output / CHECKPOINT_NAME
-        if not folder.is_dir():
-            raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")
+        folder = find_checkpoint(self.output)
         state = read_json(folder / "state.json", dict)
         saved = state.get("identity")
         saved = saved if isinstance(saved, dict) else {}
@@ -438,3 +436,11 @@ class Trainer:
         """Deletes the checkpoint of a finished training."""
         if self.accelerator.is_main_process:
             shutil.rmtree(self.output / CHECKPOINT_NAME, ignore_errors=True)
+
+
+def find_checkpoint(output: Path) -> Path:
+    """The checkpoint's folder of an unfinished training; CheckpointError if there is none."""
+    folder = output / CHECKPOINT_NAME
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")
+    return folder

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import POEMS, ROOT
 
 from poet_model import PoetModel
 from poet_model.corpus import load_corpus
@@ -177,6 +177,7 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     afresh = run("--corpus", few, "--output", tmp_path / "fresh", "--epochs", 1, *SMALL)
     assert afresh.returncode == 0, afresh.stderr[-3000:]
+    assert "train 0.000%" in afresh.stdout  # of a small corpus no character is left out
     assert losses(tmp_path / "tuned", "train")[0] < losses(tmp_path / "fresh", "train")[0] - 0.5
     base, tuned, fresh = (
         json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -204,6 +205,16 @@ def test_mistakes_end_in_one_sentence(arguments, words, poems, tmp_path):
     assert done.returncode == 2
     assert re.search(rf"^error: .*{words}", done.stderr, re.MULTILINE)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
+    few, output = tmp_path / "few.txt", tmp_path / "model"
+    few.write_text("\n".join(POEMS), encoding="utf-8")
+    for note in ("the last 1 are kept to validate on", f"{output} holds a model, which the new one replaces"):
+        done = run("--corpus", few, "--output", output, "--epochs", 1, *SMALL)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert note in done.stdout
 
 
 def test_a_single_poem_is_too_few(tmp_path):

@@ -35,8 +35,10 @@ def read_poems(path: str | Path, punctuation: bool = True) -> list[str]:
             records = [line.split("：")[-1].split(":")[-1] for line in text.splitlines()]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}; give a file of poems") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
     poems = [_poem_of(record) for record in (records if isinstance(records, list) else [])]
     poems = [poem for poem in poems if poem]
     if not poems:
