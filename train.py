@@ -35,8 +35,6 @@ PRESETS = {
 }
 SAMPLE_STARTS = ("春", "明月", "")
 SAMPLE_SEED = 7
-
-
 SMALL_CORPUS = 1000  # poems; below it every character counts, though it was seen once
 
 

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import re
 import sys
 from collections import Counter, defaultdict
@@ -116,7 +117,7 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
         CorpusError: the source cannot be read, or no poem is left.
     """
     exclude = [str(path) for path in exclude]
-    if source.endswith(".jsonl") and Path(source).is_file() and (corpus := _read_prepared(Path(source))):
+    if source.endswith(".jsonl") and os.path.isfile(source) and (corpus := _read_prepared(Path(source))):
         if exclude:
             raise CorpusError(
                 f"{source} is a prepared corpus, whose splits are made: give --exclude when it is prepared"

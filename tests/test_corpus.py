@@ -339,6 +339,12 @@ def test_a_prepared_corpus_goes_to_another_machine_as_it_is(tmp_path, cache, mon
         load_corpus(str(prepared), [keep_out])
 
 
+@pytest.mark.parametrize("name", ["none.jsonl", "a" * 5000 + ".jsonl"])
+def test_a_jsonl_file_that_is_not_there_is_said(name):
+    with pytest.raises(CorpusError, match="was not found"):
+        load_corpus(name)
+
+
 def test_preparing_says_what_is_wrong(tmp_path, capsys):
     assert corpus.main(["none.txt", "--output", str(tmp_path / "a.jsonl")]) == 2
     assert "corpus 'none.txt' was not found" in capsys.readouterr().err

@@ -181,7 +181,8 @@ def test_a_folder_without_poems_says_what_it_should_hold(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["none.txt", "none/poems.json", "none.tgz", "", " ", "~nobody/x", "a" * 5000]
+    "name",
+    ["none.txt", "none/poems.json", "none.tgz", "", " ", "~nobody/x", "a" * 5000, "a" * 5000 + ".jsonl"],
 )
 def test_a_path_that_is_not_there_says_what_can_be_given(name):
     message = error_of(name)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .char_lm import CharLM, CharLMConfig
-from .training import BEST, LAST, Training, TrainingConfig, evaluate
+from .training import BEST, LAST, LOG_NAME, Training, TrainingConfig, evaluate
 from .vocabulary import Vocabulary
 from .writing import LINE_ENDS, generate, punctuate
 
@@ -93,6 +93,7 @@ def train(options: argparse.Namespace) -> None:
     except TypeError as error:  # an unknown name
         raise ValueError(f"the preset {options.preset} does not fit: {error}") from error
     options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / LOG_NAME).unlink(missing_ok=True)  # it speaks of another model
     recipe = preset | {"corpus": str(Path(options.corpus).resolve()), "training": asdict(config)}
     (options.output / _RECIPE).write_text(
         json.dumps(recipe, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"

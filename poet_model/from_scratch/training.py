@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,13 +135,16 @@ class Training:
         folder = self.output / LAST
         other = CharLM.load(folder)
         self.model.set_parameters(other.parameters, folder)
-        with np.load(folder / STATE_NAME, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        self.epoch, self.best = int(arrays.pop("epoch")), float(arrays.pop("best"))
-        self.optimizer.learning_rate = float(arrays.pop("learning_rate"))
-        if self._schedule:
-            self._schedule.state = arrays.pop("schedule").item()
-        self.optimizer.load_state_arrays(arrays)
+        try:
+            with np.load(folder / STATE_NAME, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            self.optimizer.load_state_arrays(arrays)
+            self.epoch, self.best = int(arrays["epoch"]), float(arrays["best"])
+            self.optimizer.learning_rate = float(arrays["learning_rate"])
+            if self._schedule:
+                self._schedule.state = arrays["schedule"].item()
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{folder / STATE_NAME} is damaged or another training's: {error}") from error
 
     def run(self, *, quiet: bool = False) -> list[dict]:
         """Trains to the last epoch; returns the log's lines of this run."""

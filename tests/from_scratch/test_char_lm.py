@@ -288,8 +288,29 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path, schedule, 
     resumed.run(quiet=True)
     for name, value in whole.model.parameters.items():
         assert np.array_equal(resumed.model.parameters[name], value), name
-    logs = [(tmp_path / part / "training_log.jsonl").read_text().splitlines() for part in ("whole", "parts")]
-    assert len(logs[0]) == len(logs[1]) == 6
+    for part in ("whole", "parts"):
+        log = (tmp_path / part / "training_log.jsonl").read_text(encoding="utf-8")
+        assert [json.loads(line)["epoch"] for line in log.splitlines()] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no archive", None])
+def test_a_damaged_optimizer_state_is_named_in_one_sentence(tmp_path, content):
+    Training(make_model(), POEMS, POEMS, config(epochs=1), tmp_path).run(quiet=True)
+    path = tmp_path / "last" / "optimizer.npz"
+    if content is None:
+        np.savez(path, foreign=np.zeros(3))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"optimizer\.npz is damaged or another training's"):
+        Training(make_model(), POEMS, POEMS, config(), tmp_path).resume()
+
+
+def test_a_new_training_begins_a_new_log(tmp_path, capsys):
+    corpus, output = tmp_path / "poems.txt", tmp_path / "run"
+    corpus.write_text("\n".join(POEMS), encoding="utf-8")
+    for _ in range(2):
+        run(capsys, "train", "--preset", "tiny", "--corpus", corpus, "--output", output, "--epochs", 2)
+    assert len((output / "training_log.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path):

@@ -18,7 +18,7 @@ import numpy as np
 from ..char_lm import CharLM
 from ..command_line import load_preset, model_of
 from ..functional import perplexity
-from ..optimizers import OPTIMIZERS, SCHEDULES, clip_gradients
+from ..optimizers import OPTIMIZERS, clip_gradients
 from ..training import TrainingConfig, batches, encode, evaluate
 from ..vocabulary import Vocabulary
 from ..writing import generate, punctuate
@@ -32,9 +32,7 @@ def train(model: CharLM, poems: list[str], config: TrainingConfig) -> list[dict]
     """A line an epoch: loss and perplexity of the training itself, padding counted and not, and seconds."""
     pieces = [poem[at : at + config.length] for poem in poems for at in range(0, len(poem), config.length)]
     rows, records = encode(model, pieces, config.length), []
-    per_epoch = -(-len(rows) // config.batch_size)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters, config.learning_rate)
-    schedule = SCHEDULES["cosine"](optimizer, config.epochs * per_epoch)
     for epoch in progress(range(config.epochs), config.epochs, "epochs"):
         started, nats, tokens, places = time.perf_counter(), 0.0, 0.0, 0
         rng = np.random.default_rng([config.seed, epoch])
@@ -42,8 +40,6 @@ def train(model: CharLM, poems: list[str], config: TrainingConfig) -> list[dict]
             loss, grads, _ = model.fast_loss_and_gradients(ids, targets, mask)
             clip_gradients(grads, config.max_grad_norm)
             optimizer.step(grads)
-            if config.schedule:
-                schedule.step()
             count = float(mask.sum())
             nats, tokens, places = (
                 nats + loss * count,
