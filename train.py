@@ -13,26 +13,7 @@ from pathlib import Path
 
 from poet_model.config import CELL_GATES  # light: nothing here loads torch before keep_freed_memory()
 
-PRESETS = {
-    # name: (PoetConfig settings, TrainingConfig settings)
-    "tiny": (
-        {"hidden_size": 64, "num_layers": 1},
-        {"epochs": 1, "batch_size": 16, "eval_every": 100, "checkpoint_every": 50, "log_every": 10},
-    ),
-    "cpu": (
-        {"hidden_size": 512, "input_dropout": 0.25, "layer_dropout": 0.2, "output_dropout": 0.35},
-        {"epochs": 12, "batch_size": 64},
-    ),
-    # One or two passes over much more text, for --init-from: too little to overfit, so hardly any dropout.
-    "pretrain": (
-        {"hidden_size": 512, "input_dropout": 0.1, "layer_dropout": 0.1, "output_dropout": 0.15},
-        {"epochs": 2, "batch_size": 64, "eval_every": 1000},
-    ),
-    "gpu": (
-        {"hidden_size": 1024, "input_dropout": 0.35, "layer_dropout": 0.25, "output_dropout": 0.4},
-        {"epochs": 60, "batch_size": 128, "input_mask": 0.05, "weight_decay": 0.3, "checkpoint_every": 2000},
-    ),
-}
+PRESETS = Path(__file__).resolve().parent / "poet_model" / "presets"
 SAMPLE_STARTS = ("春", "明月", "")
 SAMPLE_SEED = 7
 SMALL_CORPUS = 1000  # poems; below it every character counts, though it was seen once
@@ -67,9 +48,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--preset",
-        choices=["auto", *PRESETS],
         default="auto",
-        help="model and recipe; auto: by what is found",
+        help=f"model and recipe: {preset_names()}, or a JSON file like those in poet_model/presets; "
+        "auto: by what is found",
     )
     add("--output", type=Path, default=Path("runs/tang-lstm"), help="folder of the model")
     add("--init-from", metavar="MODEL", help="start from the weights of this model (a folder or Hub id)")
@@ -82,7 +63,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--hidden-size", type=int, help="width of the network (default: the preset's)")
     add("--num-layers", type=int, help="LSTM layers (default: the preset's)")
     add("--cell", choices=CELL_GATES, help="lstm, or one written by hand (default: the preset's, lstm)")
-    add("--limit", type=int, metavar="N", help="train on the first N poems only")
+    add("--limit", type=int, metavar="N", help="train on the first N poems only (default: the preset's)")
     add("--seed", type=int, default=0, help="of weights, batches and dropout")
     add(
         "--precision",
@@ -99,6 +80,39 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="also log there",
     )
     return parser.parse_args(arguments)
+
+
+def preset_names() -> str:
+    """The presets that come with the project, to show."""
+    return ", ".join(sorted(path.stem for path in PRESETS.glob("*.json")))
+
+
+def load_preset(name: str) -> dict:
+    """`model` (settings of PoetConfig), `training` (of TrainingConfig) and `limit` (poems; None: all).
+
+    Args:
+        name: of a preset that comes with the project, or the path of a JSON file of the same shape.
+    """
+    from poet_model.config import PoetConfig
+    from poet_model.errors import InvalidValueError
+    from poet_model.files import read_json
+    from poet_model.trainer import TrainingConfig
+
+    path = PRESETS / f"{name}.json"
+    path = path if path.is_file() else Path(name)
+    if not path.is_file():
+        raise InvalidValueError(
+            f"--preset {name!r} is neither one of {preset_names()} nor a JSON file; give one of these"
+        )
+    preset = {"limit": None, "model": {}, "training": {}} | read_json(path, dict)
+    try:
+        PoetConfig(vocab_size=6, **preset["model"]), TrainingConfig(**preset["training"])
+    except TypeError as error:
+        raise InvalidValueError(f"{path} is no preset: {error}; see poet_model/presets") from error
+    known = {"about", "limit", "model", "training"}
+    if unknown := sorted(preset.keys() - known):
+        raise InvalidValueError(f"{path}: unknown keys {unknown[:5]}; known are {', '.join(sorted(known))}")
+    return preset
 
 
 def keep_freed_memory() -> None:
@@ -161,13 +175,14 @@ def run(options: argparse.Namespace) -> int:
     say = print if accelerator.is_main_process else lambda *_, **__: None
 
     preset = options.preset if options.preset != "auto" else "gpu" if on_gpu else "cpu"
-    shape, recipe = PRESETS[preset]
+    settings = load_preset(preset)
+    shape, limit = settings["model"], settings["limit"] if options.limit is None else options.limit
     given = {
         field.name: value
         for field in fields(TrainingConfig)
         if (value := getattr(options, field.name, None)) is not None
     }
-    config = TrainingConfig(**recipe | given)
+    config = TrainingConfig(**settings["training"] | given)
     for name in ("hidden_size", "num_layers", "cell"):
         if getattr(options, name) is not None:
             shape = shape | {name: getattr(options, name)}
@@ -176,7 +191,7 @@ def run(options: argparse.Namespace) -> int:
         find_checkpoint(options.output)  # before the corpus is read
     with accelerator.main_process_first():
         corpus = load_corpus(options.corpus, options.exclude)
-    train, valid = corpus.splits["train"][: options.limit], corpus.splits["valid"] or corpus.splits["test"]
+    train, valid = corpus.splits["train"][:limit], corpus.splits["valid"] or corpus.splits["test"]
     held_out_note = ""
     if not valid:  # too few poems for a split by clusters
         if len(train) < 2:

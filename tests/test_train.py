@@ -17,7 +17,9 @@ from conftest import POEMS, ROOT
 
 from poet_model import PoetModel
 from poet_model.corpus import load_corpus
+from poet_model.errors import PoetError
 from poet_model.files import read_json_lines
+from train import PRESETS, load_preset
 
 SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", "--precision", "no", "--cpu"]
 
@@ -231,3 +233,29 @@ def test_nothing_usable_in_the_corpus_is_said(tmp_path):
     done = run("--corpus", path, "--output", tmp_path / "out", *SMALL)
     assert done.returncode == 2
     assert "digits or latin letters: 5" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("preset", "message"),
+    [
+        ("[]", r"bad\.json"),
+        ('{"model": {"hiden_size": 8}}', "bad.json is no preset: .*hiden_size.*; see poet_model/presets"),
+        ('{"training": {"epochs": 0}}', "epochs must be 1 or more, got 0"),
+        ('{"optimizer": "sgd"}', r"unknown keys \['optimizer'\]; known are about, limit, model, training"),
+        (
+            None,
+            "--preset '.*bad.json' is neither one of autograd_lstm, .* nor a JSON file; give one of these",
+        ),
+    ],
+)
+def test_a_wrong_preset_is_one_sentence(tmp_path, preset, message):
+    path = tmp_path / "bad.json"
+    if preset is not None:
+        path.write_text(preset, encoding="utf-8")
+    with pytest.raises(PoetError, match=message):
+        load_preset(str(path))
+
+
+def test_every_preset_that_comes_with_the_project_is_one():
+    for path in PRESETS.glob("*.json"):
+        assert load_preset(path.stem)["about"]

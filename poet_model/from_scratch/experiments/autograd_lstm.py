@@ -1,0 +1,72 @@
+"""The hand-written LSTM on torch's autograd: 256 units, batches of 30 poems of any length.
+
+    python -m poet_model.from_scratch.experiments.autograd_lstm
+
+train.py trains it, by the preset of the same name. The published run of this exercise ended at validation
+perplexity 855.8.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from .common import RECORDS, need, run_experiment
+
+ROOT = RECORDS.parent.parent
+STARTS = "日紅山夜湖海月"
+PUBLISHED = 855.8
+
+
+def train(output: Path, quick: bool) -> list[dict]:
+    """train.py with its preset of the same name; its log."""
+    options = {"--preset": "autograd_lstm", "--output": output}
+    if quick:
+        options |= {"--corpus": "tang300", "--limit": 40, "--epochs": 1}
+    arguments = [str(part) for pair in options.items() for part in pair]
+    done = subprocess.run([sys.executable, ROOT / "train.py", *arguments], cwd=ROOT)
+    if done.returncode:
+        raise SystemExit("train.py failed; see above")
+    lines = (output / "training_log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def run(quick: bool) -> dict:
+    """Trains in a temporary folder, and writes a poem for each start, first seed."""
+    need("torch")
+    with tempfile.TemporaryDirectory() as folder:
+        log = train(Path(folder) / "model", quick)
+        from ... import PoetModel
+
+        model = PoetModel.from_pretrained(Path(folder) / "model")
+    valid = [record for record in log if record["split"] == "valid"]
+    best = min(valid, key=lambda record: record["loss"])
+    return {
+        "columns": ["epoch", "validation loss", "perplexity", "minutes"],
+        "rows": [[record[name] for name in ("epoch", "loss", "perplexity", "minutes")] for record in valid],
+        "curve": [[record["epoch"], record["split"], record["loss"]] for record in log],
+        "perplexity": best["perplexity"],
+        "published": {"perplexity": PUBLISHED},
+        "poems": {s: model.generate(s, seed=0).text for s in STARTS if s in model.tokenizer},
+        "notes": [
+            f"validation perplexity {best['perplexity']:.1f} (published: {PUBLISHED}), header empty, "
+            f"{model.num_parameters:,} parameters"
+        ],
+    }
+
+
+def draw(record: dict, figure) -> None:
+    """Losses by epoch."""
+    axes = figure.subplots()
+    for split in ("train", "valid"):
+        points = [(epoch, loss) for epoch, name, loss in record["curve"] if name == split]
+        axes.plot(*zip(*points, strict=True), label=split, marker="o" if split == "valid" else "")
+    axes.set(xlabel="epoch", ylabel="loss (nats)", title="Hand-written LSTM on autograd")
+    axes.legend()
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_experiment(__file__, run, draw))
