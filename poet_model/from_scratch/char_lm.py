@@ -294,6 +294,8 @@ class CharLM:
             record, arrays = _read_folder(source)
             vocabulary = Vocabulary.load(source)
         model = cls(_config_of(record, source), vocabulary)
+        if model.config.cell == "rnn":  # the torch half calls its layers "lstm" whatever they are
+            arrays = {name.replace("lstm.", "rnn.", 1): array for name, array in arrays.items()}
         model.set_parameters(arrays, source)
         return model
 
@@ -356,9 +358,9 @@ def _config_of(record: dict, source: Path) -> CharLMConfig:
     """The configuration of a saved model of either half."""
     if isinstance(record, dict) and record.get("model_type") == "poet-lstm":
         try:
-            size = record["hidden_size"]
+            size, cell = record["hidden_size"], record.get("cell", "lstm").removeprefix("handwritten_")
             return CharLMConfig(
-                record["vocab_size"], size, size, record["num_layers"], tied=True, header=True
+                record["vocab_size"], size, size, record["num_layers"], cell, tied=True, header=True
             )
         except KeyError as error:
             raise ValueError(f"{source}: its {CONFIG_NAME} lacks {error}") from None

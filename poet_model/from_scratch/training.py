@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -203,17 +205,31 @@ class Training:
     def _save(self, record: dict) -> None:
         if record["valid_loss"] < self.best:
             self.best = record["valid_loss"]
-            self.model.save(self.output / BEST)
-        folder = self.output / LAST
-        self.model.save(folder)
-        np.savez(
-            folder / STATE_NAME,
-            **self.optimizer.state_arrays(),
-            epoch=self.epoch,
-            best=self.best,
-            learning_rate=self.optimizer.learning_rate,
-            schedule=self._schedule.state if self._schedule else 0,
-        )
+            with replaced(self.output / BEST) as folder:
+                self.model.save(folder)
+        with replaced(self.output / LAST) as folder:
+            self.model.save(folder)
+            np.savez(
+                folder / STATE_NAME,
+                **self.optimizer.state_arrays(),
+                epoch=self.epoch,
+                best=self.best,
+                learning_rate=self.optimizer.learning_rate,
+                schedule=self._schedule.state if self._schedule else 0,
+            )
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the place of `folder` when it is whole."""
+    fresh, old = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "old"))
+    for left_over in (fresh, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    yield fresh
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def show_bar(share: float, text: str, started: float, width: int = 30) -> None:

@@ -147,6 +147,19 @@ def test_the_same_seed_writes_the_poem_of_the_torch_half(shipped, torch_model, w
         assert poem.log_probs == pytest.approx(expected.log_probs, abs=1e-4)
 
 
+@pytest.mark.parametrize("cell", ["handwritten_lstm", "handwritten_rnn"])
+def test_a_model_with_hand_written_cells_is_read_too(tokenizer, tmp_path, cell):
+    from poet_model import PoetConfig, PoetModel
+
+    other = PoetModel(PoetConfig(len(tokenizer), hidden_size=16, num_layers=2, cell=cell), tokenizer)
+    other.save_pretrained(tmp_path / "model", dtype=torch.float32)
+    model = CharLM.from_pretrained(tmp_path / "model")
+    ids = torch.tensor([other.tokenizer.encode_poem(POEMS[0])])
+    expected = other.eval()(ids)[0].log_softmax(dim=-1)[0, 3:-2].gather(1, ids[0, 4:-1, None])[:, 0]
+    np.testing.assert_allclose(model.log_probs(POEMS[0]), expected.detach(), atol=1e-5)
+    assert generate(model, seed=3).text == other.generate(seed=3).text
+
+
 # Files
 
 
@@ -303,6 +316,23 @@ def test_a_damaged_optimizer_state_is_named_in_one_sentence(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"optimizer\.npz is damaged or another training's"):
         Training(make_model(), POEMS, POEMS, config(), tmp_path).resume()
+
+
+def test_a_save_that_breaks_off_leaves_the_checkpoint_before_it(tmp_path, monkeypatch):
+    Training(make_model(), POEMS, POEMS, config(epochs=1), tmp_path).run(quiet=True)
+    before = CharLM.load(tmp_path / "last").parameters
+    monkeypatch.setattr(np, "savez", lambda *_, **__: 1 / 0)
+    going_on = Training(make_model(), POEMS, POEMS, config(epochs=2), tmp_path)
+    going_on.resume()
+    with pytest.raises(ZeroDivisionError):
+        going_on.run(quiet=True)
+    monkeypatch.undo()
+    for name, value in CharLM.load(tmp_path / "last").parameters.items():
+        assert np.array_equal(value, before[name])
+    going_on = Training(make_model(), POEMS, POEMS, config(epochs=2), tmp_path)
+    going_on.resume()
+    going_on.run(quiet=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last", "training_log.jsonl"]
 
 
 def test_a_new_training_begins_a_new_log(tmp_path, capsys):
