@@ -14,9 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .common import RECORDS, need, run_experiment
+from .common import ROOT, need, run_experiment
 
-ROOT = RECORDS.parent.parent
 STARTS = "日紅山夜湖海月"
 PUBLISHED = 855.8
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ..training import show_bar
 
-RECORDS = Path(__file__).resolve().parents[3] / "assets" / "experiments"
+ROOT = Path(__file__).resolve().parents[3]
+RECORDS, QUICK_RECORDS = ROOT / "assets" / "experiments", ROOT / "runs" / "experiments"
 
 
 def run_experiment(
@@ -29,9 +30,14 @@ def run_experiment(
     """
     name = Path(module).stem.split(".")[-1]
     parser = argparse.ArgumentParser(description=sys.modules[run.__module__].__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=RECORDS, help="folder of the record and the figure")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder of the record and the figure; default assets/experiments, or runs/experiments if quick",
+    )
     parser.add_argument("--quick", action="store_true", help="a small part of it, to see that it runs")
     options = parser.parse_args()
+    options.output = options.output or (QUICK_RECORDS if options.quick else RECORDS)
     started = time.perf_counter()
     record = run(options.quick)
     command = f"python -m poet_model.from_scratch.experiments.{name}{' --quick' * options.quick}"
