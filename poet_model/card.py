@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from .errors import CheckpointError
 from .files import read_json, write_text
+from .hub import CARD_NAME, METRICS_NAME, RECORDS
 
-METRICS_NAME = "metrics.json"
-CARD_NAME = "README.md"
 TEMPLATE = Path(__file__).resolve().parent.parent / "model_card.md"
 _FIGURE = re.compile(r"\{\{([\w.-]+)(?:\|([^}]*))?\}\}")  # {{section.name}} or {{section.name|format}}
+_BLOCK = re.compile(r"^\{\{#([\w.-]+)\}\}\n(.*?)^\{\{/\1\}\}\n", re.DOTALL | re.MULTILINE)
 
 
 def render(template: str, metrics: dict) -> str:
     """Puts figures into a template: `{{perplexity.valid.tokens|,}}` is formatted as Python formats.
 
-    A line with a figure that was not measured is left out; there is no other way for a card to lack one.
+    A line with a figure that was not measured is left out, and so is all between `{{#section.name}}` and
+    `{{/section.name}}`; there is no other way for a card to lack one.
     """
+    template = _BLOCK.sub(lambda match: "" if _find(metrics, match[1]) is None else match[2], template)
     return "".join(
         _FIGURE.sub(lambda match: format(_find(metrics, match[1]), match[2] or ""), line)
         for line in template.splitlines(keepends=True)
@@ -33,12 +36,19 @@ def _find(metrics: dict, name: str):
     return value
 
 
-def write_card(folder: str | Path, template: Path = TEMPLATE) -> None:
-    """Renders the card of a model folder from its `metrics.json`."""
+def write_card(folder: str | Path, known: dict | None = None, template: Path = TEMPLATE) -> None:
+    """Renders the card of a model folder from its `metrics.json`; `known` are figures for want of that."""
     if not template.is_file():
         raise CheckpointError(f"{template} is missing: the card's text stands at the root of the project")
-    text = render(template.read_text(encoding="utf-8"), read_metrics(folder))
+    text = render(template.read_text(encoding="utf-8"), (known or {}) | read_metrics(folder))
     write_text(Path(folder) / CARD_NAME, text)
+
+
+def copy_records(source: Path, folder: Path) -> None:
+    """Copies card, metrics and training records from one model folder to another."""
+    for name in RECORDS:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
 
 
 def read_metrics(folder: str | Path) -> dict:

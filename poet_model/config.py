@@ -55,7 +55,7 @@ class PoetConfig:
                     f"{name} must be a number from 0 up to (not including) 1, got {value!r}"
                 )
 
-        if self.cell not in CELL_GATES:
+        if not isinstance(self.cell, str) or self.cell not in CELL_GATES:
             raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {self.cell!r}")
 
     @property

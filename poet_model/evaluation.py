@@ -20,10 +20,11 @@ import torch.nn.functional as F
 
 from . import sources
 from .batches import IGNORE, PoemBatches
-from .card import METRICS_NAME, read_metrics, write_card
+from .card import read_metrics, write_card
 from .corpus import Corpus, CorpusReport, PoemRecord, load_corpus
 from .errors import CorpusError, PoetError
 from .files import read_json, write_text
+from .hub import METRICS_NAME
 from .prosody import FORMS, has_equal_lines
 from .tokenizer import EOS, UNK
 

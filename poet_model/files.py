@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .errors import CheckpointError
 
+MAX_JSON_BYTES = 32 << 20  # the largest of ours, tokenizer.json, has 0.15 MB
 _RENAME_EXCHANGE = 2  # linux/fs.h
 _AT_FDCWD = -100
 
@@ -54,21 +55,55 @@ def read_json(path: Path, kind: type) -> dict | list:
     """The content of a JSON file, which must be of type `kind` at the top.
 
     Raises:
-        CheckpointError: missing, unreadable, not UTF-8, not JSON, or not a `kind`.
+        CheckpointError: missing, unreadable, far too large, not UTF-8, not JSON, or not a `kind`.
     """
+    path = Path(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        if os.path.lexists(path) and not path.is_file():  # a pipe would never end
+            raise CheckpointError(f"{path} is no file; a model folder needs one of that name")
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise CheckpointError(
+                f"{path} has {path.stat().st_size:,} bytes, more than any of ours ({MAX_JSON_BYTES:,}); "
+                "download it again"
+            )
+        data = path.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing; a model folder needs it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read as UTF-8 text ({error}); download it again") from error
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); download it again") from error
+    return parse_json(data, path, kind)
+
+
+def parse_json(data: bytes, path: Path, kind: type) -> dict | list:
+    """JSON that came from `path`: no key twice, no half characters, `kind` at the top."""
     try:
-        value = json.loads(text)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_object)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # "\\ud800" is JSON, but no character
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path} cannot be read as UTF-8 text ({error}); download it again") from error
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not valid JSON ({error}); download it again") from error
+        raise CheckpointError(
+            f"{path} is not valid JSON ({error}){_looks_like(data)}; download it again"
+        ) from error
     if not isinstance(value, kind):
         raise CheckpointError(f"{path} holds a JSON {type(value).__name__}, expected a {kind.__name__}")
     return value
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict:
+    if len(found := dict(pairs)) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+    return found
+
+
+def _looks_like(data: bytes) -> str:
+    """What a file that should be JSON is instead, where that is known."""
+    if data.startswith(b"version https://git-lfs"):
+        return ", it is a Git LFS pointer"
+    return ", it is a web page" if data.lstrip().startswith(b"<") else ""
 
 
 @contextlib.contextmanager

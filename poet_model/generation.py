@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ class GenerationConfig:
     def load(cls, folder: Path) -> GenerationConfig:
         """Reads `generation_config.json` from `folder`; without that file the defaults hold."""
         path = Path(folder) / GENERATION_CONFIG_NAME
-        if not path.exists():
+        if not os.path.lexists(path):
             return cls()
         record = read_json(path, dict)
         known = {field.name for field in fields(cls)}

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from .errors import CheckpointError, HubError
+from .errors import CheckpointError, HubError, InvalidValueError, PoetError
 
-REQUIRED_FILES = ("config.json", "model.safetensors", "tokenizer.json")
-MODEL_FILES = (
+CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME = "config.json", "model.safetensors", "tokenizer.json"
+INDEX_NAME = f"{WEIGHTS_NAME}.index.json"
+CARD_NAME, METRICS_NAME = "README.md", "metrics.json"
+REQUIRED_FILES = (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME)
+RECORDS = (CARD_NAME, METRICS_NAME, "training_log.jsonl", "samples.jsonl", "corpus_report.json")
+MODEL_FILES = (  # patterns: what a model folder may hold, and all that is ever pushed or fetched
     *REQUIRED_FILES,
+    INDEX_NAME,
+    "model-*-of-*.safetensors",
     "tokenizer_config.json",
     "generation_config.json",
-    "training_log.jsonl",
-    "samples.jsonl",
-    "metrics.json",
-    "corpus_report.json",
-    "README.md",
+    *RECORDS,
 )
+REMOTE_CODE = ("configuration_poet.py", "modeling_poet.py")  # pushed for transformers, never fetched by us
+DEFAULT_NAME = "user/tang-lstm"  # in the card's examples, until it is pushed
 
 
 def find_folder(
@@ -35,30 +42,22 @@ def find_folder(
     All files come from one commit. Arguments are those of `huggingface_hub.snapshot_download`.
 
     Raises:
-        CheckpointError: a local folder without the files of a model, or a name that can be no repository.
+        CheckpointError: a folder without the files of a model, or a name that can be no repository.
         HubError: the Hub has no such model, refuses it, or cannot be reached while nothing is cached.
     """
     path = os.path.expanduser(name_or_path)  # os.path takes any text, also what can be no path
     local = Path(path, subfolder)
-    if os.path.isfile(local / REQUIRED_FILES[0]):
-        return _checked(local)
+    if os.path.isfile(local / CONFIG_NAME):
+        return _checked(local, str(local))
     if os.path.isdir(path):
-        raise CheckpointError(f"{local} has no config.json; a model folder has {', '.join(REQUIRED_FILES)}")
+        raise CheckpointError(f"{local} has no {CONFIG_NAME}; a model folder has {', '.join(REQUIRED_FILES)}")
     if os.path.exists(path):
-        raise CheckpointError(f"{name_or_path} is a file; give the folder that holds {REQUIRED_FILES[0]}")
+        raise CheckpointError(f"{name_or_path} is a file; give the folder that holds {CONFIG_NAME}")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        HTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
     name = str(name_or_path)
     prefix = f"{subfolder.strip('/')}/" if subfolder else ""
-    try:
+    with _explained(name, revision):
         folder = snapshot_download(
             name,
             revision=revision,
@@ -66,42 +65,99 @@ def find_folder(
             token=token,
             force_download=force_download,
             local_files_only=local_files_only,
-            allow_patterns=[prefix + file for file in MODEL_FILES],
+            allow_patterns=[prefix + pattern for pattern in MODEL_FILES],
         )
+    return _checked(Path(folder) / subfolder, f"{name} on the Hub{f', {subfolder}' if subfolder else ''}")
+
+
+def _checked(folder: Path, name: str) -> Path:
+    """The folder, if it has what a model needs."""
+    missing = [file for file in REQUIRED_FILES if not (folder / file).is_file()]
+    if (folder / INDEX_NAME).is_file() and WEIGHTS_NAME in missing:
+        missing.remove(WEIGHTS_NAME)
+    if missing:
+        raise CheckpointError(
+            f"{name} is no whole poet-lstm model: {', '.join(missing)} is missing; save or download it "
+            "again, or give another name"
+        )
+    return folder
+
+
+@contextmanager
+def _explained(name: str, revision: str | None = None) -> Iterator[None]:
+    """Turns what huggingface_hub raises into one of our errors, with a sentence that says what to do."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        HTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        yield
+    except PoetError:
+        raise
     except HFValidationError as error:
         raise CheckpointError(
-            f"{name!r} is neither a folder on this machine nor a possible Hub name such as user/tang-lstm; "
+            f"{name!r} is neither a folder on this machine nor a possible Hub name such as {DEFAULT_NAME}; "
             "check the path"
         ) from error
     except RevisionNotFoundError as error:
         raise HubError(
             f"{name} has no revision {revision!r}; give a branch, a tag or a commit of it"
         ) from error
-    except RepositoryNotFoundError as error:
+    except GatedRepoError as error:
         raise HubError(
-            f"{name!r} is no folder here, and the Hub shows you no model of that name: check the spelling; "
-            "if it is private or gated, log in with `hf auth login` or pass token="
+            f"{name} is gated: ask for access on its page on the Hub, then log in with `hf auth login` or "
+            "pass token="
         ) from error
+    except RepositoryNotFoundError as error:
+        raise HubError(_NOT_FOUND.format(name)) from error
+    except OfflineModeIsEnabled as error:
+        raise HubError(f"{name}: the Hub was not asked, as HF_HUB_OFFLINE is set; unset it") from error
     except LocalEntryNotFoundError as error:
         raise HubError(
             f"{name!r} is no folder here, is not whole in the cache, and the Hub was not asked or did not "
             "answer; go online once, or give the path of a model folder"
         ) from error
     except HfHubHTTPError as error:
-        raise HubError(f"the Hub refused {name!r}: {error}; check the name and your token") from error
+        raise HubError(_refusal(name, error)) from error
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
-        raise HubError(
-            f"{name!r} could not be fetched from the Hub ({error}); try again, or give a model folder"
-        ) from error
-    return _checked(Path(folder) / subfolder)
+        raise HubError(f"{name!r}: the exchange with the Hub broke off ({error}); try again") from error
 
 
-def _checked(folder: Path) -> Path:
-    if missing := [name for name in REQUIRED_FILES if not (folder / name).is_file()]:
-        raise CheckpointError(
-            f"{folder} is no whole model: {', '.join(missing)} is missing; save or download it again"
+_NOT_FOUND = (
+    "{!r} is no folder here, and the Hub shows you no model of that name: check the spelling; if it is "
+    "private, log in with `hf auth login` or pass token="
+)
+
+
+def _refusal(name: str, error: Exception) -> str:
+    """What an answer that is an error means."""
+    status = error.response.status_code
+    message = error.response.headers.get("X-Error-Message", "")
+    if status == 401 and message.startswith("Invalid credentials"):
+        return (
+            f"the Hub does not know the token that was sent for {name}: make a new one and `hf auth login`, "
+            "or pass token="
         )
-    return folder
+    if status == 401:  # what the Hub says to anybody about a repository that is private or does not exist
+        return _NOT_FOUND.format(name)
+    if status == 403:
+        return f"the Hub refused {name}: {message or error}; pass a token that may do this (`hf auth whoami`)"
+    if status == 412:
+        return f"somebody else changed {name} at the same moment; push again"
+    return f"the Hub refused {name} ({error}); try again later"
+
+
+def model_files(names: Iterable[str]) -> list[str]:
+    """Those names that are files of a model."""
+    patterns = (*MODEL_FILES, *REMOTE_CODE)
+    return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 def push_folder(
@@ -118,39 +174,68 @@ def push_folder(
 ) -> str:
     """Uploads the files of a model folder, and no others, in one commit; creates the repository if need be.
 
+    Files of a model that are on the Hub but not in `folder` are deleted there; all others stay. Nothing is
+    committed if nothing has changed. Until the commit, which is the last step, the Hub shows the old state.
+
     Args:
         revision: branch to commit to, created if it is missing.
+        create_pr: whether to open a pull request instead.
         tags: git tags to put on the new commit.
 
     Returns:
-        The address of the commit.
+        The address of the commit, or of the pull request.
 
     Raises:
         CheckpointError: `folder` is no whole model.
-        HubError: the Hub cannot be reached or refuses.
+        InvalidValueError: `repo_id` can be no name.
+        HubError: the Hub cannot be reached or refuses, or a tag marks another commit already.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-    folder = _checked(Path(folder))
+    folder = _checked(Path(folder), str(folder))
+    _check_name(repo_id)
+    names = model_files(path.name for path in folder.iterdir() if path.is_file())
     api = HfApi(token=token)
-    try:
+    with _explained(repo_id, revision):
         repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id  # with the user's name
         if revision and not create_pr:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            allow_patterns=list(MODEL_FILES),
-            revision=revision,
+        there = model_files(api.list_repo_files(repo_id, revision=None if create_pr else revision))
+        commit = api.create_commit(
+            repo_id,
+            [
+                *(CommitOperationDelete(path_in_repo=name) for name in there if name not in names),
+                *(CommitOperationAdd(name, _content(folder / name, repo_id)) for name in names),
+            ],
+            revision=None if create_pr else revision,
             create_pr=create_pr,
             commit_message=commit_message or "Upload a Tang poem LSTM",
             commit_description=commit_description,
         )
+        marked = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags} if tags else {}
         for tag in tags or ():
+            if marked.get(tag, commit.oid) != commit.oid:
+                raise HubError(
+                    f"{commit.commit_url} was pushed, but the tag {tag!r} marks another commit already; give "
+                    "another name"
+                )
             api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
-    except (OSError, ValueError, RuntimeError, HTTPError) as error:
-        raise HubError(
-            f"{repo_id!r} could not be pushed: {error}; check the name and `hf auth whoami`"
+    return commit.pr_url or commit.commit_url
+
+
+def _check_name(repo_id: str) -> None:
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise InvalidValueError(
+            f"{repo_id!r} is no possible Hub name; give one such as {DEFAULT_NAME}"
         ) from error
-    return str(commit)
+
+
+def _content(path: Path, repo_id: str) -> bytes | Path:
+    """What is uploaded for a file: itself; of the card, one whose example loads what is pushed."""
+    if path.name != CARD_NAME:
+        return path
+    return path.read_bytes().replace(f'"{DEFAULT_NAME}"'.encode(), f'"{repo_id}"'.encode())

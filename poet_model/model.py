@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import overload
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 
-from . import generation, hub
+from . import card, generation, hub
 from .cells import LSTMStack, RowProduct, State
 from .config import PoetConfig
 from .errors import CheckpointError, InvalidValueError
 from .files import replaced_folder
 from .generation import GenerationConfig, Poem, Request
 from .tokenizer import PoetTokenizer
-
-WEIGHTS_NAME = "model.safetensors"
-WEIGHT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+from .weights import DTYPES, load_weights, read_fingerprint, save_weights
 
 
 class PoetModel(nn.Module):
@@ -59,6 +57,7 @@ class PoetModel(nn.Module):
         )
         self.bias = nn.Parameter(torch.empty(config.vocab_size))
         self._stepper: tuple[list, list, Stepper] | None = None  # versions, weights, made from them
+        self._loaded: tuple[Path, str] | None = None  # folder and fingerprint
         if not self.bias.is_meta:
             self._initialize()
 
@@ -195,17 +194,11 @@ class PoetModel(nn.Module):
         weights = {
             name: value.detach().to("cpu", dtype).contiguous() for name, value in self.state_dict().items()
         }
-        if broken := [name for name, value in weights.items() if not value.isfinite().all()]:
-            raise InvalidValueError(
-                f"{', '.join(broken[:5])}: not all finite in {dtype}, nothing was saved; the training "
-                "diverged, go back to an earlier model"
-            )
         with replaced_folder(Path(folder)) as fresh:
             self.config.save(fresh)
             self.tokenizer.save(fresh)
             self.generation_config.save(fresh)
-            # not save_file: it makes files that only their owner may read
-            (fresh / WEIGHTS_NAME).write_bytes(save(weights, metadata={"format": "pt"}))
+            save_weights(fresh / hub.WEIGHTS_NAME, weights, _about(self.config, self.tokenizer))
         if push_to_hub:
             hub.push_folder(folder, push.pop("repo_id", Path(folder).name), **push)
 
@@ -220,8 +213,13 @@ class PoetModel(nn.Module):
         import tempfile
 
         with tempfile.TemporaryDirectory() as temporary:
-            self.save_pretrained(Path(temporary) / "model")
-            return hub.push_folder(Path(temporary) / "model", repo_id, **options)
+            folder = Path(temporary) / "model"
+            self.save_pretrained(folder)
+            if self._loaded and read_fingerprint(folder / hub.WEIGHTS_NAME) == self._loaded[1]:
+                card.copy_records(self._loaded[0], folder)  # they speak of exactly these weights
+            shape = {name: getattr(self.config, name) for name in ("vocab_size", "hidden_size", "num_layers")}
+            card.write_card(folder, {"model": {"parameters": self.num_parameters, **shape}})
+            return hub.push_folder(folder, repo_id, **options)
 
     @classmethod
     @torch.inference_mode(False)  # weights made inside it could never be trained, nor their changes be seen
@@ -271,7 +269,9 @@ class PoetModel(nn.Module):
             )
         with torch.device("meta"):
             model = cls(config, tokenizer, GenerationConfig.load(folder))
-        weights = _read_weights(folder / WEIGHTS_NAME, model)
+        shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+        weights, fingerprint = load_weights(folder, shapes, _about(config, tokenizer))
+        model._loaded = folder, fingerprint
         wanted = _dtype(dtype, next(iter(weights.values())).dtype)
         model.load_state_dict({name: value.to(wanted) for name, value in weights.items()}, assign=True)
         return model.requires_grad_(True).to(target).eval()  # a move as a whole keeps cuDNN's layout
@@ -305,6 +305,11 @@ class Stepper:
         return self._output(hidden), state
 
 
+def _about(config: PoetConfig, tokenizer: PoetTokenizer) -> str:
+    """What belongs to the weights; not the cell, as those of one kind read the same weights."""
+    return json.dumps([asdict(replace(config, cell="lstm")), tokenizer.characters])
+
+
 def _device(device: str | torch.device | None) -> torch.device:
     try:
         return torch.empty(0, device="cpu" if device is None else device).device
@@ -320,42 +325,7 @@ def _dtype(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype
     if dtype == "auto":
         return on_disk
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if found not in WEIGHT_DTYPES:
-        names = ", ".join(str(known).removeprefix("torch.") for known in WEIGHT_DTYPES)
+    if found not in DTYPES.values():
+        names = ", ".join(str(known).removeprefix("torch.") for known in DTYPES.values())
         raise InvalidValueError(f"dtype must be one of {names} or 'auto', got {dtype!r}")
     return found
-
-
-def _read_weights(path: Path, model: PoetModel) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, whose names and shapes must be exactly the model's."""
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    try:
-        with safe_open(path, framework="pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            wrong = [
-                *(f"{name} is missing" for name in expected if name not in found),
-                *(f"{name} is not part of the model" for name in found if name not in expected),
-                *(
-                    f"{name} is {found[name]}, expected {shape}"
-                    for name, shape in expected.items()
-                    if name in found and found[name] != shape
-                ),
-            ]
-            if wrong:
-                more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
-                raise CheckpointError(f"{path} does not fit config.json: {'; '.join(wrong[:5])}{more}")
-            weights = {name: file.get_tensor(name) for name in expected}
-    except CheckpointError:
-        raise
-    except (SafetensorError, OSError) as error:
-        size = path.stat().st_size if path.is_file() else 0
-        raise CheckpointError(
-            f"{path} ({size:,} bytes) is not a readable safetensors file ({error}); download or save it again"
-        ) from error
-    for name, value in weights.items():
-        if value.dtype not in WEIGHT_DTYPES or not value.isfinite().all():
-            raise CheckpointError(
-                f"{path}: {name} holds numbers that are no weights ({value.dtype}, or not all finite); "
-                "download or save it again"
-            )
-    return weights

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
 
-for name, value in {
+# huggingface_hub reads these when it is imported: all tests talk to the Hub of hub_server.py, and to no other
+HUB_SOCKET = socket.socket()
+HUB_SOCKET.bind(("127.0.0.1", 0))
+HUB_ENDPOINT = "http://127.0.0.1:{1}".format(*HUB_SOCKET.getsockname())
+HF_HOME = tempfile.mkdtemp(prefix="hf-home-")
+atexit.register(shutil.rmtree, HF_HOME, ignore_errors=True)
+os.environ |= {
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_ENDPOINT": HUB_ENDPOINT,
+    "HF_HOME": HF_HOME,
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_XET": "1",  # LFS; test_hub_xet.py has the other kind
     "NO_PROXY": "127.0.0.1,localhost",
-}.items():
-    os.environ.setdefault(name, value)
+}
+for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"):
+    os.environ.pop(name, None)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "assets" / "tang-lstm"
@@ -22,6 +37,22 @@ POEMS = (
     "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。",
     "故人西辭黃鶴樓，煙花三月下揚州。孤帆遠影碧山盡，唯見長江天際流。",
 )
+
+
+@pytest.fixture(scope="session")
+def running_hub():
+    """The test Hub, answering at HF_ENDPOINT."""
+    from hub_server import HubServer
+
+    with HubServer(HUB_SOCKET) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(running_hub):
+    """The test Hub, with nothing on it."""
+    running_hub.reset()
+    return running_hub
 
 
 @pytest.fixture(scope="session")

@@ -154,7 +154,7 @@ class HubServer:
     """The Hub; `with HubServer() as hub:` serves it at `hub.endpoint`.
 
     Args:
-        port: 0 takes a free one.
+        listening: a bound socket; None takes a free port.
         xet: folder for the client's own store; None: large files go by LFS.
 
     Attributes:
@@ -163,10 +163,10 @@ class HubServer:
         page_size: entries of a tree in one answer.
     """
 
-    def __init__(self, port: int = 0, xet: Path | None = None):
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", port))
+    def __init__(self, listening: socket.socket | None = None, xet: Path | None = None):
+        self.socket = listening or socket.socket()
+        if listening is None:
+            self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.storage = f"http://localhost:{self.port}/storage"
@@ -563,7 +563,8 @@ class HubServer:
 
     @route("POST", r"/(?:(?P<kind>datasets|spaces)/)?ID\.git/info/lfs/objects/batch")
     def lfs_batch(self, request, body, kind, id):
-        self._find(request, kind or "models", id, write=True)
+        self._find(request, kind or "models", id)
+        self._user(request, needed=True)  # anybody may bring files, for a pull request
         objects = []
         for asked in json.loads(body)["objects"]:
             answer = {"oid": asked["oid"], "size": asked["size"]}

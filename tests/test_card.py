@@ -58,7 +58,7 @@ def test_the_card_is_written_from_the_folders_metrics(tmp_path):
 
 def test_a_missing_template_is_one_sentence(tmp_path):
     with pytest.raises(CheckpointError, match=r"none\.md is missing"):
-        card.write_card(tmp_path, tmp_path / "none.md")
+        card.write_card(tmp_path, template=tmp_path / "none.md")
 
 
 def test_facts_are_those_that_were_measured(tmp_path):

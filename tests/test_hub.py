@@ -1,26 +1,55 @@
-"""From a name to a folder and from a folder to the Hub, with the Hub played by stubs: no network is used."""
+"""From a name to a folder and from a folder to the Hub: the genuine client, real sockets, hub_server.py."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import json
+import os
+import socket
+import subprocess
+import sys
 
 import huggingface_hub
 import pytest
-from huggingface_hub import errors as hub_errors
+import torch
+from conftest import ROOT, SHIPPED
+from starlette.responses import Response
 
-from poet_model import CheckpointError, HubError, PoetModel
-from poet_model.hub import MODEL_FILES, REQUIRED_FILES, find_folder, push_folder
+from poet_model import CheckpointError, HubError, InvalidValueError, PoetModel
+from poet_model.hub import MODEL_FILES, RECORDS, REQUIRED_FILES, find_folder, push_folder
 
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+WRITER, READER, STRANGER = "hf_writer", "hf_reader", "hf_stranger"
+NAME = "user/tang-lstm"
 
 
 @pytest.fixture
 def folder(tiny_model, tmp_path):
     tiny_model.save_pretrained(tmp_path / "model")
     return tmp_path / "model"
+
+
+@pytest.fixture
+def pushed(hub, folder):
+    """A model on the Hub; what was asked for so far is forgotten."""
+    push_folder(folder, NAME, token=WRITER)
+    hub.log.clear()
+    return hub.repo(NAME)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+def assert_equal(model, other):
+    assert model.config == other.config
+    assert model.tokenizer.tokens == other.tokenizer.tokens
+    for (name, value), (_, expected) in zip(
+        model.state_dict().items(), other.half().state_dict().items(), strict=True
+    ):
+        assert torch.equal(value.half(), expected), name
+
+
+# Folders
 
 
 def test_a_folder_is_found_as_it_is(folder, monkeypatch):
@@ -31,11 +60,16 @@ def test_a_folder_is_found_as_it_is(folder, monkeypatch):
     assert find_folder(folder.parent, subfolder="model") == folder
 
 
-def test_a_folder_that_looks_like_a_repo_id_is_not_asked_of_the_hub(tiny_model, tmp_path, monkeypatch):
+def test_a_folder_that_looks_like_a_repo_id_is_not_asked_of_the_hub(
+    tiny_model, tmp_path, monkeypatch, pushed, hub
+):
     monkeypatch.chdir(tmp_path)
-    tiny_model.save_pretrained("user/tang-lstm")
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the Hub"))
-    assert find_folder("user/tang-lstm").samefile(tmp_path / "user" / "tang-lstm")
+    tiny_model.save_pretrained(NAME)
+    assert find_folder(NAME).samefile(tmp_path / "user" / "tang-lstm")
+    (tmp_path / NAME / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no config\.json"):
+        find_folder(NAME)
+    assert hub.paths() == []
 
 
 @pytest.mark.parametrize("name", REQUIRED_FILES)
@@ -67,145 +101,416 @@ def test_an_empty_name_is_this_folder(tmp_path, monkeypatch):
         find_folder("")
 
 
+# From the Hub
+
+
+def test_pushed_and_loaded_it_is_the_same(pushed, hub, tiny_model, cache):
+    loaded = PoetModel.from_pretrained(NAME, cache_dir=cache)
+    assert_equal(loaded, tiny_model)
+    assert loaded.generate(seed=1).text
+    assert any(path.startswith("/storage/") for path in hub.paths("GET"))  # where a token would be refused
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache / "2", token=WRITER), tiny_model)
+
+
+def test_the_second_load_asks_once_and_by_commit_never(pushed, hub, cache):
+    PoetModel.from_pretrained(NAME, cache_dir=cache)
+    hub.log.clear()
+    PoetModel.from_pretrained(NAME, cache_dir=cache)
+    assert len(hub.paths()) == 1
+    hub.log.clear()
+    PoetModel.from_pretrained(NAME, cache_dir=cache, revision=pushed.branches["main"])
+    assert hub.paths() == []
+
+
+def changed(model):
+    """A copy with one weight moved."""
+    other = PoetModel(model.config, model.tokenizer).eval()
+    other.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        other.bias.add_(1)
+    return other
+
+
+def test_all_files_are_of_one_commit_though_main_moves_while_loading(pushed, hub, tiny_model, cache):
+    other = changed(tiny_model)
+    other.push_to_hub(NAME, token=WRITER, revision="next")
+    first = pushed.branches["main"]
+
+    def move(_):
+        pushed.branches["main"] = pushed.branches["next"]
+
+    hub.on(r"HEAD /user/tang-lstm/resolve/.*/config\.json", move)  # after the listing, before any file
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), tiny_model)
+    assert pushed.branches["main"] != first
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), other)
+
+
+def test_what_is_cached_is_used_offline(pushed, hub, tiny_model, cache, monkeypatch):
+    PoetModel.from_pretrained(NAME, cache_dir=cache)
+    hub.log.clear()
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache, local_files_only=True), tiny_model)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), tiny_model)
+    assert hub.paths() == []
+
+
+def test_the_variable_hf_hub_offline(pushed, hub, tmp_path):
+    """In a process of its own, as the variable is read at import."""
+    code = (
+        f"from poet_model import PoetModel; print(PoetModel.from_pretrained({NAME!r}).generate('春', seed=1))"
+    )
+    environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    for offline in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment | {"HF_HUB_OFFLINE": offline},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("春")
+        asked = hub.paths()
+        hub.log.clear()
+    assert asked == []
+
+
+def test_the_hub_is_away_and_the_model_is_cached(pushed, hub, tiny_model, cache):
+    PoetModel.from_pretrained(NAME, cache_dir=cache)
+    hub.on("/user/tang-lstm", 503, times=100)
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), tiny_model)
+
+
+@pytest.mark.parametrize("how", ["branch", "tag", "sha", "pull request"])
+def test_a_revision(pushed, hub, tiny_model, cache, how):
+    other = changed(tiny_model)
+    if how == "branch":
+        other.push_to_hub(NAME, token=WRITER, revision="next/one")
+        revision = "next/one"
+    elif how == "pull request":
+        other.push_to_hub(NAME, token=STRANGER, create_pr=True)
+        revision = "refs/pr/1"
+    else:
+        other.push_to_hub(NAME, token=WRITER, tags=["v2"])
+        revision = "v2" if how == "tag" else pushed.branches["main"]
+        tiny_model.push_to_hub(NAME, token=WRITER)
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache, revision=revision), other)
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), tiny_model)
+
+
+def test_a_subfolder(pushed, folder, tiny_model, cache):
+    huggingface_hub.upload_folder(repo_id=NAME, folder_path=folder, path_in_repo="small/one", token=WRITER)
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache, subfolder="small/one"), tiny_model)
+    with pytest.raises(
+        CheckpointError, match=r"small/two is no whole poet-lstm model: config\.json.*missing"
+    ):
+        PoetModel.from_pretrained(NAME, cache_dir=cache, subfolder="small/two")
+
+
+def test_nothing_but_a_models_files_is_fetched(pushed, hub, cache):
+    huggingface_hub.upload_file(
+        path_or_fileobj=b"x" * 1000, path_in_repo="optimizer.bin", repo_id=NAME, token=WRITER
+    )
+    found = find_folder(NAME, cache_dir=cache)
+    assert {path.name for path in found.iterdir()} <= set(MODEL_FILES)
+
+
+def test_force_download_mends_a_damaged_cache(pushed, tiny_model, cache):
+    folder = find_folder(NAME, cache_dir=cache)
+    weights = (folder / "model.safetensors").resolve()
+    content = bytearray(weights.read_bytes())
+    content[-3] ^= 1
+    weights.chmod(0o644)
+    weights.write_bytes(content)
+    with pytest.raises(CheckpointError, match="force_download=True"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache)
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache, force_download=True), tiny_model)
+
+
+def test_a_download_that_breaks_off_is_an_error_and_can_be_repeated(pushed, hub, tiny_model, cache):
+    half = Response(b"half", headers={"Content-Length": "4000"})
+    hub.on("GET /storage/", lambda _: half, times=100)
+    with pytest.raises(HubError):
+        PoetModel.from_pretrained(NAME, cache_dir=cache)
+    hub.faults.clear()
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), tiny_model)
+
+
+# What the Hub refuses
+
+
+def test_private(hub, folder, tiny_model, cache):
+    push_folder(folder, NAME, token=WRITER, private=True)
+    for token in (False, STRANGER):
+        with pytest.raises(HubError, match=r"shows you no model of that name.*if it is private, log in"):
+            PoetModel.from_pretrained(NAME, cache_dir=cache, token=token)
+    for token in (WRITER, READER):
+        assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache / token, token=token), tiny_model)
+
+
+def test_gated(pushed, tiny_model, cache):
+    pushed.gated = True
+    for token in (False, STRANGER):
+        with pytest.raises(HubError, match="is gated: ask for access"):
+            PoetModel.from_pretrained(NAME, cache_dir=cache, token=token)
+    pushed.allowed.add("stranger")
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache, token=STRANGER), tiny_model)
+
+
+@pytest.mark.parametrize("token", [False, READER])
+def test_no_such_model(hub, cache, token):
+    with pytest.raises(HubError, match="'user/none' is no folder here, and the Hub shows you no model"):
+        PoetModel.from_pretrained("user/none", cache_dir=cache, token=token)
+
+
+def test_a_token_the_hub_does_not_know(pushed, cache):
+    with pytest.raises(HubError, match=r"does not know the token.*hf auth login"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache, token="hf_wrong")
+
+
+def test_no_such_revision(pushed, cache):
+    with pytest.raises(HubError, match="user/tang-lstm has no revision 'v9'; give a branch, a tag"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache, revision="v9")
+
+
 @pytest.mark.parametrize("local_files_only", [True, False])
-def test_offline_and_not_cached(tmp_path, local_files_only):
-    with pytest.raises(HubError, match="not whole in the cache"):
-        find_folder("user/tang-lstm", cache_dir=tmp_path, local_files_only=local_files_only)
+def test_offline_and_not_cached(hub, cache, local_files_only, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match=r"not whole in the cache.*go online once"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache, local_files_only=local_files_only)
 
 
-def test_what_is_cached_is_used_offline(tiny_model, tmp_path):
-    repository = tmp_path / "models--user--tang-lstm"
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    tiny_model.save_pretrained(repository / "snapshots" / commit)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(commit, encoding="utf-8")
-    found = find_folder("user/tang-lstm", cache_dir=tmp_path)
-    assert found.samefile(repository / "snapshots" / commit)
-    loaded = PoetModel.from_pretrained("user/tang-lstm", cache_dir=tmp_path, local_files_only=True)
-    assert loaded.config == tiny_model.config
-    (repository / "snapshots" / commit / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
-        find_folder("user/tang-lstm", cache_dir=tmp_path)
+def test_no_network_and_not_cached(hub, cache, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nowhere = "http://127.0.0.1:{1}".format(*closed.getsockname())
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", nowhere)
+    with pytest.raises(HubError, match=r"not whole in the cache.*go online once"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache)
 
 
-def http_error(kind: type, message: str = "refused") -> Exception:
-    return kind(message, response=SimpleNamespace(headers={}, request=None, status_code=404))
+def test_the_hub_fails_and_nothing_is_cached(pushed, hub, cache):
+    hub.on("/user/tang-lstm", 503, times=100)
+    with pytest.raises(HubError, match="the Hub was not asked or did not answer"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache)
+
+
+@pytest.mark.parametrize("missing", REQUIRED_FILES)
+def test_a_file_is_missing_on_the_hub(pushed, cache, missing):
+    huggingface_hub.delete_file(missing, NAME, token=WRITER)
+    with pytest.raises(CheckpointError, match=f"{NAME} on the Hub is no whole poet-lstm model: {missing}"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache)
+
+
+def test_a_model_of_another_kind(pushed, cache):
+    config = json.dumps({"model_type": "gpt2", "vocab_size": 50257}).encode()
+    huggingface_hub.upload_file(
+        path_or_fileobj=config, path_in_repo="config.json", repo_id=NAME, token=WRITER
+    )
+    with pytest.raises(CheckpointError, match="model_type is 'gpt2', expected 'poet-lstm'"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache)
+
+
+# Onto the Hub
+
+
+def test_a_push_is_one_commit_with_what_was_asked_for(hub, folder):
+    address = push_folder(
+        folder,
+        NAME,
+        token=WRITER,
+        private=True,
+        commit_message="a first model",
+        commit_description="of sixteen units",
+        tags=["v1", "first"],
+    )
+    repo = hub.repo(NAME)
+    newest, created = repo.history(repo.branches["main"])
+    assert created.title == "initial commit"
+    assert (newest.title, newest.description, newest.author) == ("a first model", "of sixteen units", "user")
+    assert address.endswith(newest.oid)
+    assert repo.private
+    assert repo.tags == {"v1": newest.oid, "first": newest.oid}
+    files = {name: file.content for name, file in newest.files.items() if name != ".gitattributes"}
+    assert files == {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert newest.files["model.safetensors"].large
+
+
+def test_the_same_again_is_no_commit(pushed, hub, folder, tiny_model):
+    before = dict(pushed.commits)
+    push_folder(folder, NAME, token=WRITER)
+    assert pushed.commits == before
+    tiny_model.push_to_hub("user/other", token=WRITER)
+    other = dict(hub.repo("user/other").commits)
+    tiny_model.push_to_hub("user/other", token=WRITER)
+    assert hub.repo("user/other").commits == other
+
+
+def test_only_the_files_of_a_model_are_pushed(hub, folder):
+    for name in (".env", "notes.txt", "optimizer.bin", "model.safetensors.bak", "metrics.json", "token"):
+        (folder / name).write_text("{}", encoding="utf-8")
+    for name in ("checkpoint/state.safetensors", "sub/config.json", ".git/config.json", ".cache/README.md"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("secret", encoding="utf-8")
+    push_folder(folder, NAME, token=WRITER)
+    files = set(hub.repo(NAME).resolve("main").files) - {".gitattributes"}
+    saved = {"tokenizer_config.json", "generation_config.json", "metrics.json"}
+    assert files == {*REQUIRED_FILES, *saved}
+
+
+def test_what_the_model_no_longer_has_is_deleted_and_other_files_stay(pushed, hub, folder):
+    huggingface_hub.upload_file(
+        path_or_fileobj=b"a picture", path_in_repo="poem.txt", repo_id=NAME, token=WRITER
+    )
+    huggingface_hub.upload_file(
+        path_or_fileobj=b"{}", path_in_repo="metrics.json", repo_id=NAME, token=WRITER
+    )
+    push_folder(folder, NAME, token=WRITER)
+    files = pushed.resolve("main").files
+    assert "poem.txt" in files
+    assert "metrics.json" not in files
+
+
+def test_a_model_goes_with_its_card_and_records_as_long_as_its_weights_are_theirs(hub):
+    model = PoetModel.from_pretrained(SHIPPED)
+    model.push_to_hub("user/poet", token=WRITER)
+    files = hub.repo("user/poet").resolve("main").files
+    for name in set(RECORDS) - {"README.md"}:
+        assert files[name].content == (SHIPPED / name).read_bytes()
+    card = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert files["README.md"].content.decode() == card.replace("user/tang-lstm", "user/poet")
+    assert 'from_pretrained("user/poet")' in files["README.md"].content.decode()
+
+    changed(model).push_to_hub("user/poet", token=WRITER)
+    files = hub.repo("user/poet").resolve("main").files
+    assert not set(RECORDS) - {"README.md"} & set(files)
+    card = files["README.md"].content.decode()
+    assert "8,062,308 parameters" in card
+    assert "perplexity |" not in card
+    assert "model-index" not in card
+
+
+def test_a_branch_is_made_and_main_stays(pushed, tiny_model):
+    before = pushed.branches["main"]
+    changed(tiny_model).push_to_hub(NAME, token=WRITER, revision="next/one")
+    assert pushed.branches["main"] == before
+    assert pushed.history(pushed.branches["next/one"])[1].oid == before
+
+
+def test_a_pull_request_by_somebody_who_may_not_write(pushed, tiny_model):
+    before = pushed.branches["main"]
+    address = changed(tiny_model).push_to_hub(NAME, token=STRANGER, create_pr=True)
+    assert address.endswith("/discussions/1")
+    assert pushed.branches["main"] == before
+    assert pushed.resolve("refs/pr/1").author == "stranger"
+
+
+def test_a_tag_that_marks_another_commit_is_not_moved(pushed, tiny_model):
+    tiny_model.push_to_hub(NAME, token=WRITER, tags=["v1"])
+    before = dict(pushed.tags)
+    tiny_model.push_to_hub(NAME, token=WRITER, tags=["v1"])  # the same commit
+    with pytest.raises(HubError, match="was pushed, but the tag 'v1' marks another commit already"):
+        changed(tiny_model).push_to_hub(NAME, token=WRITER, tags=["v1"])
+    assert pushed.tags == before
+
+
+def test_the_users_name_is_put_before_a_bare_one(hub, folder):
+    push_folder(folder, "tang-lstm", token=WRITER)
+    assert "config.json" in hub.repo(NAME).resolve("main").files
+
+
+def test_save_and_push_in_one(hub, tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path / "poet", push_to_hub=True, token=WRITER)
+    tiny_model.save_pretrained(tmp_path / "poet", push_to_hub=True, repo_id="user/verse", token=WRITER)
+    assert set(REQUIRED_FILES) <= set(hub.repo("user/poet").resolve("main").files)
+    assert set(REQUIRED_FILES) <= set(hub.repo("user/verse").resolve("main").files)
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    "moment",
     [
-        (http_error(hub_errors.RepositoryNotFoundError), "check the spelling"),
-        (http_error(hub_errors.GatedRepoError), "log in"),
-        (http_error(hub_errors.RevisionNotFoundError), "no revision 'v9'"),
-        (http_error(hub_errors.HfHubHTTPError), "refused"),
-        (hub_errors.HTTPError("cut off"), "cut off"),
-        (ConnectionError("no route"), "no route"),
-        (ValueError("not JSON"), "not JSON"),
+        "GET .*/tree/",
+        "POST .*/preupload/",
+        "POST .*/objects/batch",
+        "PUT /storage/",
+        "POST /api/lfs-verify",
+        "/commit/",
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_what_the_hub_refuses_is_a_hub_error(monkeypatch, error, said):
-    def fail(*_, **__):
-        raise error
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    with pytest.raises(HubError, match=said):
-        find_folder("user/tang-lstm", revision="v9")
-
-
-def test_one_snapshot_with_the_arguments_given(folder, monkeypatch):
-    calls = []
-
-    def snapshot_download(name, **options):
-        calls.append((name, options))
-        return str(folder.parent)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    found = find_folder("user/poet", revision="v1", subfolder="model", token="t", force_download=True)
-    assert found == folder
-    [(name, options)] = calls
-    assert name == "user/poet"
-    assert options["allow_patterns"] == [f"model/{file}" for file in MODEL_FILES]
-    assert (options["revision"], options["token"], options["force_download"]) == ("v1", "t", True)
+def test_a_push_that_breaks_off_leaves_the_hub_as_it_was_and_can_be_repeated(
+    pushed, hub, tiny_model, cache, moment
+):
+    other, before = changed(tiny_model), pushed.resolve("main")
+    hub.on(moment, 400, times=10)
+    with pytest.raises(HubError):
+        other.push_to_hub(NAME, token=WRITER)
+    assert pushed.resolve("main") == before
+    hub.faults.clear()
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), tiny_model)
+    other.push_to_hub(NAME, token=WRITER)
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), other)
 
 
-class FakeApi:
-    """Writes down what would be done on the Hub."""
-
-    calls: list
-
-    def __init__(self, token=None):
-        type(self).calls = [("token", token)]
-
-    def create_repo(self, repo_id, **options):
-        self.calls.append(("create_repo", repo_id, options))
-        return SimpleNamespace(repo_id=repo_id if "/" in repo_id else f"me/{repo_id}")
-
-    def create_branch(self, repo_id, *, branch, exist_ok):
-        self.calls.append(("create_branch", repo_id, branch))
-
-    def upload_folder(self, *, repo_id, folder_path, allow_patterns, **options):
-        paths = [str(p.relative_to(folder_path)) for p in folder_path.rglob("*") if p.is_file()]
-        kept = huggingface_hub.utils.filter_repo_objects(paths, allow_patterns=allow_patterns)
-        self.calls.append(("upload", repo_id, sorted(kept), options))
-        return type("Commit", (str,), {"oid": "abc"})("https://huggingface.co/commit/abc")
-
-    def create_tag(self, repo_id, *, tag, revision, exist_ok):
-        self.calls.append(("create_tag", repo_id, tag, revision))
+def test_a_commit_of_somebody_else_at_the_same_moment(pushed, hub, tiny_model):
+    hub.on("POST .*/commit/", 412)
+    with pytest.raises(HubError, match=r"somebody else changed user/tang-lstm.*push again"):
+        changed(tiny_model).push_to_hub(NAME, token=WRITER)
 
 
-def test_only_the_files_of_a_model_are_pushed(folder, monkeypatch):
-    monkeypatch.setattr(huggingface_hub, "HfApi", FakeApi)
-    for name in (".env", "notes.txt", "optimizer.bin", "model.safetensors.bak", "README.md", "metrics.json"):
-        (folder / name).write_text("{}", encoding="utf-8")
-    for name in ("checkpoint/state.safetensors", "sub/config.json", ".git/config.json"):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text("secret", encoding="utf-8")
-    address = push_folder(folder, "tang-lstm", private=True, token="t", revision="next", tags=["v1", "v2"])
-    assert address == "https://huggingface.co/commit/abc"
-    assert FakeApi.calls[0] == ("token", "t")
-    assert FakeApi.calls[1] == ("create_repo", "tang-lstm", {"private": True, "exist_ok": True})
-    assert FakeApi.calls[2] == ("create_branch", "me/tang-lstm", "next")
-    kind, repo_id, files, options = FakeApi.calls[3]
-    assert (kind, repo_id) == ("upload", "me/tang-lstm")
-    written = {"tokenizer_config.json", "generation_config.json", "README.md", "metrics.json"}
-    assert set(files) == {*REQUIRED_FILES, *written}
-    assert set(files) <= set(MODEL_FILES)
-    assert options["revision"] == "next"
-    assert FakeApi.calls[4:] == [("create_tag", "me/tang-lstm", tag, "abc") for tag in ("v1", "v2")]
-
-
-def test_the_model_pushes_a_whole_folder(tiny_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub, "HfApi", FakeApi)
-    tiny_model.push_to_hub("user/poet", create_pr=True, revision="main")
-    assert [call[0] for call in FakeApi.calls] == ["token", "create_repo", "upload"]
-    assert set(REQUIRED_FILES) <= set(FakeApi.calls[2][2])
-    tiny_model.save_pretrained(tmp_path / "poet", push_to_hub=True, token="t")
-    assert FakeApi.calls[:2] == [
-        ("token", "t"),
-        ("create_repo", "poet", {"private": None, "exist_ok": True}),
-    ]
-
-
-def test_a_broken_folder_is_not_pushed(folder, monkeypatch):
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda **_: pytest.fail("the Hub was asked"))
+def test_a_broken_folder_is_not_pushed(hub, folder):
     (folder / "tokenizer.json").unlink()
     with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
-        push_folder(folder, "user/poet")
+        push_folder(folder, NAME, token=WRITER)
+    assert hub.paths() == []
 
 
-def test_a_push_refused_is_a_hub_error(folder, monkeypatch):
-    class Refusing(FakeApi):
-        def create_repo(self, repo_id, **options):
-            raise http_error(hub_errors.HfHubHTTPError, "401 who are you")
+@pytest.mark.parametrize(
+    ("token", "name", "said"),
+    [
+        (None, NAME, "shows you no model of that name.*log in"),
+        (False, NAME, "shows you no model of that name.*log in"),
+        ("hf_wrong", NAME, "does not know the token"),
+        (READER, "user/new", "refused user/new: You don't have the rights.*pass a token that may do this"),
+        (STRANGER, NAME, "refused user/tang-lstm: .*rights.*pass a token"),
+    ],
+)
+def test_a_push_refused_says_what_to_do(pushed, folder, tiny_model, token, name, said):
+    with pytest.raises(HubError, match=said):
+        changed(tiny_model).push_to_hub(name, token=token)
 
-    monkeypatch.setattr(huggingface_hub, "HfApi", Refusing)
-    with pytest.raises(HubError, match="401 who are you"):
-        push_folder(folder, "user/poet")
+
+def test_a_push_offline_or_to_an_impossible_name(folder, monkeypatch):
+    with pytest.raises(InvalidValueError, match="'no name at all' is no possible Hub name; give one such as"):
+        push_folder(folder, "no name at all", token=WRITER)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match=f"{NAME}: the Hub was not asked, as HF_HUB_OFFLINE is set; unset it"):
+        push_folder(folder, NAME, token=WRITER)
 
 
-def test_a_push_offline_or_to_an_impossible_name_is_a_hub_error(folder):
-    for name in ("user/poet", "no name at all"):
-        with pytest.raises(HubError, match=name):
-            push_folder(folder, name, token="hf_no")
+# Witnesses that the test Hub is one
+
+
+def hf(*arguments, home, token=WRITER):
+    """The `hf` command line, in a process of its own."""
+    environment = os.environ | {"HF_HOME": str(home), "HF_TOKEN": token}
+    command = [sys.executable, "-m", "huggingface_hub.cli.hf", *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def test_the_hf_command_line_creates_uploads_and_downloads(hub, folder, tmp_path, tiny_model):
+    assert "user" in hf("auth", "whoami", home=tmp_path)
+    hf("repos", "create", NAME, home=tmp_path)
+    hf("upload", NAME, folder, home=tmp_path)
+    hf("download", NAME, "--local-dir", tmp_path / "got", home=tmp_path)
+    for path in folder.iterdir():
+        assert (tmp_path / "got" / path.name).read_bytes() == path.read_bytes()
+    assert_equal(PoetModel.from_pretrained(NAME, cache_dir=tmp_path / "cache"), tiny_model)
+
+
+def test_a_listing_comes_in_pages(pushed, hub):
+    hub.page_size = 2
+    api = huggingface_hub.HfApi()
+    assert set(REQUIRED_FILES) <= set(api.list_repo_files(NAME))
+    assert len(hub.paths()) > 2

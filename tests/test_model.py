@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel, PoetTokenizer
-from poet_model.model import WEIGHTS_NAME
+from poet_model.hub import WEIGHTS_NAME
 
 IDS = torch.tensor([[2, 9, 3, 3, 3, 7, 8, 30, 5], [2, 3, 3, 12, 3, 11, 10, 5, 4]])
 
@@ -163,7 +163,8 @@ def killed_while(action) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
-    "moment", ["poet_model.config.PoetConfig.save", "poet_model.model.save", "poet_model.files._carry_over"]
+    "moment",
+    ["poet_model.config.PoetConfig.save", "poet_model.model.save_weights", "poet_model.files._carry_over"],
 )
 def test_a_kill_in_the_middle_of_saving_leaves_the_old_model(tiny_model, folder, monkeypatch, moment):
     before = logits_of(PoetModel.from_pretrained(folder))
@@ -193,44 +194,6 @@ def test_broken_weights_are_not_saved_over_good_ones(tiny_model, folder):
 def test_arguments_of_a_push_without_a_push_are_refused(tiny_model, tmp_path):
     with pytest.raises(InvalidValueError, match="token"):
         tiny_model.save_pretrained(tmp_path / "model", token="t")
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def lfs_pointer(path: Path) -> None:
-    path.write_text(
-        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 15728640\n", encoding="utf-8"
-    )
-
-
-def html(path: Path) -> None:
-    path.write_text("<!doctype html><html><body>404</body></html>", encoding="utf-8")
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def huge_header(path: Path) -> None:
-    path.write_bytes((2**62).to_bytes(8, "little") + b"{}")
-
-
-@pytest.mark.parametrize("damage", [cut, lfs_pointer, html, empty, huge_header])
-def test_damaged_weights(folder, damage):
-    damage(folder / WEIGHTS_NAME)
-    with pytest.raises(CheckpointError, match=r"model\.safetensors .*not a readable safetensors file"):
-        PoetModel.from_pretrained(folder)
-
-
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "generation_config.json"])
-@pytest.mark.parametrize("damage", [cut, lfs_pointer, html, empty])
-def test_damaged_json_files(folder, name, damage):
-    (folder / name).write_bytes((folder / name).read_bytes() + b" " * 90)
-    damage(folder / name)
-    with pytest.raises(CheckpointError, match=name):
-        PoetModel.from_pretrained(folder)
 
 
 class Bomb:
@@ -268,9 +231,12 @@ def test_a_pickle_under_another_name_is_never_run(folder, tmp_path, name, dump):
             lambda t: t.update({"embedding.weight": t["embedding.weight"].t().contiguous()}),
             "embedding.weight is",
         ),
-        (lambda t: t.update(bias=t["bias"] * float("nan")), "bias holds numbers that are no weights"),
-        (lambda t: t.update(bias=t["bias"] + float("inf")), "bias holds numbers that are no weights"),
-        (lambda t: t.update(bias=t["bias"].to(torch.int8)), "int8"),
+        (lambda t: t.update(bias=t["bias"] * float("nan")), "bias holds numbers that are not finite"),
+        (lambda t: t.update(bias=t["bias"] + float("inf")), "bias holds numbers that are not finite"),
+        (
+            lambda t: t.update(bias=t["bias"].to(torch.int8)),
+            "bias is of type I8, expected one of F16, BF16, F32, F64",
+        ),
         (lambda t: [t.pop(name) for name in list(t)], r"\(and 5 more\)"),
     ],
 )

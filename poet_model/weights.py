@@ -1,0 +1,193 @@
+"""model.safetensors of a model folder: written with a fingerprint, read only if everything about it is right.
+
+It knows names, shapes and numbers, not what a model does with them. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from .errors import CheckpointError, InvalidValueError
+from .files import parse_json, read_json
+from .hub import INDEX_NAME, WEIGHTS_NAME
+
+DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
+FINGERPRINT = "content_sha256"  # a key of the file's metadata
+MAX_HEADER_BYTES = 1 << 20  # some hundred times what a model of ours needs
+OTHER_FILES = {  # how a file begins that is no safetensors file, whatever its name
+    b"version https://git-lfs": "a Git LFS pointer: the weights themselves were not fetched",
+    b"<": "a web page",
+    b"PK": "a zip archive or a torch pickle, which is not opened because it could run code",
+    b"\x80": "a pickle, which is not opened because it could run code",
+}
+
+Shape = tuple[int, ...]
+Tensors = dict[str, torch.Tensor]
+
+
+def save_weights(path: Path, weights: Tensors, about: str) -> None:
+    """Writes the tensors; `about` is text that belongs to them, and must be the same when they are loaded.
+
+    Raises:
+        InvalidValueError: a number is not finite.
+    """
+    if broken := [name for name, value in weights.items() if not value.isfinite().all()]:
+        raise InvalidValueError(
+            f"{', '.join(broken[:5])}: not all finite in {weights[broken[0]].dtype}, nothing was saved; the "
+            "training diverged, or the numbers need dtype=torch.float32"
+        )
+    # not save_file: it makes files that only their owner may read
+    path.write_bytes(_ordered(save(weights, {"format": "pt", FINGERPRINT: fingerprint(weights, about)})))
+
+
+def _ordered(data: bytes) -> bytes:
+    """The file with its metadata in order, not in a new one each time: equal models make equal files."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    return data[:8] + json.dumps(header, separators=(",", ":")).encode().ljust(size) + data[8 + size :]
+
+
+def fingerprint(weights: Tensors, about: str) -> str:
+    """SHA-256 of all names, types, shapes and numbers, and of `about`."""
+    digest = hashlib.sha256(about.encode("utf-8", "surrogatepass"))
+    for name, value in sorted(weights.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple[Tensors, str]:
+    """The tensors of a model folder, from one file or from the shards that an index names; their fingerprint.
+
+    Args:
+        shapes: exactly the tensors that must be there.
+        about: what `save_weights` was given; compared if the file has a fingerprint.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, of another kind, or of another model.
+    """
+    files = weight_files(folder)
+    headers = {path: _read_header(path) for path in files}
+    marks = [header.pop("__metadata__", {}).get(FINGERPRINT) for header in headers.values()]
+    found: dict[str, Path] = {}
+    for path, header in headers.items():
+        for name in header:
+            if name in found:
+                raise CheckpointError(
+                    f"{path}: {name} stands in {found[name].name} too; download the model again"
+                )
+            found[name] = path
+    _compare({name: headers[path][name] for name, path in found.items()}, shapes, files[0])
+    weights: Tensors = {}
+    for path in files:
+        try:
+            with safe_open(path, framework="pt") as file:
+                weights |= {name: file.get_tensor(name) for name in headers[path]}
+        except (SafetensorError, OSError) as error:
+            raise _damaged(path, error) from error
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise CheckpointError(
+                f"{found[name]}: {name} holds numbers that are not finite; download it again, or save it anew"
+            )
+    mark = fingerprint(weights, about)
+    if len(marks) == 1 and marks[0] not in (None, mark):
+        raise CheckpointError(
+            f"{files[0]}: weights, config.json and tokenizer.json are not those that were saved together "
+            "(their fingerprint differs); download all of them again (force_download=True)"
+        )
+    return weights, mark
+
+
+def read_fingerprint(path: Path) -> str | None:
+    """What `save_weights` wrote into a file; None if another program saved it."""
+    return _read_header(path).get("__metadata__", {}).get(FINGERPRINT)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The file of the weights, or all the shards if there is an index instead."""
+    path, index = folder / WEIGHTS_NAME, folder / INDEX_NAME
+    if path.is_file() or not index.is_file():
+        return [path]
+    weight_map = read_json(index, dict).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(
+            f"{index}: weight_map does not name a file for each tensor; save the model again"
+        )
+    names = sorted({name if isinstance(name, str) else repr(name) for name in weight_map.values()})
+    for name in names:
+        if Path(name).name != name or not name.endswith(".safetensors") or "\\" in name:
+            raise CheckpointError(
+                f"{index}: {name!r} is no file name of a shard; shards stand beside the index and end in "
+                ".safetensors"
+            )
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        raise CheckpointError(f"{index}: {', '.join(missing[:5])} is missing; download the model again")
+    for name in names:
+        held = set(_read_header(folder / name)) - {"__metadata__"}
+        if held != (said := {tensor for tensor, file in weight_map.items() if file == name}):
+            wrong = sorted(held ^ said)[:5]
+            raise CheckpointError(f"{index} and {name} disagree on {', '.join(wrong)}; download both again")
+    return [folder / name for name in names]
+
+
+def _read_header(path: Path) -> dict[str, dict]:
+    """The JSON at the head of a safetensors file, read without trusting it: nothing large is allocated."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(64)
+            size = int.from_bytes(start[:8], "little")
+            for beginning, kind in OTHER_FILES.items():
+                if start.startswith(beginning) and size > MAX_HEADER_BYTES:
+                    raise CheckpointError(
+                        f"{path} is {kind}; download the model again, or save it as safetensors"
+                    )
+            if len(start) < 8 or size > MAX_HEADER_BYTES:
+                raise CheckpointError(
+                    f"{path} ({path.stat().st_size:,} bytes) is not a readable safetensors file (its header "
+                    f"would have {size:,} bytes); download it again"
+                )
+            file.seek(8)
+            text = file.read(size)
+        with safe_open(path, framework="pt"):  # checks offsets, types and sizes, without reading a tensor
+            pass
+    except (SafetensorError, OSError) as error:
+        raise error if isinstance(error, CheckpointError) else _damaged(path, error) from error
+    return parse_json(text, path, dict)
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    size = path.stat().st_size if path.is_file() else 0
+    return CheckpointError(
+        f"{path} ({size:,} bytes) is not a readable safetensors file ({error}); download it again with "
+        "force_download=True, or save it again"
+    )
+
+
+def _compare(found: dict[str, dict], shapes: Mapping[str, Shape], path: Path) -> None:
+    """Names, shapes and types must be exactly the model's."""
+    wrong = [
+        *(f"{name} is missing" for name in shapes if name not in found),
+        *(f"{name} is not part of the model" for name in found if name not in shapes),
+        *(
+            f"{name} is {tuple(found[name]['shape'])}, expected {shape}"
+            for name, shape in shapes.items()
+            if name in found and tuple(found[name]["shape"]) != shape
+        ),
+        *(
+            f"{name} is of type {entry['dtype']}, expected one of {', '.join(DTYPES)}"
+            for name, entry in found.items()
+            if entry["dtype"] not in DTYPES
+        ),
+    ]
+    if wrong:
+        more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
+        raise CheckpointError(f"{path} does not fit config.json: {'; '.join(wrong[:5])}{more}")
