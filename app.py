@@ -22,18 +22,29 @@ from poet_model.prosody import FORMS
 from poet_model.ui import curves, theme
 from poet_model.ui.poem import SIMPLIFIED, advice, check_start, notice_html, plain_text, poem_html
 
-SOURCE = os.environ.get("POET_MODEL") or str(Path(__file__).parent / "assets" / "tang-lstm")
+BUNDLED = Path(__file__).parent / "assets" / "tang-lstm"
+HUB_MODEL = ""  # in a Space that poet_model.hub makes: the Hub id of the model to show
 FIRST_START, FIRST_FORM, FIRST_SEED = "春", "五絕", 8
 ANY_FORM = "不限 any"
 TRADITIONAL = "繁體"
 MAX_SEED = 2**31 - 1
 MAX_TYPED = 2000  # the box takes more than can be used: a pasted text is answered, not cut in silence
 
-try:
-    folder = find_folder(SOURCE)
-    model = PoetModel.from_pretrained(folder)
-except PoetError as error:
-    sys.exit(f"error: the page has no model to show: {error}")
+
+def load() -> tuple[Path, PoetModel]:
+    """The model of POET_MODEL if that is set; else the Space's, with the one beside this file to stand in."""
+    chosen = os.environ.get("POET_MODEL")
+    try:
+        folder = find_folder(chosen or HUB_MODEL or BUNDLED)
+        return folder, PoetModel.from_pretrained(folder)
+    except PoetError as error:
+        if chosen or not HUB_MODEL:
+            sys.exit(f"error: the page has no model to show: {error}")
+        print(f"note: the page shows the model that came with it, as {error}", file=sys.stderr)
+    return BUNDLED, PoetModel.from_pretrained(BUNDLED)
+
+
+folder, model = load()
 log = curves.read_log(folder)
 
 

@@ -13,6 +13,9 @@ MODEL_TYPE = "poet-lstm"
 FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
 CELL_GATES = {"lstm": 4, "handwritten_lstm": 4, "handwritten_rnn": 1}  # rows of weights for each unit
+_OF_TRANSFORMERS = {"architectures", "auto_map", "dtype", "transformers_version", "use_cache"} | {
+    f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")
+}  # what it writes into a config.json, and we leave to it
 _ADDED_LATER = {"cell"}  # models saved before have none and are as its default says
 
 
@@ -64,10 +67,11 @@ class PoetConfig:
         width, gates = self.hidden_size, CELL_GATES[self.cell]
         return self.vocab_size * (width + 1) + self.num_layers * gates * width * (2 * width + 2)
 
-    def save(self, folder: Path) -> None:
-        """Writes `config.json` into `folder`."""
+    def save(self, folder: Path, more: dict | None = None) -> None:
+        """Writes `config.json` into `folder`, with `more` keys for other libraries."""
         record = {"model_type": MODEL_TYPE, "format_version": FORMAT_VERSION, "architectures": ["PoetModel"]}
-        write_text(Path(folder) / CONFIG_NAME, json.dumps(record | asdict(self), indent=2) + "\n")
+        text = json.dumps(record | (more or {}) | asdict(self), indent=2)
+        write_text(Path(folder) / CONFIG_NAME, text + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> PoetConfig:
@@ -86,8 +90,7 @@ class PoetConfig:
                 f"{path}: format_version is {version!r}, this program reads {FORMAT_VERSION}; "
                 "update poet_model"
             )
-        for name in ("architectures", "auto_map", "dtype", "transformers_version"):  # other libraries' notes
-            record.pop(name, None)
+        record = {name: value for name, value in record.items() if name not in _OF_TRANSFORMERS}
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
             raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")

@@ -73,6 +73,8 @@ class GenerationConfig:
         if not os.path.lexists(path):
             return cls()
         record = read_json(path, dict)
+        for name in ("transformers_version", "_from_model_config"):  # what transformers notes down
+            record.pop(name, None)
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
             raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")

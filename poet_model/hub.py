@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -23,7 +25,14 @@ MODEL_FILES = (  # patterns: what a model folder may hold, and all that is ever 
     "generation_config.json",
     *RECORDS,
 )
-REMOTE_CODE = ("configuration_poet.py", "modeling_poet.py")  # pushed for transformers, never fetched by us
+REMOTE_CODE = ("configuration_poet.py", "modeling_poet.py")  # for transformers; never fetched nor run by us
+TRANSFORMERS_KEYS = {  # what config.json then says
+    "auto_map": {
+        "AutoConfig": "configuration_poet.PoetConfig",
+        "AutoModelForCausalLM": "modeling_poet.PoetModel",
+    },
+    "dtype": "float32",
+}
 DEFAULT_NAME = "user/tang-lstm"  # in the card's examples, until it is pushed
 
 
@@ -57,7 +66,7 @@ def find_folder(
 
     name = str(name_or_path)
     prefix = f"{subfolder.strip('/')}/" if subfolder else ""
-    with _explained(name, revision):
+    with explained(name, revision):
         folder = snapshot_download(
             name,
             revision=revision,
@@ -84,7 +93,7 @@ def _checked(folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def _explained(name: str, revision: str | None = None) -> Iterator[None]:
+def explained(name: str, revision: str | None = None) -> Iterator[None]:
     """Turns what huggingface_hub raises into one of our errors, with a sentence that says what to do."""
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -154,6 +163,12 @@ def _refusal(name: str, error: Exception) -> str:
     return f"the Hub refused {name} ({error}); try again later"
 
 
+def copy_remote_code(folder: Path) -> None:
+    """Puts the code for transformers into a model folder."""
+    for name in REMOTE_CODE:
+        shutil.copyfile(Path(__file__).resolve().parent / "remote_code" / name, folder / name)
+
+
 def model_files(names: Iterable[str]) -> list[str]:
     """Those names that are files of a model."""
     patterns = (*MODEL_FILES, *REMOTE_CODE)
@@ -193,10 +208,10 @@ def push_folder(
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     folder = _checked(Path(folder), str(folder))
-    _check_name(repo_id)
+    check_name(repo_id)
     names = model_files(path.name for path in folder.iterdir() if path.is_file())
     api = HfApi(token=token)
-    with _explained(repo_id, revision):
+    with explained(repo_id, revision):
         repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id  # with the user's name
         if revision and not create_pr:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
@@ -223,7 +238,8 @@ def push_folder(
     return commit.pr_url or commit.commit_url
 
 
-def _check_name(repo_id: str) -> None:
+def check_name(repo_id: str) -> None:
+    """Raises InvalidValueError unless `repo_id` could be a repository."""
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:
@@ -239,3 +255,17 @@ def _content(path: Path, repo_id: str) -> bytes | Path:
     if path.name != CARD_NAME:
         return path
     return path.read_bytes().replace(f'"{DEFAULT_NAME}"'.encode(), f'"{repo_id}"'.encode())
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m poet_model.hub space …`: see space.py."""
+    if arguments[:1] != ["space"]:
+        print("usage: python -m poet_model.hub space USER/NAME --model USER/NAME", file=sys.stderr)
+        return 2
+    from .space import main
+
+    return main(arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -176,13 +176,21 @@ class PoetModel(nn.Module):
         return model
 
     def save_pretrained(
-        self, folder: str | Path, *, dtype: torch.dtype = torch.float16, push_to_hub: bool = False, **push
+        self,
+        folder: str | Path,
+        *,
+        dtype: torch.dtype = torch.float16,
+        transformers: bool = False,
+        push_to_hub: bool = False,
+        **push,
     ) -> None:
         """Writes config, weights, tokenizer and generation settings; other files in `folder` stay.
 
         Args:
             folder: replaced in one step; at any moment it is wholly the old or wholly the new one.
             dtype: of the weights on disk; float16 halves the file and costs no measurable perplexity.
+            transformers: whether to add two files of code with which transformers' AutoModelForCausalLM can
+                load the model too (trust_remote_code=True); we never read them.
             push_to_hub: whether to push afterwards; further arguments are those of `push_to_hub`, with
                 `repo_id` (the folder's name by default).
 
@@ -195,18 +203,21 @@ class PoetModel(nn.Module):
             name: value.detach().to("cpu", dtype).contiguous() for name, value in self.state_dict().items()
         }
         with replaced_folder(Path(folder)) as fresh:
-            self.config.save(fresh)
+            self.config.save(fresh, hub.TRANSFORMERS_KEYS if transformers else None)
+            if transformers:
+                hub.copy_remote_code(fresh)
             self.tokenizer.save(fresh)
             self.generation_config.save(fresh)
             save_weights(fresh / hub.WEIGHTS_NAME, weights, _about(self.config, self.tokenizer))
         if push_to_hub:
             hub.push_folder(folder, push.pop("repo_id", Path(folder).name), **push)
 
-    def push_to_hub(self, repo_id: str, **options) -> str:
+    def push_to_hub(self, repo_id: str, *, transformers: bool = False, **options) -> str:
         """Saves the model to a temporary folder and uploads that in one commit; returns the commit's address.
 
         Args:
             repo_id: `user/name`.
+            transformers: as in `save_pretrained`.
             **options: see `hub.push_folder`: private, token, revision, create_pr, commit_message,
                 commit_description, tags.
         """
@@ -214,7 +225,7 @@ class PoetModel(nn.Module):
 
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "model"
-            self.save_pretrained(folder)
+            self.save_pretrained(folder, transformers=transformers)
             if self._loaded and read_fingerprint(folder / hub.WEIGHTS_NAME) == self._loaded[1]:
                 card.copy_records(self._loaded[0], folder)  # they speak of exactly these weights
             shape = {name: getattr(self.config, name) for name in ("vocab_size", "hidden_size", "num_layers")}

@@ -1,4 +1,4 @@
-"""Damaged and hostile model folders, here and on the Hub: each is one clear error, no model, no code is run."""
+"""Damaged and hostile model folders, here and on the Hub: each is one clear error, no model, no code run."""
 
 from __future__ import annotations
 

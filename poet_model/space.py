@@ -1,0 +1,121 @@
+"""The folder of a Gradio Space that shows a model of the Hub; and that folder onto the Hub.
+
+    python -m poet_model.hub space user/tang-poet --model user/tang-lstm
+
+It holds the page, the package without what only training needs, the same pins, and the model of this project,
+for when the Hub cannot be reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from .errors import InvalidValueError, PoetError
+from .files import write_text
+from .hub import check_name, explained
+
+ROOT = Path(__file__).resolve().parent.parent
+BUNDLED = Path("assets") / "tang-lstm"
+TRAINING = ("batches.py", "corpus.py", "evaluation.py", "hardware.py", "sources.py", "trainer.py", "space.py")
+TRAINING += ("from_scratch", "presets", "remote_code", "__pycache__")
+FOR_TRAINING = "# Only to train:"  # below this line of requirements.txt
+TITLE = """
+# 唐詩 LSTM
+
+A small neural network that writes Tang poems, one character at a time. The model is
+[{model}](https://huggingface.co/{model}); one that comes with the page stands in when it cannot be fetched.
+"""
+
+
+def build(folder: str | Path, model: str) -> None:
+    """Writes the Space's files into a new folder.
+
+    Args:
+        model: the Hub id of the model to show.
+
+    Raises:
+        InvalidValueError: `folder` is there already, or `model` can be no name.
+    """
+    folder = Path(folder)
+    check_name(model)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidValueError(f"{folder} is there already; give a new folder, or delete it first")
+    if not (ROOT / "app.py").is_file():
+        raise InvalidValueError(f"{ROOT} has no app.py; run this from a clone of the project")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "poet_model", folder / "poet_model", ignore=shutil.ignore_patterns(*TRAINING))
+    shutil.copytree(ROOT / BUNDLED, folder / BUNDLED)
+    for name in ("LICENSE", "NOTICE"):
+        shutil.copyfile(ROOT / name, folder / name)
+    page = (ROOT / "app.py").read_text(encoding="utf-8")
+    write_text(
+        folder / "app.py", re.sub(r'^HUB_MODEL = ""', f'HUB_MODEL = "{model}"', page, flags=re.MULTILINE)
+    )
+    requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    write_text(folder / "requirements.txt", requirements.split(FOR_TRAINING)[0])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    front_matter = re.sub(r"^models: .*$", f"models: [{model}]", readme.split("---\n")[1], flags=re.MULTILINE)
+    write_text(folder / "README.md", f"---\n{front_matter}---\n{TITLE.format(model=model)}")
+
+
+def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
+    """Makes the Space hold exactly the files of `folder`, in one commit; creates it if need be.
+
+    Returns:
+        The Space's address.
+
+    Raises:
+        InvalidValueError: `repo_id` can be no name.
+        HubError: the Hub cannot be reached or refuses.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    check_name(repo_id)
+    files = {path.relative_to(folder).as_posix(): path for path in Path(folder).rglob("*") if path.is_file()}
+    api = HfApi(token=token)
+    with explained(repo_id):
+        url = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        there = set(api.list_repo_files(url.repo_id, repo_type="space")) - {".gitattributes"}
+        api.create_commit(
+            url.repo_id,
+            [
+                *(CommitOperationDelete(path_in_repo=name) for name in sorted(there - files.keys())),
+                *(CommitOperationAdd(name, path) for name, path in sorted(files.items())),
+            ],
+            repo_type="space",
+            commit_message="Upload a page that writes Tang poems",
+        )
+    return str(url)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line of `python -m poet_model.hub space`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m poet_model.hub space",
+        description="Makes a Gradio Space that shows a model of the Hub.",
+    )
+    parser.add_argument("repo_id", metavar="USER/NAME", help="the Space; created if it is not there")
+    parser.add_argument("--model", required=True, metavar="USER/NAME", help="the model that it shows")
+    parser.add_argument("--folder", type=Path, help="also keep the Space's files here")
+    parser.add_argument("--no-push", action="store_true", help="only write the folder")
+    parser.add_argument("--private", action="store_true", default=None, help="if the Space is new")
+    options = parser.parse_args(arguments)
+    if options.no_push and options.folder is None:
+        parser.error("--no-push without --folder does nothing")
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = options.folder or Path(temporary) / "space"
+            build(folder, options.model)
+            if options.folder:
+                print("written:", folder)
+            if not options.no_push:
+                print("pushed:", push(folder, options.repo_id, private=options.private))
+    except PoetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,198 @@
+"""A Space: its folder is built and pushed, its requirements installed in a new environment, its page opened."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import yaml
+from conftest import HUB_ENDPOINT, ROOT, SHIPPED
+from hub_server import card_errors, front_matter
+
+from poet_model import InvalidValueError, PoetModel, hub, space
+from poet_model.hub import REQUIRED_FILES
+
+SPACE, MODEL, WRITER = "user/tang-poet", "user/tang-lstm", "hf_writer"
+
+
+@pytest.fixture
+def built(tmp_path):
+    space.build(tmp_path / "space", MODEL)
+    return tmp_path / "space"
+
+
+def test_the_readme_of_the_project_and_of_a_space_are_accepted_by_the_hub(built):
+    for folder in (ROOT, built):
+        assert card_errors((folder / "README.md").read_text(encoding="utf-8"), "space") == []
+    card = front_matter((built / "README.md").read_text(encoding="utf-8"))
+    assert card["models"] == [MODEL]
+    assert (built / card["app_file"]).is_file()
+    assert f'HUB_MODEL = "{MODEL}"' in (built / "app.py").read_text(encoding="utf-8")
+
+
+def test_a_hub_would_refuse_other_metadata():
+    right = yaml.safe_load((ROOT / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    for wrong in (
+        {"sdk": "streamlit"},
+        {"colorFrom": "grey"},
+        {"short_description": "x" * 61},
+        {"license": "my own"},
+        {"title": None},
+    ):
+        changed = {key: value for key, value in (right | wrong).items() if value is not None}
+        assert card_errors(f"---\n{yaml.safe_dump(changed)}---\n", "space"), wrong
+    with pytest.raises(yaml.YAMLError, match="duplicated mapping key: sdk"):
+        card_errors("---\nsdk: gradio\nsdk: docker\n---\n", "space")
+
+
+def test_it_holds_the_page_the_model_and_no_training_code(built):
+    files = {path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()}
+    assert {"app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE"} <= files
+    assert {f"assets/tang-lstm/{name}" for name in REQUIRED_FILES} <= files
+    assert not [name for name in files if "from_scratch" in name or "__pycache__" in name]
+    assert not {"poet_model/trainer.py", "poet_model/corpus.py", "train.py"} & files
+    pins = (built / "requirements.txt").read_text(encoding="utf-8")
+    assert "torch==2.13.0" in pins
+    assert "accelerate" not in pins
+    everything = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert [line for line in pins.splitlines() if line not in everything.splitlines()] == []
+
+
+def test_what_the_page_imports_is_there(built):
+    """In a process that finds no other poet_model."""
+    code = (
+        "import app, sys; print([m.__file__ for n, m in sys.modules.items() if n.startswith('poet_model')])"
+    )
+    environment = os.environ | {"POET_MODEL": str(SHIPPED), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=built, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    used = {Path(name).relative_to(built).as_posix() for name in re.findall(r"'([^']+)'", done.stdout)}
+    copied = {path.relative_to(built).as_posix() for path in built.rglob("poet_model/**/*.py")}
+    assert used <= copied
+    assert copied - used == {"poet_model/weights.py"} - used  # nothing is there in vain
+
+
+def test_it_is_pushed_as_it_is_in_one_commit(hub, built):
+    assert space.push(built, SPACE, token=WRITER).endswith(f"/spaces/{SPACE}")
+    repo = hub.repo(SPACE, "spaces")
+    assert repo.sdk == "gradio"
+    assert len(repo.history(repo.branches["main"])) == 2
+    files = repo.resolve("main").files
+    assert {name: files[name].sha256 for name in files if name != ".gitattributes"} == {
+        path.relative_to(built).as_posix(): hub_file(path) for path in built.rglob("*") if path.is_file()
+    }
+    commits = dict(repo.commits)
+    space.push(built, SPACE, token=WRITER)
+    assert repo.commits == commits
+    (built / "NOTICE").unlink()
+    space.push(built, SPACE, token=WRITER)
+    assert "NOTICE" not in repo.resolve("main").files
+
+
+def hub_file(path):
+    from hub_server import File
+
+    return File.of(path.read_bytes(), False).sha256
+
+
+def test_the_command(hub, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HF_TOKEN", WRITER)
+    assert run("space", SPACE, "--model", MODEL, "--folder", str(tmp_path / "kept"), "--private") == 0
+    assert "pushed: " in capsys.readouterr().out
+    assert (tmp_path / "kept" / "app.py").is_file()
+    assert hub.repo(SPACE, "spaces").private
+    assert run("space", SPACE, "--model", MODEL, "--folder", str(tmp_path / "kept")) == 2
+    assert "is there already; give a new folder" in capsys.readouterr().err
+    assert run("space", SPACE, "--model", "no name") == 2
+    assert "'no name' is no possible Hub name" in capsys.readouterr().err
+    monkeypatch.setenv("HF_TOKEN", "hf_stranger")
+    assert run("space", SPACE, "--model", MODEL) == 2
+    assert "error: the Hub refused" in capsys.readouterr().err
+    assert run("push") == 2
+    with pytest.raises(SystemExit):
+        run("space", SPACE, "--model", MODEL, "--no-push")
+
+
+def run(*arguments):
+    return hub.main(list(arguments))
+
+
+def test_a_folder_that_is_there_is_not_written_over(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InvalidValueError, match="is there already"):
+        space.build(tmp_path, MODEL)
+
+
+@contextmanager
+def page(python, folder, **environment):
+    """The page of a Space's folder; gives its address."""
+    process = subprocess.Popen(
+        [python, "-u", "app.py"],
+        cwd=folder,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    said = []
+    try:
+        while not (said and (match := re.search(r"http://[\d.]+:\d+", said[-1]))):
+            said.append(process.stdout.readline())
+            assert process.poll() is None, "".join(said)
+        yield match[0], "".join(said)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+        process.stdout.close()
+
+
+@pytest.mark.slow
+def test_installed_in_a_fresh_environment_its_page_opens(hub, built, tmp_path):
+    """Once with the model of the Hub, once with a Hub that does not answer."""
+    from gradio_client import Client
+
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    install = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+        "-r",
+        built / "requirements.txt",
+    ]
+    subprocess.run(install, check=True)
+    model = PoetModel.from_pretrained(SHIPPED)
+    model.generation_config = type(model.generation_config)(max_length=9)  # to know it again
+    model.push_to_hub(MODEL, token=WRITER)
+    hub.log.clear()
+
+    environment = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": HUB_ENDPOINT}
+    with page(python, built, **environment) as (address, said):
+        assert "note:" not in said
+        assert any(path.startswith("/storage/") for path in hub.paths())
+        with urllib.request.urlopen(address) as answer:
+            assert answer.status == 200
+        poem = Client(address, verbose=False).predict(start="春", seed=3, api_name="/write_poem")
+        assert poem["text"] == model.generate("春", seed=3).text
+
+    hub.on("/", 503, times=1000)
+    environment["HF_HOME"] = str(tmp_path / "empty")
+    with page(python, built, **environment) as (address, said):
+        assert "note: the page shows the model that came with it" in said
+        poem = Client(address, verbose=False).predict(start="春", seed=3, api_name="/write_poem")
+        assert poem["text"] == PoetModel.from_pretrained(SHIPPED).generate("春", seed=3).text
+    assert huggingface_hub.constants.ENDPOINT == HUB_ENDPOINT
