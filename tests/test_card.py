@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, SHIPPED
+from hub_server import card_errors, front_matter
 
 from poet_model import CheckpointError, PoetModel, card
 
-LICENCES = {"mit", "apache-2.0", "cc-by-4.0", "cc0-1.0"}  # of the Hub's list, those that could be meant
 METRICS = {
     "model": {"parameters": 1234567, "num_layers": 2, "hidden_size": 512, "vocab_size": 7000},
     "perplexity": {"valid": {"perplexity": 85.123, "tokens": 62578, "hanzi_perplexity": 150.5}},
 }
-
-
-class NoDuplicates(yaml.SafeLoader):
-    """A YAML loader for which a key given twice is an error."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
-        assert len(keys) == len(set(keys)), f"a key is given twice: {keys}"
-        return super().construct_mapping(node, deep)
-
-
-def front_matter(path: Path) -> dict:
-    """The YAML block at the head of a Markdown file."""
-    head = path.read_text(encoding="utf-8").split("---\n")
-    assert head[0] == ""
-    return yaml.load(head[1], Loader=NoDuplicates)
 
 
 def test_figures_are_formatted_and_lines_without_a_figure_left_out():
@@ -102,9 +85,12 @@ def test_the_bars_of_the_first_model_hold():
 
 
 def test_the_shipped_cards_metadata_is_valid():
-    data = front_matter(SHIPPED / "README.md")
+    text = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert card_errors(text) == []  # licence, languages and pipeline tag are in the Hub's lists, no key twice
+    data = front_matter(text)
     assert data["language"] == ["lzh", "zh"]
-    assert data["license"] in LICENCES and data["license"] == "mit"
+    assert data["license"] == "mit"
+    assert [example["text"] for example in data["widget"]]
     assert data["pipeline_tag"] == "text-generation"
     assert data["library_name"] and data["datasets"] and data["metrics"] == ["perplexity"]
     (entry,) = data["model-index"]
@@ -112,6 +98,34 @@ def test_the_shipped_cards_metadata_is_valid():
     metrics = card.read_metrics(SHIPPED)["perplexity"]
     assert found["perplexity, poem and <eos>, header empty"] == metrics["test"]["perplexity"]
     assert found["perplexity, poem and <eos>, header given"] == metrics["test_with_header"]["perplexity"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("license: mit", "license: mine"),
+        ("- lzh", "- classical-chinese"),
+        ("pipeline_tag: text-generation", "pipeline_tag: poem-generation"),
+        ("library_name: poet-model", "license: apache-2.0"),
+        ("    metrics:", "    measures:"),
+    ],
+)
+def test_a_card_that_the_hub_would_not_accept_is_found(change):
+    text = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert change[0] in text
+    try:
+        assert card_errors(text.replace(*change, 1))
+    except yaml.YAMLError as error:
+        assert "duplicated mapping key: license" in str(error)
+
+
+def test_a_card_without_figures_is_valid_too(tmp_path):
+    card.write_card(tmp_path, {"model": METRICS["model"]})
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert card_errors(text) == []
+    assert "model-index" not in front_matter(text)
+    assert "{{" not in text
+    assert "## Evaluation" not in text and "## Training" not in text and "## What it cannot do" in text
 
 
 def test_the_card_opens_as_a_hub_card():

@@ -1,4 +1,4 @@
-"""A Space: its folder is built and pushed, its requirements installed in a new environment, its page opened."""
+"""A Space: its folder is built and pushed, its requirements installed, its page opened."""
 
 from __future__ import annotations
 
