@@ -7,6 +7,8 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import huggingface_hub
 import pytest
@@ -542,6 +544,25 @@ def test_the_hf_command_line_creates_uploads_and_downloads(hub, folder, tmp_path
     for path in folder.iterdir():
         assert (tmp_path / "got" / path.name).read_bytes() == path.read_bytes()
     assert_equal(PoetModel.from_pretrained(NAME, cache_dir=tmp_path / "cache"), tiny_model)
+
+
+def test_a_part_of_a_file_can_be_asked_for(pushed, hub):
+    file = pushed.resolve("main").files["model.safetensors"]
+    for asked, expected in (("bytes=0-7", file.content[:8]), ("bytes=100-", file.content[100:])):
+        request = urllib.request.Request(f"{hub.storage}/{file.sha256}", headers={"Range": asked})
+        with urllib.request.urlopen(request) as answer:
+            assert (answer.status, answer.read()) == (206, expected)
+    request = urllib.request.Request(f"{hub.storage}/{file.sha256}", headers={"Authorization": "Bearer x"})
+    with pytest.raises(urllib.error.HTTPError, match="400"):  # the storage takes no token
+        urllib.request.urlopen(request)
+
+
+def test_some_files_can_be_asked_about(pushed):
+    found = huggingface_hub.HfApi().get_paths_info(NAME, ["config.json", "none.json", "model.safetensors"])
+    assert [(file.path, file.lfs is None) for file in found] == [
+        ("config.json", True),
+        ("model.safetensors", False),
+    ]
 
 
 def test_a_listing_comes_in_pages(pushed, hub):

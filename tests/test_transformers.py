@@ -108,6 +108,19 @@ def test_a_pipeline_writes_a_poem_from_the_hub(hub, tiny_model, tmp_path, monkey
         transformers.AutoModelForCausalLM.from_pretrained(NAME, trust_remote_code=False)
 
 
+def test_transformers_pushes_and_loads_by_itself(hub, folder, tiny_model):
+    """A second witness, beside the hf command line, that the test Hub is one."""
+    load(folder).push_to_hub("user/again", token="hf_writer")
+    tokenizer_of(folder).push_to_hub("user/again", token="hf_writer")
+    repo = hub.repo("user/again")
+    assert {*REMOTE_CODE, "config.json", "model.safetensors"} <= set(repo.resolve("main").files)
+    theirs = load("user/again")
+    for name, value in load(folder).state_dict().items():
+        assert torch.equal(theirs.state_dict()[name], value)
+    assert tokenizer_of("user/again")(POEMS[0])["input_ids"] == tiny_model.tokenizer.encode(POEMS[0])
+    assert PoetModel.from_pretrained("user/again").config == tiny_model.config
+
+
 def test_what_transformers_saves_we_load(folder, tmp_path, tiny_model):
     theirs = load(folder)
     theirs.save_pretrained(tmp_path / "again", max_shard_size="4KB")
