@@ -1,4 +1,4 @@
-"""Writes the figures of benchmarks/results/*.json into the speed tables of README.md and README.zh.md.
+"""Writes the figures of benchmarks/results and assets/experiments into the tables of the READMEs.
 
 python benchmarks/readme.py
 """
@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
+RESULTS, EXPERIMENTS = ROOT / "benchmarks" / "results", ROOT / "assets" / "experiments"
 WORDS = {
     "README.md": {
         "head": "| two CPU cores with AVX512_BF16 | peer | ours | ratio | bar |",
@@ -35,9 +35,9 @@ WORDS = {
 }
 
 
-def result(name: str) -> dict:
-    """The record of a benchmark."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+def result(name: str, folder: Path = RESULTS) -> dict:
+    """The record of a benchmark, or of an experiment."""
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def table(file: str) -> str:
@@ -78,15 +78,60 @@ def table(file: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def experiments_table(_: str = "") -> str:
+    """What was published of each experiment, and what ours gives."""
+    found = {path.stem: result(path.stem, EXPERIMENTS) for path in EXPERIMENTS.glob("*.json")}
+    best = found["optimizers"]["rows"][0]
+    zeros = {row[0]: row for row in found["initialization"]["rows"]}["zeros"]
+    mini, lab = found["tang_mini_numpy"], found["quatrain_lab"]
+    tang_10k, autograd = found["tang_10k"], found["autograd_lstm"]
+    rows = {
+        "gradients": ("", f"largest error {found['gradients']['largest_error']:.0e} (float64)"),
+        "optimizers": (
+            "",
+            f"largest difference to torch {found['optimizers']['largest_difference']:.0e}; best: {best[0]}, "
+            f"perplexity {best[3]:.1f} after 20 epochs",
+        ),
+        "adagrad_vs_adam": ("", "Adagrad wins where the optimum is fixed, Adam where it moves"),
+        "initialization": ("", f"zero weights: norm of the recurrent gradient {zeros[4]:g}"),
+        "tang_mini_numpy": (
+            "perplexity {perplexity}, {seconds_per_epoch} s an epoch".format(**mini["published"]),
+            f"{mini['perplexity']:.2f}, {mini['seconds_per_epoch']} s",
+        ),
+        "bptt_toy": ("loss 0.650 (faulty BPTT)", f"{found['bptt_toy']['final_loss']:.3f}"),
+        "sine": ("", f"squared error {found['sine']['final_loss']:.1e} after 75 steps"),
+        "autograd_lstm": (
+            f"validation perplexity {autograd['published']['perplexity']}",
+            f"{autograd['perplexity']:.1f}",
+        ),
+        "tang_10k": (
+            f"loss {tang_10k['published']['loss_with_padding']} with padding counted",
+            f"{tang_10k['best_with_padding']:.3f}; without padding {tang_10k['best_without_padding']:.3f}",
+        ),
+        "quatrain_lab": (
+            "loss about {loss}, {seconds_per_epoch} s an epoch on a GPU".format(**lab["published"]),
+            f"{lab['loss']:.3f}, {lab['seconds_per_epoch']:.0f} s on a {lab['device'].upper()}",
+        ),
+    }
+    lines = [f"| `{name}` | {published} | {ours} |" for name, (published, ours) in rows.items()]
+    return "\n".join(["| | published | ours |", "|---|---|---|", *lines]) + "\n"
+
+
+TABLES = {
+    **{file: ("speed", table) for file in WORDS},
+    "poet_model/from_scratch/README.md": ("results", experiments_table),
+}
+
+
 def main() -> None:
-    """Replaces both tables."""
-    for file in WORDS:
+    """Replaces all tables."""
+    for file, (mark, make) in TABLES.items():
         path = ROOT / file
         text = path.read_text(encoding="utf-8")
-        found = re.compile(r"(?<=<!-- speed -->\n)(?:\|.*\n)+")
+        found = re.compile(rf"(?<=<!-- {mark} -->\n)(?:\|.*\n)+")
         if not found.search(text):
-            raise SystemExit(f"{file} has no table after <!-- speed -->")
-        path.write_text(found.sub(table(file), text), encoding="utf-8")
+            raise SystemExit(f"{file} has no table after <!-- {mark} -->")
+        path.write_text(found.sub(lambda _, m=make, f=file: m(f), text), encoding="utf-8")
         print("written:", file)
 
 

@@ -30,9 +30,7 @@ RATES = {
     "nadam": (0.01, 0.03, 0.1),
     "adabound": (0.003, 0.01, 0.1),
 }
-FINAL_RATE = (
-    30.0  # AdaBound ends as SGD with momentum; the paper's 0.1 is far below the best rate of that here
-)
+FINAL_RATE = 30.0  # where AdaBound ends as SGD, divided by √t; with the paper's 0.1 it hardly learns here
 TWINS = {
     "sgd": ("SGD", {}),
     "momentum": ("SGD", {"momentum": 0.9}),
