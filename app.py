@@ -31,20 +31,21 @@ MAX_SEED = 2**31 - 1
 MAX_TYPED = 2000  # the box takes more than can be used: a pasted text is answered, not cut in silence
 
 
-def load() -> tuple[Path, PoetModel]:
-    """The model of POET_MODEL if that is set; else the Space's, with the one beside this file to stand in."""
+def load() -> tuple[str, Path, PoetModel]:
+    """Name, folder and model: of POET_MODEL, else of HUB_MODEL (the bundled one stands in), else bundled."""
     chosen = os.environ.get("POET_MODEL")
+    name = chosen or HUB_MODEL or BUNDLED.name
     try:
-        folder = find_folder(chosen or HUB_MODEL or BUNDLED)
-        return folder, PoetModel.from_pretrained(folder)
+        folder = find_folder(BUNDLED if name == BUNDLED.name else name)
+        return name, folder, PoetModel.from_pretrained(folder)
     except PoetError as error:
         if chosen or not HUB_MODEL:
             sys.exit(f"error: the page has no model to show: {error}")
         print(f"note: the page shows the model that came with it, as {error}", file=sys.stderr)
-    return BUNDLED, PoetModel.from_pretrained(BUNDLED)
+    return f"{BUNDLED.name}（代 for {HUB_MODEL}）", BUNDLED, PoetModel.from_pretrained(BUNDLED)
 
 
-folder, model = load()
+source, folder, model = load()
 log = curves.read_log(folder)
 
 
@@ -153,7 +154,7 @@ COPY = """(text) => {
 
 def facts_html() -> str:
     """The card's chief figures as a list."""
-    rows = facts(folder, model.num_parameters)
+    rows = [("模型 Model", source), *facts(folder, model.num_parameters)]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     return f'<dl class="facts">{rows}</dl>'
 
@@ -279,15 +280,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, help="default: 7860, or the next one that is free")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     options = parser.parse_args()
-    demo.queue(max_size=64, default_concurrency_limit=2).launch(
-        server_port=options.port,
-        inbrowser=options.open,
-        theme=theme.theme(),
-        css=theme.CSS,
-        ssr_mode=False,
-        run_history=False,
-        footer_links=["api", "settings"],
-    )
+    try:
+        demo.queue(max_size=64, default_concurrency_limit=2).launch(
+            server_port=options.port,
+            inbrowser=options.open,
+            theme=theme.theme(),
+            css=theme.CSS,
+            ssr_mode=False,
+            run_history=False,
+            footer_links=["api", "settings"],
+        )
+    except OSError as error:
+        sys.exit(f"error: the page cannot be served: {error}")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add("--cpu", action="store_true", help="leave a GPU alone")
     add("--push-to-hub", metavar="USER/NAME", help="push the best model there at the end")
+    add("--private", action="store_true", default=None, help="if that repository is new, only you can see it")
     add(
         "--report-to",
         choices=["none", "tensorboard", "trackio", "wandb"],
@@ -154,6 +155,7 @@ def run(options: argparse.Namespace) -> int:
     from poet_model.errors import CorpusError
     from poet_model.files import append_json_line, read_json_lines, write_text
     from poet_model.hardware import best_precision
+    from poet_model.hub import check_can_push
     from poet_model.model import PoetModel
     from poet_model.prosody import FORMS
     from poet_model.tokenizer import PoetTokenizer
@@ -189,6 +191,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.resume:
         find_checkpoint(options.output)  # before the corpus is read
+    if options.push_to_hub and accelerator.is_main_process:
+        check_can_push(options.push_to_hub)
     with accelerator.main_process_first():
         corpus = load_corpus(options.corpus, options.exclude)
     train, valid = corpus.splits["train"][:limit], corpus.splits["valid"] or corpus.splits["test"]
@@ -201,6 +205,8 @@ def run(options: argparse.Namespace) -> int:
             )
         train, valid = train[: -max(1, len(train) // 20)], train[-max(1, len(train) // 20) :]
         held_out_note = f"\nnote: too few poems for a split; the last {len(valid)} are kept to validate on"
+        corpus.splits |= {"train": train, "valid": valid}
+        corpus.report.splits |= {"train": len(train), "valid": len(valid)}
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
     min_count = 2 if len(train) >= SMALL_CORPUS else 1
     tokenizer = PoetTokenizer.from_texts(texts, min_count, required="，。" + "".join(FORMS))
@@ -316,6 +322,7 @@ def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
     """Measures the best model, writes its metrics and card, pushes it if asked to, and says how to use it."""
     from poet_model import evaluation
     from poet_model.card import read_metrics
+    from poet_model.errors import HubError, PoetError
     from poet_model.hub import find_folder, push_folder
     from poet_model.model import PoetModel
 
@@ -333,7 +340,11 @@ def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
     print(f"equal lines in {poems['free']['equal_lines']} of {poems['free']['poems']} poems, nothing given")
     print(f"form kept in {poems['with_form']['kept']} of {poems['with_form']['poems']} poems that name one")
     if options.push_to_hub:
-        print("pushed:", push_folder(options.output, options.push_to_hub))
+        try:
+            print("pushed:", push_folder(options.output, options.push_to_hub, private=options.private))
+        except PoetError as error:
+            again = f'from_pretrained("{options.output.as_posix()}").push_to_hub("{options.push_to_hub}")'
+            raise HubError(f"{error}. The model is safe; push it by PoetModel.{again}") from error
     print(f'\n    PoetModel.from_pretrained("{options.output.as_posix()}").generate("春")\n')
 
 

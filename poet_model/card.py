@@ -22,11 +22,16 @@ def render(template: str, metrics: dict) -> str:
     `{{/section.name}}`; there is no other way for a card to lack one.
     """
     template = _BLOCK.sub(lambda match: "" if _find(metrics, match[1]) is None else match[2], template)
-    return "".join(
-        _FIGURE.sub(lambda match: format(_find(metrics, match[1]), match[2] or ""), line)
-        for line in template.splitlines(keepends=True)
-        if all(_find(metrics, name) is not None for name, _ in _FIGURE.findall(line))
-    )
+    try:
+        return "".join(
+            _FIGURE.sub(lambda match: format(_find(metrics, match[1]), match[2] or ""), line)
+            for line in template.splitlines(keepends=True)
+            if all(_find(metrics, name) is not None for name, _ in _FIGURE.findall(line))
+        )
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
+        ) from error
 
 
 def _find(metrics: dict, name: str):
@@ -36,12 +41,19 @@ def _find(metrics: dict, name: str):
     return value
 
 
-def write_card(folder: str | Path, known: dict | None = None, template: Path = TEMPLATE) -> None:
-    """Renders the card of a model folder from its `metrics.json`; `known` are figures for want of that."""
+def card_text(folder: str | Path, known: dict | None = None, template: Path = TEMPLATE) -> str:
+    """The card of a model folder from its `metrics.json`; `known` are figures for want of that."""
     if not template.is_file():
         raise CheckpointError(f"{template} is missing: the card's text stands at the root of the project")
-    text = render(template.read_text(encoding="utf-8"), (known or {}) | read_metrics(folder))
-    write_text(Path(folder) / CARD_NAME, text)
+    metrics = (known or {}) | read_metrics(folder)
+    if "chinese-poetry" in str(_find(metrics, "corpus.source")):  # whose licence and data set are known
+        metrics["from_chinese_poetry"] = True
+    return render(template.read_text(encoding="utf-8"), metrics)
+
+
+def write_card(folder: str | Path, known: dict | None = None) -> None:
+    """Writes the card into a model folder."""
+    write_text(Path(folder) / CARD_NAME, card_text(folder, known))
 
 
 def copy_records(source: Path, folder: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .errors import CheckpointError, InvalidValueError
 from .files import read_json, write_text
+from .hub import CONFIG_NAME
 
 MODEL_TYPE = "poet-lstm"
 FORMAT_VERSION = 1
-CONFIG_NAME = "config.json"
 CELL_GATES = {"lstm": 4, "handwritten_lstm": 4, "handwritten_rnn": 1}  # rows of weights for each unit
 _OF_TRANSFORMERS = {"architectures", "auto_map", "dtype", "transformers_version", "use_cache"} | {
     f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")

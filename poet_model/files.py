@@ -112,7 +112,8 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
     Files of the old folder that the block did not write are carried over. After a kill at any moment
     `folder` is the old one or the new one, whole; where the system cannot swap two folders in one step (not
-    Linux), a kill between two renames may leave the old one beside it, under a name that ends in `.old`.
+    Linux), a kill between two renames may leave the old one beside it, under a name that ends in `.old`. The
+    folder that this process works in is filled file by file.
 
     Raises:
         CheckpointError: `folder` is a file, or lies below one.
@@ -128,7 +129,10 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     try:
         fresh.chmod(0o777 & ~_umask())
         yield fresh
-        if folder.exists():
+        if folder.exists() and Path.cwd().is_relative_to(folder):  # swapped, it would be gone from under us
+            for path in fresh.iterdir():
+                os.replace(path, folder / path.name)
+        elif folder.exists():
             _carry_over(folder, fresh)
             _exchange(fresh, folder)
         else:

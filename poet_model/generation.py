@@ -26,6 +26,9 @@ GENERATION_CONFIG_NAME = "generation_config.json"
 MAX_LINE = 16  # characters: the longest lines of 全唐诗, but for a few; then only a line end may follow
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_POEMS = 1024
+# what transformers may note in a generation_config.json; our ids are those of the tokenizer
+_IDS = [f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")]
+_OF_TRANSFORMERS = ("transformers_version", "_from_model_config", "use_cache", *_IDS)
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,10 @@ class GenerationConfig:
                 bound = "upwards" if high == math.inf else f"to {high}"
                 raise InvalidValueError(f"{name} must be {what} {least} {bound}, got {value!r}")
 
-    def save(self, folder: Path) -> None:
-        """Writes `generation_config.json` into `folder`."""
-        write_text(Path(folder) / GENERATION_CONFIG_NAME, json.dumps(asdict(self), indent=2) + "\n")
+    def save(self, folder: Path, more: dict | None = None) -> None:
+        """Writes `generation_config.json` into `folder`, with `more` keys for other libraries."""
+        text = json.dumps((more or {}) | asdict(self), indent=2)
+        write_text(Path(folder) / GENERATION_CONFIG_NAME, text + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> GenerationConfig:
@@ -73,8 +77,12 @@ class GenerationConfig:
         if not os.path.lexists(path):
             return cls()
         record = read_json(path, dict)
-        for name in ("transformers_version", "_from_model_config"):  # what transformers notes down
+        for name in _OF_TRANSFORMERS:
             record.pop(name, None)
+        if record.pop("do_sample", True) is not True:
+            raise CheckpointError(
+                f"{path}: do_sample must be true here; for the likeliest poem take temperature 0"
+            )
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
             raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")

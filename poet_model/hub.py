@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from .errors import CheckpointError, HubError, InvalidValueError, PoetError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME = "config.json", "model.safetensors", "tokenizer.json"
 INDEX_NAME = f"{WEIGHTS_NAME}.index.json"
@@ -33,7 +38,7 @@ TRANSFORMERS_KEYS = {  # what config.json then says
     },
     "dtype": "float32",
 }
-DEFAULT_NAME = "user/tang-lstm"  # in the card's examples, until it is pushed
+DEFAULT_NAME = "user/tang-lstm"  # in the card, until it is pushed
 
 
 def find_folder(
@@ -45,15 +50,28 @@ def find_folder(
     token: str | bool | None = None,
     force_download: bool = False,
     local_files_only: bool = False,
+    check_config: Callable[[Path], object] = lambda folder: None,
 ) -> Path:
     """The local folder of a model: `name_or_path` itself if it is one, else a snapshot from the Hub.
 
-    All files come from one commit. Arguments are those of `huggingface_hub.snapshot_download`.
+    All files come from one commit. Arguments are those of `huggingface_hub.snapshot_download`, and:
+
+    Args:
+        check_config: is given the folder as soon as it holds config.json, before anything large is fetched.
 
     Raises:
         CheckpointError: a folder without the files of a model, or a name that can be no repository.
         HubError: the Hub has no such model, refuses it, or cannot be reached while nothing is cached.
+        InvalidValueError: an argument has the wrong type.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise InvalidValueError(f"the model must be a folder or a Hub name, got {name_or_path!r}")
+    if (
+        not isinstance(subfolder, str)
+        or PurePosixPath(subfolder).is_absolute()
+        or ".." in Path(subfolder).parts
+    ):
+        raise InvalidValueError(f"subfolder must be a path inside the model's repository, got {subfolder!r}")
     path = os.path.expanduser(name_or_path)  # os.path takes any text, also what can be no path
     local = Path(path, subfolder)
     if os.path.isfile(local / CONFIG_NAME):
@@ -64,19 +82,30 @@ def find_folder(
         raise CheckpointError(f"{name_or_path} is a file; give the folder that holds {CONFIG_NAME}")
     from huggingface_hub import snapshot_download
 
-    name = str(name_or_path)
-    prefix = f"{subfolder.strip('/')}/" if subfolder else ""
-    with explained(name, revision):
-        folder = snapshot_download(
-            name,
-            revision=revision,
-            cache_dir=cache_dir,
-            token=token,
-            force_download=force_download,
-            local_files_only=local_files_only,
-            allow_patterns=[prefix + pattern for pattern in MODEL_FILES],
-        )
-    return _checked(Path(folder) / subfolder, f"{name} on the Hub{f', {subfolder}' if subfolder else ''}")
+    name, parts = str(name_or_path), [part for part in subfolder.split("/") if part]
+    _check_token(token)
+    if revision is not None and (not isinstance(revision, str) or not revision):
+        raise InvalidValueError(f"revision must be a branch, a tag or a commit of {name}, got {revision!r}")
+
+    def fetch(revision: str | None, *patterns: str, force: bool = False) -> Path:
+        with explained(name, revision):
+            snapshot = snapshot_download(
+                name,
+                revision=revision,
+                cache_dir=cache_dir,
+                token=token,
+                force_download=force,
+                local_files_only=local_files_only,
+                allow_patterns=["/".join([*parts, pattern]) for pattern in patterns],
+            )
+        return Path(snapshot)
+
+    first = fetch(revision, CONFIG_NAME, force=force_download)
+    if (first / subfolder / CONFIG_NAME).is_file():
+        check_config(first / subfolder)  # a name mistyped may be that of a model of many gigabytes
+    commit = first.name
+    folder = fetch(commit, *MODEL_FILES, force=force_download) / subfolder
+    return _checked(folder, f"{name} on the Hub{f', {subfolder}' if subfolder else ''}")
 
 
 def _checked(folder: Path, name: str) -> Path:
@@ -92,8 +121,15 @@ def _checked(folder: Path, name: str) -> Path:
     return folder
 
 
+def _check_token(token: str | bool | None) -> None:
+    if isinstance(token, str) and not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise InvalidValueError(
+            "token is no token of the Hub (hf_…): it is empty, or has spaces or other signs"
+        )
+
+
 @contextmanager
-def explained(name: str, revision: str | None = None) -> Iterator[None]:
+def explained(name: str, revision: str | None = None, *, writing: bool = False) -> Iterator[None]:
     """Turns what huggingface_hub raises into one of our errors, with a sentence that says what to do."""
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -101,11 +137,13 @@ def explained(name: str, revision: str | None = None) -> Iterator[None]:
         HFValidationError,
         HTTPError,
         LocalEntryNotFoundError,
+        LocalTokenNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
+    missing = _LOG_IN.format(name) if writing else _NOT_FOUND.format(name)
     try:
         yield
     except PoetError:
@@ -124,43 +162,62 @@ def explained(name: str, revision: str | None = None) -> Iterator[None]:
             f"{name} is gated: ask for access on its page on the Hub, then log in with `hf auth login` or "
             "pass token="
         ) from error
-    except RepositoryNotFoundError as error:
-        raise HubError(_NOT_FOUND.format(name)) from error
+    except (RepositoryNotFoundError, LocalTokenNotFoundError) as error:
+        raise HubError(missing) from error
     except OfflineModeIsEnabled as error:
         raise HubError(f"{name}: the Hub was not asked, as HF_HUB_OFFLINE is set; unset it") from error
     except LocalEntryNotFoundError as error:
+        where = f"{name}, revision {revision}," if revision else name
         raise HubError(
-            f"{name!r} is no folder here, is not whole in the cache, and the Hub was not asked or did not "
-            "answer; go online once, or give the path of a model folder"
+            f"{where} is no folder here and not whole in the cache, and {_silence(error)}; go online once, "
+            "or give the path of a model folder"
         ) from error
     except HfHubHTTPError as error:
-        raise HubError(_refusal(name, error)) from error
+        raise HubError(_refusal(name, error, missing)) from error
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
-        raise HubError(f"{name!r}: the exchange with the Hub broke off ({error}); try again") from error
+        raise HubError(
+            f"{name}: the exchange with the Hub broke off ({_one_line(error)}); try again"
+        ) from error
 
 
 _NOT_FOUND = (
     "{!r} is no folder here, and the Hub shows you no model of that name: check the spelling; if it is "
     "private, log in with `hf auth login` or pass token="
 )
+_LOG_IN = "{!r} cannot be pushed by somebody unknown to the Hub: log in with `hf auth login` or pass token="
 
 
-def _refusal(name: str, error: Exception) -> str:
+def _silence(error: BaseException) -> str:
+    """Why the Hub gave nothing."""
+    response = getattr(error.__cause__, "response", None)
+    if response is not None:
+        return f"the Hub answered {response.status_code}"
+    return "the Hub did not answer" if error.__cause__ else "the Hub was not asked"
+
+
+def _one_line(error: BaseException) -> str:
+    """What an error says, without line breaks and request numbers."""
+    return " ".join(re.sub(r"\(Request ID: [^)]*\)", "", str(error)).split())
+
+
+def _refusal(name: str, error: Exception, missing: str) -> str:
     """What an answer that is an error means."""
     status = error.response.status_code
-    message = error.response.headers.get("X-Error-Message", "")
+    message = error.response.headers.get("X-Error-Message") or _one_line(error)
     if status == 401 and message.startswith("Invalid credentials"):
         return (
             f"the Hub does not know the token that was sent for {name}: make a new one and `hf auth login`, "
             "or pass token="
         )
     if status == 401:  # what the Hub says to anybody about a repository that is private or does not exist
-        return _NOT_FOUND.format(name)
+        return missing
     if status == 403:
-        return f"the Hub refused {name}: {message or error}; pass a token that may do this (`hf auth whoami`)"
+        return f"the Hub refused {name}: {message}; `hf auth whoami` tells who you are"
     if status == 412:
         return f"somebody else changed {name} at the same moment; push again"
-    return f"the Hub refused {name} ({error}); try again later"
+    if status in (408, 429) or status >= 500:
+        return f"the Hub answered {status} for {name}; try again later"
+    return f"the Hub refused {name}: {message}"
 
 
 def copy_remote_code(folder: Path) -> None:
@@ -189,12 +246,14 @@ def push_folder(
 ) -> str:
     """Uploads the files of a model folder, and no others, in one commit; creates the repository if need be.
 
-    Files of a model that are on the Hub but not in `folder` are deleted there; all others stay. Nothing is
-    committed if nothing has changed. Until the commit, which is the last step, the Hub shows the old state.
+    Files of a model that are on the Hub but not in `folder` are deleted there (the code for transformers
+    too, if this model was saved without); all others stay. Nothing is committed if nothing has changed.
+    Until the commit, which is the last step but for tags, the Hub shows the old state.
 
     Args:
-        revision: branch to commit to, created if it is missing.
-        create_pr: whether to open a pull request instead.
+        private: of a new repository; an old one must be so already.
+        revision: branch to commit to, created if it is missing; or a pull request, `refs/pr/1`.
+        create_pr: whether to open a pull request against main instead.
         tags: git tags to put on the new commit.
 
     Returns:
@@ -202,40 +261,76 @@ def push_folder(
 
     Raises:
         CheckpointError: `folder` is no whole model.
-        InvalidValueError: `repo_id` can be no name.
+        InvalidValueError: `repo_id` can be no name, or an argument cannot be.
         HubError: the Hub cannot be reached or refuses, or a tag marks another commit already.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     folder = _checked(Path(folder), str(folder))
     check_name(repo_id)
+    if isinstance(tags, str):
+        raise InvalidValueError(f"tags must be a list of names, got {tags!r}; write [{tags!r}]")
+    if create_pr and revision not in (None, "main"):
+        raise InvalidValueError(f"a pull request is against main: leave out revision={revision!r}")
+    if revision and re.fullmatch("[0-9a-f]{40}", revision):
+        raise InvalidValueError(f"revision must be a branch to push to, got the commit {revision}")
     names = model_files(path.name for path in folder.iterdir() if path.is_file())
-    api = HfApi(token=token)
-    with explained(repo_id, revision):
+    api = api_with(token)
+    with explained(repo_id, revision, writing=True):
         repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id  # with the user's name
-        if revision and not create_pr:
+        refs = api.list_repo_refs(repo_id)
+        marked = {tag.name: tag.target_commit for tag in refs.tags}
+        if revision in marked:
+            raise InvalidValueError(f"revision must be a branch to push to, and {revision!r} is a tag")
+        if revision and not create_pr and not revision.startswith("refs/"):
             api.create_branch(repo_id, branch=revision, exist_ok=True)
-        there = model_files(api.list_repo_files(repo_id, revision=None if create_pr else revision))
+        there = api.repo_info(repo_id, revision=None if create_pr else revision)
+        if private is not None and there.private != private:
+            is_now, wanted = ("private", "public") if there.private else ("public", "private")
+            raise HubError(
+                f"{repo_id} is {is_now} already: make it {wanted} in its settings on the Hub, then push"
+            )
+        for tag in tags or ():
+            if marked.get(tag, there.sha) != there.sha:
+                raise HubError(
+                    f"the tag {tag!r} of {repo_id} marks another commit already; give another name"
+                )
+        old = model_files(file.rfilename for file in there.siblings)
         commit = api.create_commit(
             repo_id,
             [
-                *(CommitOperationDelete(path_in_repo=name) for name in there if name not in names),
+                *(CommitOperationDelete(path_in_repo=name) for name in old if name not in names),
                 *(CommitOperationAdd(name, _content(folder / name, repo_id)) for name in names),
             ],
             revision=None if create_pr else revision,
             create_pr=create_pr,
             commit_message=commit_message or "Upload a Tang poem LSTM",
             commit_description=commit_description,
+            parent_commit=None if create_pr else there.sha,
         )
-        marked = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags} if tags else {}
         for tag in tags or ():
             if marked.get(tag, commit.oid) != commit.oid:
                 raise HubError(
-                    f"{commit.commit_url} was pushed, but the tag {tag!r} marks another commit already; give "
+                    f"{commit.commit_url} was pushed, but the tag {tag!r} marks the commit before it; give "
                     "another name"
                 )
             api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
     return commit.pr_url or commit.commit_url
+
+
+def check_can_push(repo_id: str, token: str | None = None) -> None:
+    """Raises InvalidValueError or HubError, before hours of work, if a push could not succeed."""
+    check_name(repo_id)
+    with explained(repo_id, writing=True):
+        api_with(token).whoami()
+
+
+def api_with(token: str | None) -> HfApi:
+    """The client, with a token that can be one; None: that of `hf auth login` or HF_TOKEN."""
+    from huggingface_hub import HfApi
+
+    _check_token(token)
+    return HfApi(token=token)
 
 
 def check_name(repo_id: str) -> None:
@@ -251,20 +346,22 @@ def check_name(repo_id: str) -> None:
 
 
 def _content(path: Path, repo_id: str) -> bytes | Path:
-    """What is uploaded for a file: itself; of the card, one whose example loads what is pushed."""
+    """What is uploaded for a file: itself; of the card, one that speaks of the repository it is pushed to."""
     if path.name != CARD_NAME:
         return path
-    return path.read_bytes().replace(f'"{DEFAULT_NAME}"'.encode(), f'"{repo_id}"'.encode())
+    text = path.read_bytes().replace(f'"{DEFAULT_NAME}"'.encode(), f'"{repo_id}"'.encode())
+    short = [f"- name: {name.split('/')[-1]}\n".encode() for name in (DEFAULT_NAME, repo_id)]
+    return text.replace(*short)
 
 
 def main(arguments: list[str]) -> int:
     """`python -m poet_model.hub space …`: see space.py."""
-    if arguments[:1] != ["space"]:
-        print("usage: python -m poet_model.hub space USER/NAME --model USER/NAME", file=sys.stderr)
-        return 2
-    from .space import main
+    if arguments[:1] == ["space"]:
+        from . import space
 
-    return main(arguments[1:])
+        return space.main(arguments[1:])
+    print("usage: python -m poet_model.hub space USER/NAME --model USER/NAME")
+    return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
 
 
 if __name__ == "__main__":

@@ -204,20 +204,25 @@ class PoetModel(nn.Module):
         }
         with replaced_folder(Path(folder)) as fresh:
             self.config.save(fresh, hub.TRANSFORMERS_KEYS if transformers else None)
+            self.tokenizer.save(fresh)
+            self.generation_config.save(fresh, {"do_sample": True} if transformers else None)
             if transformers:
                 hub.copy_remote_code(fresh)
-            self.tokenizer.save(fresh)
-            self.generation_config.save(fresh)
             save_weights(fresh / hub.WEIGHTS_NAME, weights, _about(self.config, self.tokenizer))
         if push_to_hub:
-            hub.push_folder(folder, push.pop("repo_id", Path(folder).name), **push)
+            self.push_to_hub(
+                push.pop("repo_id", Path(folder).resolve().name), transformers=transformers, **push
+            )
 
     def push_to_hub(self, repo_id: str, *, transformers: bool = False, **options) -> str:
         """Saves the model to a temporary folder and uploads that in one commit; returns the commit's address.
 
+        A model that was loaded and not changed goes with the card, figures and curves it was loaded with;
+        another one with a card that has no figures.
+
         Args:
             repo_id: `user/name`.
-            transformers: as in `save_pretrained`.
+            transformers: as in `save_pretrained`; without it, code that an earlier push added is deleted.
             **options: see `hub.push_folder`: private, token, revision, create_pr, commit_message,
                 commit_description, tags.
         """
@@ -228,8 +233,11 @@ class PoetModel(nn.Module):
             self.save_pretrained(folder, transformers=transformers)
             if self._loaded and read_fingerprint(folder / hub.WEIGHTS_NAME) == self._loaded[1]:
                 card.copy_records(self._loaded[0], folder)  # they speak of exactly these weights
-            shape = {name: getattr(self.config, name) for name in ("vocab_size", "hidden_size", "num_layers")}
-            card.write_card(folder, {"model": {"parameters": self.num_parameters, **shape}})
+            if not (folder / hub.CARD_NAME).is_file():
+                shape = {
+                    name: getattr(self.config, name) for name in ("vocab_size", "hidden_size", "num_layers")
+                }
+                card.write_card(folder, {"model": {"parameters": self.num_parameters, **shape}})
             return hub.push_folder(folder, repo_id, **options)
 
     @classmethod
@@ -270,6 +278,7 @@ class PoetModel(nn.Module):
             token=token,
             force_download=force_download,
             local_files_only=local_files_only,
+            check_config=PoetConfig.load,
         )
         config = PoetConfig.load(folder)
         tokenizer = PoetTokenizer.load(folder)
@@ -318,7 +327,9 @@ class Stepper:
 
 def _about(config: PoetConfig, tokenizer: PoetTokenizer) -> str:
     """What belongs to the weights; not the cell, as those of one kind read the same weights."""
-    return json.dumps([asdict(replace(config, cell="lstm")), tokenizer.characters])
+    record = asdict(replace(config, cell="lstm"))
+    record = {name: value if isinstance(value, str) else float(value) for name, value in record.items()}
+    return json.dumps([record, tokenizer.characters])
 
 
 def _device(device: str | torch.device | None) -> torch.device:

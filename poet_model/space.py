@@ -15,14 +15,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .errors import InvalidValueError, PoetError
+from .errors import HubError, InvalidValueError, PoetError
 from .files import write_text
-from .hub import check_name, explained
+from .hub import api_with, check_name, explained
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = Path("assets") / "tang-lstm"
 TRAINING = ("batches.py", "corpus.py", "evaluation.py", "hardware.py", "sources.py", "trainer.py", "space.py")
 TRAINING += ("from_scratch", "presets", "remote_code", "__pycache__")
+MARK = "poet_model/__init__.py"  # a Space of ours has it
 FOR_TRAINING = "# Only to train:"  # below this line of requirements.txt
 TITLE = """
 # 唐詩 LSTM
@@ -43,11 +44,15 @@ def build(folder: str | Path, model: str) -> None:
     """
     folder = Path(folder)
     check_name(model)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidValueError(f"{folder} is there already; give a new folder, or delete it first")
     if not (ROOT / "app.py").is_file():
         raise InvalidValueError(f"{ROOT} has no app.py; run this from a clone of the project")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_new = not any(folder.iterdir())
+    except OSError as error:
+        raise InvalidValueError(f"{folder} cannot be made ({error.strerror}); give another folder") from error
+    if not is_new:
+        raise InvalidValueError(f"{folder} is there already; give a new folder, or delete it first")
     shutil.copytree(ROOT / "poet_model", folder / "poet_model", ignore=shutil.ignore_patterns(*TRAINING))
     shutil.copytree(ROOT / BUNDLED, folder / BUNDLED)
     for name in ("LICENSE", "NOTICE"):
@@ -71,16 +76,18 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
 
     Raises:
         InvalidValueError: `repo_id` can be no name.
-        HubError: the Hub cannot be reached or refuses.
+        HubError: the Hub cannot be reached or refuses, or the Space is there and another one.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     check_name(repo_id)
     files = {path.relative_to(folder).as_posix(): path for path in Path(folder).rglob("*") if path.is_file()}
-    api = HfApi(token=token)
-    with explained(repo_id):
+    api = api_with(token)
+    with explained(repo_id, writing=True):
         url = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         there = set(api.list_repo_files(url.repo_id, repo_type="space")) - {".gitattributes"}
+        if there - {"README.md"} and MARK not in there:
+            raise HubError(f"{repo_id} is a Space of another kind, which would be deleted; give another name")
         api.create_commit(
             url.repo_id,
             [
@@ -91,6 +98,20 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
             commit_message="Upload a page that writes Tang poems",
         )
     return str(url)
+
+
+def about_model(model: str, token: str | None = None) -> str:
+    """What the person who makes a Space should know about its model; '' if all is well."""
+    try:
+        with explained(model):
+            private = api_with(token).model_info(model).private
+    except HubError as error:
+        return f"{error}; until it is there, the Space shows the model that comes with it"
+    return (
+        f"{model} is private: give the Space a secret HF_TOKEN in its settings, to fetch it"
+        if private
+        else ""
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -114,6 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
             if options.folder:
                 print("written:", folder)
             if not options.no_push:
+                if note := about_model(options.model):
+                    print("note:", note)
                 print("pushed:", push(folder, options.repo_id, private=options.private))
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)

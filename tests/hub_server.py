@@ -493,6 +493,8 @@ class HubServer:
     @route("POST", "/api/KIND/ID/branch/REV")
     def create_branch(self, request, body, kind, id, revision):
         repo = self._find(request, kind, id, write=True)
+        if revision.startswith("refs/") or revision in repo.commits:
+            raise Refusal(400, f"Invalid reference for a branch: {revision}")
         if revision in repo.branches:
             raise Refusal(409, "Reference already exists")
         repo.branches[revision] = repo.resolve(json.loads(body).get("startingPoint", "main")).oid

@@ -41,7 +41,15 @@ def test_the_card_is_written_from_the_folders_metrics(tmp_path):
 
 def test_a_missing_template_is_one_sentence(tmp_path):
     with pytest.raises(CheckpointError, match=r"none\.md is missing"):
-        card.write_card(tmp_path, template=tmp_path / "none.md")
+        card.card_text(tmp_path, template=tmp_path / "none.md")
+
+
+def test_text_in_place_of_a_figure_is_one_sentence(tmp_path):
+    (tmp_path / "metrics.json").write_text(
+        '{"model": {"parameters": "many", "num_layers": 2, "hidden_size": 8}}', encoding="utf-8"
+    )
+    with pytest.raises(CheckpointError, match=r"metrics\.json holds text where a number belongs"):
+        card.card_text(tmp_path)
 
 
 def test_facts_are_those_that_were_measured(tmp_path):
@@ -55,7 +63,7 @@ def test_facts_are_those_that_were_measured(tmp_path):
 def test_the_shipped_card_and_metrics_agree():
     metrics = card.read_metrics(SHIPPED)
     template = (ROOT / "model_card.md").read_text(encoding="utf-8")
-    assert (SHIPPED / "README.md").read_text(encoding="utf-8") == card.render(template, metrics)
+    assert (SHIPPED / "README.md").read_text(encoding="utf-8") == card.card_text(SHIPPED)
     names = re.findall(r"\{\{([\w.-]+)", template)
     if "pretraining" not in metrics:  # trained from the start on one corpus
         names = [name for name in names if not name.startswith("pretraining.")]

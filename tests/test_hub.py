@@ -293,7 +293,7 @@ def test_no_network_and_not_cached(hub, cache, monkeypatch):
 
 def test_the_hub_fails_and_nothing_is_cached(pushed, hub, cache):
     hub.on("/user/tang-lstm", 503, times=100)
-    with pytest.raises(HubError, match="the Hub was not asked or did not answer"):
+    with pytest.raises(HubError, match="not whole in the cache, and the Hub answered 503; go online once"):
         PoetModel.from_pretrained(NAME, cache_dir=cache)
 
 
@@ -304,13 +304,43 @@ def test_a_file_is_missing_on_the_hub(pushed, cache, missing):
         PoetModel.from_pretrained(NAME, cache_dir=cache)
 
 
-def test_a_model_of_another_kind(pushed, cache):
+def test_a_model_of_another_kind_is_known_before_its_weights_are_fetched(pushed, hub, cache):
     config = json.dumps({"model_type": "gpt2", "vocab_size": 50257}).encode()
     huggingface_hub.upload_file(
         path_or_fileobj=config, path_in_repo="config.json", repo_id=NAME, token=WRITER
     )
+    hub.log.clear()
     with pytest.raises(CheckpointError, match="model_type is 'gpt2', expected 'poet-lstm'"):
         PoetModel.from_pretrained(NAME, cache_dir=cache)
+    assert not [path for path in hub.paths() if "safetensors" in path or "/storage/" in path]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name_or_path": None},
+        {"name_or_path": 5},
+        {"subfolder": None},
+        {"subfolder": "/etc"},
+        {"subfolder": "../other"},
+        {"revision": ""},
+        {"revision": 1},
+        {"token": ""},
+        {"token": "hf_ab cd"},
+        {"token": "hf_秘密"},
+    ],
+)
+def test_arguments_that_cannot_be(hub, arguments):
+    with pytest.raises(InvalidValueError, match=r"must be|is no token of the Hub"):
+        PoetModel.from_pretrained(**{"name_or_path": NAME} | arguments)
+    assert hub.paths() == []
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_revision_that_is_not_cached_and_a_busy_hub(pushed, hub, cache, status):
+    hub.on("/user/tang-lstm", status, times=100)
+    with pytest.raises(HubError, match=f"user/tang-lstm, revision v1, .*the Hub answered {status}"):
+        PoetModel.from_pretrained(NAME, cache_dir=cache, revision="v1")
 
 
 # Onto the Hub
@@ -380,7 +410,8 @@ def test_a_model_goes_with_its_card_and_records_as_long_as_its_weights_are_their
     for name in set(RECORDS) - {"README.md"}:
         assert files[name].content == (SHIPPED / name).read_bytes()
     card = (SHIPPED / "README.md").read_text(encoding="utf-8")
-    assert files["README.md"].content.decode() == card.replace("user/tang-lstm", "user/poet")
+    card = card.replace("user/tang-lstm", "user/poet").replace("- name: tang-lstm", "- name: poet")
+    assert files["README.md"].content.decode() == card
     assert 'from_pretrained("user/poet")' in files["README.md"].content.decode()
 
     changed(model).push_to_hub("user/poet", token=WRITER)
@@ -411,14 +442,84 @@ def test_a_tag_that_marks_another_commit_is_not_moved(pushed, tiny_model):
     tiny_model.push_to_hub(NAME, token=WRITER, tags=["v1"])
     before = dict(pushed.tags)
     tiny_model.push_to_hub(NAME, token=WRITER, tags=["v1"])  # the same commit
-    with pytest.raises(HubError, match="was pushed, but the tag 'v1' marks another commit already"):
+    with pytest.raises(HubError, match="was pushed, but the tag 'v1' marks the commit before it"):
         changed(tiny_model).push_to_hub(NAME, token=WRITER, tags=["v1"])
+    commits = dict(pushed.commits)
+    with pytest.raises(HubError, match="the tag 'v1' of user/tang-lstm marks another commit already"):
+        tiny_model.push_to_hub(NAME, token=WRITER, tags=["v1"])
+    assert pushed.commits == commits  # seen before anything was pushed
     assert pushed.tags == before
 
 
 def test_the_users_name_is_put_before_a_bare_one(hub, folder):
     push_folder(folder, "tang-lstm", token=WRITER)
     assert "config.json" in hub.repo(NAME).resolve("main").files
+
+
+def test_a_repository_that_is_public_is_not_taken_for_private(pushed, folder):
+    with pytest.raises(HubError, match="user/tang-lstm is public already: make it private in its settings"):
+        push_folder(folder, NAME, token=WRITER, private=True)
+    push_folder(folder, NAME, token=WRITER, private=False)
+
+
+def test_tags_are_a_list(pushed, tiny_model):
+    with pytest.raises(InvalidValueError, match=r"tags must be a list of names, got 'v2'; write \['v2'\]"):
+        tiny_model.push_to_hub(NAME, token=WRITER, tags="v2")
+    assert pushed.tags == {}
+
+
+def test_where_a_push_can_go(pushed, tiny_model):
+    """To a branch or a pull request; not to a commit or a tag."""
+    changed(tiny_model).push_to_hub(NAME, token=WRITER, create_pr=True)
+    tiny_model.push_to_hub(NAME, token=WRITER, revision="refs/pr/1")
+    assert len(pushed.history(pushed.pulls["refs/pr/1"])) == 4
+    tiny_model.push_to_hub(NAME, token=WRITER, tags=["v1"])
+    for revision, said in (("v1", "'v1' is a tag"), (pushed.branches["main"], "got the commit")):
+        with pytest.raises(InvalidValueError, match=said):
+            tiny_model.push_to_hub(NAME, token=WRITER, revision=revision)
+    with pytest.raises(InvalidValueError, match="a pull request is against main"):
+        tiny_model.push_to_hub(NAME, token=WRITER, revision="next", create_pr=True)
+    with pytest.raises(HubError, match=r"Invalid reference for a branch|has no revision"):
+        tiny_model.push_to_hub(NAME, token=WRITER, revision="refs/pr/9")
+    assert set(pushed.branches) == {"main"}
+
+
+def test_a_card_that_was_edited_stays(pushed, hub, tiny_model, cache):
+    tiny_model.push_to_hub(NAME, token=WRITER)
+    own = pushed.resolve("main").files["README.md"].content + "\n此乃我詩。\n".encode()
+    huggingface_hub.upload_file(path_or_fileobj=own, path_in_repo="README.md", repo_id=NAME, token=WRITER)
+    PoetModel.from_pretrained(NAME, cache_dir=cache).push_to_hub(NAME, token=WRITER)
+    assert pushed.resolve("main").files["README.md"].content == own
+
+
+def test_figures_of_another_model_in_the_folder_are_not_pushed(hub, tiny_model, tmp_path):
+    for name in RECORDS:
+        (tmp_path / "poet").mkdir(exist_ok=True)
+        (tmp_path / "poet" / name).write_bytes((SHIPPED / name).read_bytes())
+    tiny_model.save_pretrained(tmp_path / "poet", push_to_hub=True, token=WRITER)
+    files = hub.repo("user/poet").resolve("main").files
+    assert set(files) & set(RECORDS) == {"README.md"}
+    assert "8,062,308" not in files["README.md"].content.decode()
+
+
+def test_train_says_before_it_trains_that_it_cannot_push(hub, tmp_path):
+    for name, token, said in (
+        ("user/my tiny", WRITER, "no possible Hub name"),
+        (NAME, "", "log in with `hf auth login`"),
+        (NAME, "hf_wrong", "does not know the token"),
+    ):
+        done = subprocess.run(
+            [sys.executable, ROOT / "train.py", "--cpu", "--push-to-hub", name, "--output", tmp_path / "run"],
+            env=os.environ | {"HF_TOKEN": token},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+        assert done.returncode == 2
+        assert done.stderr.count("error: ") == 1 and said in done.stderr
+        assert not (tmp_path / "run").exists()
 
 
 def test_save_and_push_in_one(hub, tiny_model, tmp_path):
@@ -431,7 +532,7 @@ def test_save_and_push_in_one(hub, tiny_model, tmp_path):
 @pytest.mark.parametrize(
     "moment",
     [
-        "GET .*/tree/",
+        "GET .*/user/tang-lstm$",
         "POST .*/preupload/",
         "POST .*/objects/batch",
         "PUT /storage/",
@@ -469,11 +570,23 @@ def test_a_broken_folder_is_not_pushed(hub, folder):
 @pytest.mark.parametrize(
     ("token", "name", "said"),
     [
-        (None, NAME, "shows you no model of that name.*log in"),
-        (False, NAME, "shows you no model of that name.*log in"),
+        (
+            None,
+            NAME,
+            "'user/tang-lstm' cannot be pushed by somebody unknown to the Hub: log in with `hf auth",
+        ),
+        (
+            False,
+            NAME,
+            "'user/tang-lstm' cannot be pushed by somebody unknown to the Hub: log in with `hf auth",
+        ),
         ("hf_wrong", NAME, "does not know the token"),
-        (READER, "user/new", "refused user/new: You don't have the rights.*pass a token that may do this"),
-        (STRANGER, NAME, "refused user/tang-lstm: .*rights.*pass a token"),
+        (
+            READER,
+            "user/new",
+            "refused user/new: You don't have the rights.*`hf auth whoami` tells who you are",
+        ),
+        (STRANGER, NAME, "refused user/tang-lstm: .*rights.*`hf auth whoami` tells"),
     ],
 )
 def test_a_push_refused_says_what_to_do(pushed, folder, tiny_model, token, name, said):
@@ -503,9 +616,9 @@ def test_trained_pushed_and_loaded_elsewhere(hub, tmp_path):
         "--cpu",
     ]
     train += ["--precision", "no", "--output", tmp_path / "run", "--push-to-hub", NAME]
-    code = f"from poet_model import PoetModel as P; print(P.from_pretrained({NAME!r}).generate('月', seed=1))"
+    code = "from poet_model import PoetModel as P; print(P.from_pretrained('{}').generate('月', seed=1).text)"
     said = []
-    for home, command in (("1", train), ("2", ["-c", code])):
+    for home, command in (("1", train), ("2", ["-c", code.format(NAME)])):
         environment = {"HF_TOKEN": WRITER, "HF_HOME": str(tmp_path / home), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             [sys.executable, *map(str, command)],
@@ -522,6 +635,9 @@ def test_trained_pushed_and_loaded_elsewhere(hub, tmp_path):
     files = set(hub.repo(NAME).resolve("main").files) - {".gitattributes"}
     assert files == {path.name for path in (tmp_path / "run").iterdir()}
     assert {*REQUIRED_FILES, *RECORDS} <= files
+    card = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+    assert "license: mit" not in card and "chinese-poetry" not in card  # poems of one's own
+    assert "| validation, header empty |" in card
 
 
 # Witnesses that the test Hub is one

@@ -17,7 +17,7 @@ ALLOWED = {
     "files": ("errors", ""),
     "prosody": ("", ""),
     "script": ("", "opencc"),
-    "config": ("errors files", ""),
+    "config": ("errors files hub", ""),
     "hub": ("errors space", "huggingface_hub"),
     # a command of its own (python -m poet_model.space): a Space's folder
     "space": ("errors files hub", "huggingface_hub"),

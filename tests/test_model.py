@@ -191,6 +191,32 @@ def test_broken_weights_are_not_saved_over_good_ones(tiny_model, folder):
     assert (folder / WEIGHTS_NAME).read_bytes() == before
 
 
+def test_the_folder_one_works_in_can_be_saved_to(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        tiny_model.save_pretrained(".")
+        assert (Path.cwd() / WEIGHTS_NAME).is_file()
+        assert PoetModel.from_pretrained(".").config == tiny_model.config
+
+
+def test_a_dropout_written_as_a_whole_number_is_the_same(folder):
+    text = (folder / "config.json").read_text(encoding="utf-8")
+    (folder / "config.json").write_text(text.replace('"input_dropout": 0.0', '"input_dropout": 0'), "utf-8")
+    assert PoetModel.from_pretrained(folder).config.input_dropout == 0
+
+
+def test_what_transformers_notes_in_a_generation_config_is_no_error(folder):
+    path = folder / "generation_config.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | {"do_sample": True, "eos_token_id": 4}), encoding="utf-8")
+    assert PoetModel.from_pretrained(folder).generation_config.top_k == 40
+    path.write_text(json.dumps(record | {"do_sample": False}), encoding="utf-8")
+    with pytest.raises(
+        CheckpointError, match="do_sample must be true here; for the likeliest poem take temperature 0"
+    ):
+        PoetModel.from_pretrained(folder)
+
+
 def test_arguments_of_a_push_without_a_push_are_refused(tiny_model, tmp_path):
     with pytest.raises(InvalidValueError, match="token"):
         tiny_model.save_pretrained(tmp_path / "model", token="t")

@@ -17,7 +17,7 @@ import yaml
 from conftest import HUB_ENDPOINT, ROOT, SHIPPED
 from hub_server import card_errors, front_matter
 
-from poet_model import InvalidValueError, PoetModel, hub, space
+from poet_model import HubError, InvalidValueError, PoetModel, hub, space
 from poet_model.hub import REQUIRED_FILES
 
 SPACE, MODEL, WRITER = "user/tang-poet", "user/tang-lstm", "hf_writer"
@@ -125,6 +125,31 @@ def test_the_command(hub, tmp_path, monkeypatch, capsys):
 
 def run(*arguments):
     return hub.main(list(arguments))
+
+
+def test_a_space_of_another_kind_is_left_alone(hub, built):
+    api = huggingface_hub.HfApi(token=WRITER)
+    api.create_repo(SPACE, repo_type="space", space_sdk="static")
+    api.upload_file(path_or_fileobj=b"<p>", path_in_repo="index.html", repo_id=SPACE, repo_type="space")
+    with pytest.raises(
+        HubError, match="is a Space of another kind, which would be deleted; give another name"
+    ):
+        space.push(built, SPACE, token=WRITER)
+    assert "index.html" in hub.repo(SPACE, "spaces").resolve("main").files
+
+
+def test_what_is_said_about_its_model(hub, tiny_model):
+    assert "shows you no model of that name" in space.about_model(MODEL, WRITER)
+    tiny_model.push_to_hub(MODEL, token=WRITER, private=True)
+    assert "is private: give the Space a secret HF_TOKEN" in space.about_model(MODEL, WRITER)
+    hub.repo(MODEL).private = False
+    assert space.about_model(MODEL, WRITER) == ""
+
+
+@pytest.mark.parametrize("name", ["README.md/sub", "/proc/none/sub"])
+def test_a_folder_that_cannot_be_made(name):
+    with pytest.raises(InvalidValueError, match="cannot be made"):
+        space.build(ROOT / name, MODEL)
 
 
 def test_a_folder_that_is_there_is_not_written_over(tmp_path):

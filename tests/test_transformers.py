@@ -81,17 +81,28 @@ def test_padding_on_either_side_is_passed_over(folder, side):
             )
 
 
-def test_greedy_it_writes_what_we_write_without_the_rules(folder):
-    ours, theirs = PoetModel.from_pretrained(folder), load(folder)
-    ids = ours.tokenizer.encode_header() + ours.tokenizer.encode("春")
-    written = theirs.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=12)[0, len(ids) :].tolist()
-    expected, allowed = list(ids), torch.ones(len(ours.tokenizer), dtype=torch.bool)
+def greedy(model, start):
+    """Twelve characters after a start, the likeliest each time, without our rules."""
+    ids = model.tokenizer.encode_header() + model.tokenizer.encode(start)
+    first, allowed = len(ids), torch.ones(len(model.tokenizer), dtype=torch.bool)
     allowed[:4] = False
     with torch.inference_mode():
-        while len(expected) < len(ids) + 12 and expected[-1] != 4:
-            logits = ours(torch.tensor([expected]))[0][0, -1]
-            expected.append(logits.masked_fill(~allowed, -torch.inf).argmax().item())
-    assert written == expected[len(ids) :]
+        while len(ids) < first + 12 and ids[-1] != 4:
+            logits = model(torch.tensor([ids]))[0][0, -1]
+            ids.append(logits.masked_fill(~allowed, -torch.inf).argmax().item())
+    return start + model.tokenizer.decode(ids[first:], skip_special_tokens=True)
+
+
+def test_greedy_it_writes_what_we_write_without_the_rules(folder):
+    ours, theirs = PoetModel.from_pretrained(folder), load(folder)
+    for header in ([], ours.tokenizer.encode_header()):
+        ids = torch.tensor([header + ours.tokenizer.encode("春")])
+        written = theirs.generate(ids, do_sample=False, max_new_tokens=12)[0]
+        assert written[: ids.shape[1]].tolist() == ids[0].tolist()
+        assert ours.tokenizer.decode(written.tolist(), skip_special_tokens=True) == greedy(ours, "春")
+    found = theirs.generate(ids[:, 4:], do_sample=False, max_new_tokens=12, return_dict_in_generate=True)
+    assert found.sequences[0].tolist() == written[4:].tolist()
+    assert theirs.generate(max_new_tokens=3).shape[0] == 1
 
 
 def test_a_pipeline_writes_a_poem_from_the_hub(hub, tiny_model, tmp_path, monkeypatch):
@@ -99,11 +110,13 @@ def test_a_pipeline_writes_a_poem_from_the_hub(hub, tiny_model, tmp_path, monkey
     assert set(REMOTE_CODE) <= set(hub.repo(NAME).resolve("main").files)
     pipeline = transformers.pipeline("text-generation", NAME, trust_remote_code=True)
     transformers.set_seed(1)
-    [[first], [second]] = pipeline(["春", "明月"], max_new_tokens=20, batch_size=2)
-    assert first["generated_text"].startswith("春")
-    assert len(first["generated_text"]) > 5
-    assert second["generated_text"].startswith("明月")
-    assert "<" not in first["generated_text"] + second["generated_text"]
+    starts = ["春", "人來月下"]
+    found = pipeline(starts, max_new_tokens=12, batch_size=2, do_sample=False)
+    ours = PoetModel.from_pretrained(NAME)
+    assert [poem["generated_text"] for [poem] in found] == [greedy(ours, start) for start in starts]
+    [poem] = pipeline("春", max_new_tokens=20)
+    assert poem["generated_text"].startswith("春")
+    assert "<" not in poem["generated_text"]
     with pytest.raises(ValueError, match="trust_remote_code"):
         transformers.AutoModelForCausalLM.from_pretrained(NAME, trust_remote_code=False)
 

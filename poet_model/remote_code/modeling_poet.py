@@ -70,16 +70,19 @@ class PoetModel(PreTrainedModel, GenerationMixin):
         ids, config = options.pop("input_ids", inputs), self.config
         if ids is None:
             ids = torch.empty(1, 0, dtype=torch.long, device=self.device)
-        if not (ids == config.bos_token_id).any():
-            header = [config.bos_token_id, *[config.sep_token_id] * 3]
-            header = torch.tensor([header], device=ids.device).expand(len(ids), -1)
-            mask = options.pop("attention_mask", torch.ones_like(ids))
-            ids = torch.cat([header, ids], dim=1)
-            options["attention_mask"] = torch.cat([torch.ones_like(header), mask], dim=1)
+        mask = options.pop("attention_mask", None)
+        mask = torch.ones_like(ids) if mask is None else mask
+        header = torch.tensor([[config.bos_token_id, *[config.sep_token_id] * 3]], device=ids.device)
+        header = header.expand(len(ids), -1)[:, : 0 if (ids == config.bos_token_id).any() else None]
+        ids, mask = torch.cat([header, ids], dim=1), torch.cat([torch.ones_like(header), mask], dim=1)
         defaults = {
             "do_sample": True,
             "eos_token_id": config.eos_token_id,
             "pad_token_id": config.pad_token_id,
             "suppress_tokens": [i for i in range(5) if i != config.eos_token_id],
         }
-        return super().generate(ids, **defaults | options)
+        written = super().generate(ids, attention_mask=mask, **defaults | options)
+        if isinstance(written, torch.Tensor):
+            return written[:, header.shape[1] :]  # nobody asked for the header
+        written.sequences = written.sequences[:, header.shape[1] :]
+        return written
