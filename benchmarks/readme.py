@@ -92,7 +92,11 @@ def experiments_table(_: str = "") -> str:
             f"largest difference to torch {found['optimizers']['largest_difference']:.0e}; best: {best[0]}, "
             f"perplexity {best[3]:.1f} after 20 epochs",
         ),
-        "adagrad_vs_adam": ("", "Adagrad wins where the optimum is fixed, Adam where it moves"),
+        "adagrad_vs_adam": (
+            "",
+            "error {0[4]:.2g} and {1[4]:.2g} on sparse gradients, {4[4]:.2g} and {5[4]:.2g} when the "
+            "optimum has moved".format(*found["adagrad_vs_adam"]["rows"]),
+        ),
         "initialization": ("", f"zero weights: norm of the recurrent gradient {zeros[4]:g}"),
         "tang_mini_numpy": (
             "perplexity {perplexity}, {seconds_per_epoch} s an epoch".format(**mini["published"]),

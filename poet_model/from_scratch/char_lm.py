@@ -9,7 +9,10 @@ It does not know how poems are written (writing.py), trained on (training.py) or
 from __future__ import annotations
 
 import json
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -327,18 +330,30 @@ def _flat(mask: Array | None) -> Array | None:
 
 
 def _read_npz(path: Path) -> tuple[dict, dict[str, Array], Vocabulary]:
+    arrays = load_arrays(path)
     try:
-        with np.load(path, allow_pickle=False) as file:  # a pickle could run code
-            arrays = {name: file[name] for name in file.files}
-        return (
-            json.loads(str(arrays.pop("config.json"))),
-            arrays,
-            Vocabulary(arrays.pop("characters").tolist()),
-        )
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; give a .npz file or a model's folder") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged or no model of ours: {error}") from error
+        record, characters = json.loads(str(arrays.pop("config.json"))), arrays.pop("characters").tolist()
+        return record, arrays, Vocabulary(characters)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} is no model of ours: {error} is missing or wrong in it") from error
+
+
+def load_arrays(path: Path) -> dict[str, Array]:
+    """All arrays of a `.npz` file; nothing is unpickled, which could run code.
+
+    Raises:
+        ValueError: missing, damaged, or something else.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; give a .npz file or a model's folder")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    # all that zipfile, zlib and NumPy's reader of headers let out on damaged bytes
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError) as error:
+        raise ValueError(f"{path} is damaged or no .npz file; take an earlier one") from error
+    except (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError) as error:
+        raise ValueError(f"{path} is damaged or no .npz file; take an earlier one") from error
 
 
 def _read_folder(folder: Path) -> tuple[dict, dict[str, Array]]:

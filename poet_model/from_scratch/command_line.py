@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from .char_lm import CharLM, CharLMConfig
@@ -32,7 +34,7 @@ def read_poems(path: str | Path, punctuation: bool = True) -> list[str]:
         elif path.suffix == ".jsonl":
             records = [json.loads(line) for line in text.splitlines() if line.strip()]
         else:
-            records = [line.split("：")[-1].split(":")[-1] for line in text.splitlines()]
+            records = [_without_title(line) for line in text.splitlines()]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
     except OSError as error:
@@ -44,6 +46,12 @@ def read_poems(path: str | Path, punctuation: bool = True) -> list[str]:
     if not poems:
         raise ValueError(f"{path} holds no poem: give one a line, or JSON records with paragraphs or text")
     return poems if punctuation else [poem.translate(dict.fromkeys(map(ord, LINE_ENDS))) for poem in poems]
+
+
+def _without_title(line: str) -> str:
+    """`題：詩` without its title; of a colon behind a line end only the sign is left out."""
+    title, _, rest = line.replace(":", "：").partition("：")
+    return rest if rest and not any(end in title for end in LINE_ENDS) else title + rest
 
 
 def _poem_of(record: object) -> str:
@@ -65,9 +73,18 @@ def load_preset(name: str) -> dict:
         raise ValueError(f"there is no preset {name!r}; known are {known}, or give a JSON file")
     try:
         preset = json.loads(path.read_text(encoding="utf-8"))
-        return {key: preset[key] for key in ("punctuation", "vocabulary_size", "model", "training")}
+        preset = {key: preset[key] for key in ("punctuation", "vocabulary_size", "model", "training")}
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no preset: {error!r} is wrong or missing") from error
+        raise ValueError(f"{path} is no preset: {error} is wrong or missing") from error
+    size = preset["vocabulary_size"]
+    if not all(isinstance(preset[key], dict) for key in ("model", "training")) or type(size) not in (
+        int,
+        type(None),
+    ):
+        raise ValueError(
+            f"{path} is no preset: model and training are objects, vocabulary_size a number or null"
+        )
+    return preset
 
 
 def model_of(preset: dict, vocabulary: Vocabulary, seed: int) -> CharLM:
@@ -76,14 +93,14 @@ def model_of(preset: dict, vocabulary: Vocabulary, seed: int) -> CharLM:
 
 
 def split(poems: list[str]) -> tuple[list[str], list[str]]:
-    """Every twentieth poem to validate on, the others to train on; of few poems all for both."""
-    return (poems, poems) if len(poems) < 20 else ([p for i, p in enumerate(poems) if i % 20], poems[::20])
+    """Every twentieth poem to validate on, the others to train on; of few poems (under 100) all for both."""
+    return (poems, poems) if len(poems) < 100 else ([p for i, p in enumerate(poems) if i % 20], poems[::20])
 
 
 def train(options: argparse.Namespace) -> None:
     """Trains a new model by a preset."""
     preset = load_preset(options.preset)
-    if options.epochs:
+    if options.epochs is not None:
         preset["training"]["epochs"] = options.epochs
     poems = read_poems(options.corpus, preset["punctuation"])
     vocabulary = Vocabulary.from_texts(poems, preset["vocabulary_size"])
@@ -93,8 +110,11 @@ def train(options: argparse.Namespace) -> None:
     except TypeError as error:  # an unknown name
         raise ValueError(f"the preset {options.preset} does not fit: {error}") from error
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / LOG_NAME).unlink(missing_ok=True)  # it speaks of another model
-    recipe = preset | {"corpus": str(Path(options.corpus).resolve()), "training": asdict(config)}
+    (options.output / LOG_NAME).unlink(missing_ok=True)  # it and the checkpoints are another model's
+    for name in (BEST, LAST):
+        shutil.rmtree(options.output / name, ignore_errors=True)
+    corpus = {"corpus": str(Path(options.corpus).resolve()), "fingerprint": _fingerprint(poems)}
+    recipe = preset | corpus | {"training": asdict(config)}
     (options.output / _RECIPE).write_text(
         json.dumps(recipe, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
     )
@@ -105,13 +125,26 @@ def go_on(options: argparse.Namespace) -> None:
     """Goes on with a training from its last checkpoint."""
     try:
         recipe = json.loads((options.output / _RECIPE).read_text(encoding="utf-8"))
-        preset = recipe["training"]
-    except (OSError, ValueError, KeyError) as error:
+        corpus, punctuation, expected = (recipe[key] for key in ("corpus", "punctuation", "fingerprint"))
+        config = TrainingConfig(**recipe["training"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{options.output} holds no training to go on with: {error}") from error
-    if options.epochs:
-        preset["epochs"] = options.epochs
-    poems = read_poems(recipe["corpus"], recipe["punctuation"])
-    _run(CharLM.load(options.output / LAST), poems, TrainingConfig(**preset), options, resume=True)
+    if options.epochs is not None:
+        config = replace(config, epochs=options.epochs)
+    if not (options.output / LAST).is_dir():
+        raise ValueError(
+            f"{options.output} holds no checkpoint yet: its first epoch never ended; train again"
+        )
+    poems = read_poems(corpus, punctuation)
+    if _fingerprint(poems) != expected:
+        raise ValueError(
+            f"{corpus} has changed since the training began; train anew, or put the old file back"
+        )
+    _run(CharLM.load(options.output / LAST), poems, config, options, resume=True)
+
+
+def _fingerprint(poems: list[str]) -> str:
+    return hashlib.sha256("\n".join(poems).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _run(
@@ -138,7 +171,11 @@ def test(options: argparse.Namespace) -> None:
     """Perplexity of a model on a file of poems."""
     model = CharLM.load(options.model)
     has_ends = all(end in model.vocabulary.ids for end in LINE_ENDS)
-    found = evaluate(model, read_poems(options.corpus, has_ends))
+    poems = read_poems(options.corpus, has_ends)
+    unknown = sum(c not in model.vocabulary.ids for poem in poems for c in poem)
+    if unknown:
+        print(f"note: the model does not know {unknown:,} of the characters, and reads each as <unk>")
+    found = evaluate(model, poems)
     print(
         f"perplexity {found['perplexity']:.2f} over {found['tokens']:,} tokens (characters and <eos>), "
         f"loss {found['loss']:.4f} nats"
@@ -148,6 +185,8 @@ def test(options: argparse.Namespace) -> None:
 def write(options: argparse.Namespace) -> None:
     """Writes poems, one a seed."""
     model = CharLM.load(options.model)
+    if options.poems < 1:
+        raise ValueError(f"--poems must be 1 or more, got {options.poems}")
     for number in range(options.poems):
         poem = generate(
             model,
@@ -174,7 +213,7 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
         for option in names:
             settings = dict(_OPTIONS[option])
             if name == "continue" and option == "epochs":
-                settings["help"] = "train up to this epoch (default: that of the training)"
+                settings["help"] = "train up to this epoch, instead of that of the training"
             sub.add_argument(f"--{option.replace('_', '-')}", **settings)
         sub.set_defaults(run=run)
 
@@ -188,7 +227,7 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
 _OPTIONS: dict[str, dict] = {
     "corpus": {"required": True, "help": "a UTF-8 file: one poem a line, or JSON with paragraphs or text"},
     "preset": {"default": "mini", "help": "mini, big, tiny, or a JSON file like those in presets/"},
-    "epochs": {"type": int, "help": "passes over the poems (default: the preset's)"},
+    "epochs": {"type": int, "help": "passes over the poems, instead of the preset's"},
     "output": {"type": Path, "default": Path("runs/from-scratch"), "help": "folder of the training"},
     "model": {"type": Path, "required": True, "help": "a model's folder, or a .npz file"},
     "start": {"default": "", "help": "the poem's first characters"},
@@ -204,10 +243,11 @@ def main(arguments: Iterable[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         options.run(options)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; `continue` goes on from the last epoch", file=sys.stderr)
+        can_go_on = options.run in (train, go_on) and (options.output / LAST).is_dir()
+        print("\nstopped" + "; `continue` goes on from the last epoch" * can_go_on, file=sys.stderr)
         return 130
     return 0

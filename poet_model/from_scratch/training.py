@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 import time
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .char_lm import CharLM
+from .char_lm import CharLM, load_arrays
 from .functional import Array, perplexity
 from .optimizers import OPTIMIZERS, SCHEDULES, Optimizer, clip_gradients
 from .vocabulary import EOS, PAD
@@ -50,6 +49,10 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "length"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a whole number from 1, got {getattr(self, name)!r}")
+        for name, low in (("learning_rate", 0), ("max_grad_norm", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if type(value) not in ((int,) if name == "seed" else (int, float)) or not low <= value < np.inf:
+                raise ValueError(f"{name} must be a number from {low}, got {value!r}")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
         if self.schedule and self.schedule not in SCHEDULES:
@@ -137,16 +140,19 @@ class Training:
         folder = self.output / LAST
         other = CharLM.load(folder)
         self.model.set_parameters(other.parameters, folder)
+        arrays = load_arrays(folder / STATE_NAME)
         try:
-            with np.load(folder / STATE_NAME, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
             self.optimizer.load_state_arrays(arrays)
             self.epoch, self.best = int(arrays["epoch"]), float(arrays["best"])
             self.optimizer.learning_rate = float(arrays["learning_rate"])
             if self._schedule:
                 self._schedule.state = arrays["schedule"].item()
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{folder / STATE_NAME} is damaged or another training's: {error}") from error
+        log = self.output / LOG_NAME  # stopped between the two, it may be ahead of the checkpoint
+        lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+        kept = [line + "\n" for line in lines if json.loads(line)["epoch"] <= self.epoch]
+        log.write_text("".join(kept), encoding="utf-8")
 
     def run(self, *, quiet: bool = False) -> list[dict]:
         """Trains to the last epoch; returns the log's lines of this run."""
@@ -191,6 +197,11 @@ class Training:
         if self._schedule and config.schedule == "halve_when_loss_rises":
             self._schedule.step(loss)
         found = evaluate(self.model, self.valid, length=config.length)
+        if not np.isfinite([perplexity(loss), found["perplexity"]]).all():
+            raise ValueError(
+                f"the training diverged in epoch {self.epoch} (loss {loss:g}, validation {found['loss']:g}): "
+                f"start again with a lower learning rate than {config.learning_rate:g}"
+            )
         return {
             "epoch": self.epoch,
             "step": self.optimizer.steps,

@@ -44,8 +44,10 @@ def generate(
         top_k: only the k likeliest are drawn from; 0 means all.
         max_length: after this many characters the poem ends with the line it is in.
     """
-    if not temperature >= 0:
-        raise ValueError(f"temperature must be 0 or more, got {temperature!r}")
+    if not 0 <= temperature <= 100:
+        raise ValueError(f"temperature must be a number from 0 to 100, got {temperature!r}")
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
     if type(top_k) is not int or top_k < 0:
         raise ValueError(f"top_k must be a whole number from 0, got {top_k!r}")
     if len(start) > max_length:

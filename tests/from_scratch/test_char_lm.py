@@ -1,5 +1,7 @@
 """The NumPy language model: plain, fast and torch agree; the shipped model, files, the command line."""
 
+import contextlib
+import io
 import json
 import math
 import subprocess
@@ -184,6 +186,13 @@ def test_a_folder_it_saved_can_be_opened_by_the_tokenizers_library(tmp_path):
     assert opened.get_vocab() == model.vocabulary.ids
 
 
+def npy():
+    """A single array's file, which is no .npz."""
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
 def broken_npz(path, model):
     path.write_bytes(path.read_bytes()[:-200])
 
@@ -219,8 +228,9 @@ def crowded_npz(path, model):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (broken_npz, "is damaged or no model of ours"),
-        (pickled_npz, "allow_pickle=False"),
+        (broken_npz, r"is damaged or no \.npz file; take an earlier one"),
+        (pickled_npz, r"is damaged or no \.npz file; take an earlier one"),
+        (lambda path, model: path.write_bytes(npy()), r"is damaged or no \.npz file"),
         (foreign_npz, "config.json"),
         (resized_npz, r"bias in .* has shape \(3,\), expected \(\d+,\)"),
         (nan_npz, "bias in .* holds what is no finite number"),
@@ -269,6 +279,19 @@ def test_weights_of_another_size_are_refused_with_both_shapes(tmp_path):
         CharLM.load(tmp_path)
 
 
+def test_any_flipped_bit_of_a_file_is_an_error_or_another_number(tmp_path):
+    """Of the weights' zip, of which a checksum guards the numbers, and of the optimizer's."""
+    path, rng = tmp_path / "model.npz", np.random.default_rng(0)
+    make_model(hidden_size=4, embedding_size=4).save(path)
+    content = path.read_bytes()
+    for _ in range(300):
+        damaged = bytearray(content)
+        damaged[rng.integers(len(damaged))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with contextlib.suppress(ValueError):  # and nothing else
+            CharLM.load(path)
+
+
 # Training
 
 
@@ -314,7 +337,7 @@ def test_a_damaged_optimizer_state_is_named_in_one_sentence(tmp_path, content):
         np.savez(path, foreign=np.zeros(3))
     else:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"optimizer\.npz is damaged or another training's"):
+    with pytest.raises(ValueError, match=r"optimizer\.npz is damaged or (another training's|no \.npz)"):
         Training(make_model(), POEMS, POEMS, config(), tmp_path).resume()
 
 
@@ -333,6 +356,81 @@ def test_a_save_that_breaks_off_leaves_the_checkpoint_before_it(tmp_path, monkey
     going_on.resume()
     going_on.run(quiet=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last", "training_log.jsonl"]
+
+
+def test_a_training_that_diverges_says_so(tmp_path):
+    with pytest.raises(ValueError, match=r"(diverged|loss is).* in epoch 1.*lower learning rate than 1e"):
+        Training(make_model(), POEMS, POEMS, config(learning_rate=1e30, epochs=3), tmp_path).run(quiet=True)
+    assert not (tmp_path / "best").exists()
+
+
+def test_a_log_that_is_ahead_of_the_checkpoint_is_cut_back(tmp_path):
+    Training(make_model(), POEMS, POEMS, config(epochs=2), tmp_path).run(quiet=True)
+    log = tmp_path / "training_log.jsonl"
+    log.write_text(log.read_text(encoding="utf-8") + '{"epoch": 3}\n', encoding="utf-8")
+    going_on = Training(make_model(), POEMS, POEMS, config(epochs=3), tmp_path)
+    going_on.resume()
+    going_on.run(quiet=True)
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert "loss" in lines[2]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 0},
+        {"learning_rate": "x"},
+        {"learning_rate": math.nan},
+        {"max_grad_norm": "a"},
+        {"seed": -1},
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(settings):
+    with pytest.raises(ValueError, match=f"{next(iter(settings))} must be a"):
+        config(**settings)
+
+
+def test_a_new_training_leaves_nothing_of_the_old_one_to_continue(tmp_path, capsys, monkeypatch):
+    corpus, output = tmp_path / "poems.txt", tmp_path / "run"
+    corpus.write_text("\n".join(POEMS), encoding="utf-8")
+    train = ["train", "--corpus", corpus, "--output", output, "--epochs", 2, "--preset"]
+    assert run(capsys, *train, "tiny")[0] == 0
+    monkeypatch.setattr(Training, "_train_epoch", interrupted)
+    status, _, err = run(capsys, *train, "mini")
+    assert (status, err) == (130, "\nstopped\n")
+    monkeypatch.undo()
+    status, _, err = run(capsys, "continue", "--output", output)
+    assert status == 2
+    assert "holds no checkpoint yet: its first epoch never ended" in err
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_to_continue_the_poems_must_be_the_same(tmp_path, capsys, monkeypatch):
+    corpus, output = tmp_path / "poems.txt", tmp_path / "run"
+    corpus.write_text("\n".join(POEMS), encoding="utf-8")
+    assert (
+        run(capsys, "train", "--preset", "tiny", "--corpus", corpus, "--output", output, "--epochs", 1)[0]
+        == 0
+    )
+    corpus.write_text("\n".join(POEMS[1:]), encoding="utf-8")
+    status, _, err = run(capsys, "continue", "--output", output, "--epochs", 2)
+    assert status == 2
+    assert "has changed since the training began" in err
+    corpus.write_text("\n".join(POEMS), encoding="utf-8")
+    monkeypatch.setattr(Training, "_train_epoch", interrupted)
+    status, _, err = run(capsys, "continue", "--output", output, "--epochs", 2)
+    assert (status, err) == (130, "\nstopped; `continue` goes on from the last epoch\n")
+
+
+def test_few_poems_are_all_learned_and_validated_on():
+    assert command_line.split(["春"] * 99) == (["春"] * 99, ["春"] * 99)
+    train, valid = command_line.split(list(map(str, range(100))))
+    assert (len(train), len(valid)) == (95, 5)
+    assert not set(train) & set(valid)
 
 
 def test_a_new_training_begins_a_new_log(tmp_path, capsys):
@@ -385,8 +483,8 @@ def test_a_model_without_punctuation_stops_by_itself_or_at_the_limit():
     [
         ({"start": "🙂"}, "'🙂' is not among the .* characters"),
         ({"start": "<"}, "is not among"),
-        ({"temperature": -1}, "temperature must be 0 or more"),
-        ({"temperature": math.nan}, "temperature must be 0 or more"),
+        ({"temperature": -1}, "temperature must be a number from 0 to 100"),
+        ({"temperature": math.nan}, "temperature must be a number from 0 to 100"),
         ({"top_k": 1.5}, "top_k must be a whole number"),
         ({"start": "春" * 200}, "at most 128 fit"),
     ],
@@ -445,6 +543,8 @@ def test_train_continue_test_and_generate(tmp_path, capsys):
     ("content", "name", "expected"),
     [
         ("題：春眠不覺曉，處處聞啼鳥。\n\n白日依山盡？黃河入海流！", "a.txt", 2),
+        ("題:春眠不覺曉，處處聞啼鳥。", "a.txt", 1),
+        ("春眠不覺曉，：處處聞啼鳥。", "a.txt", 1),  # no title, and nothing lost but the sign
         ('[{"paragraphs": ["春眠不覺曉，", "處處聞啼鳥。"]}, {"title": "x"}, 3]', "a.json", 1),
         ('{"text": "春眠不覺曉，處處聞啼鳥。"}\n', "a.jsonl", 1),
     ],
@@ -469,6 +569,13 @@ def test_poems_are_read_from_text_and_json(tmp_path, content, name, expected):
         (["continue", "--output", "none"], "none holds no training"),
         (["test", "--model", "none", "--corpus", "a.txt"], "none is no model's folder"),
         (["generate", "--model", str(SHIPPED), "--start", "Q"], "'Q' is not among"),
+        (["generate", "--model", str(SHIPPED), "--temperature", "inf"], "from 0 to 100, got inf"),
+        (["generate", "--model", str(SHIPPED), "--seed", "-1"], "seed must be a whole number from 0, got -1"),
+        (["generate", "--model", str(SHIPPED), "--poems", "0"], "--poems must be 1 or more, got 0"),
+        (["train", "--corpus", "a.txt", "--epochs", "0"], "epochs must be a whole number from 1, got 0"),
+        (["train", "--corpus", "a.txt", "--preset", "null.json"], "null.json is no preset"),
+        (["train", "--corpus", "a.txt", "--output", "a.txt"], "File exists"),
+        (["continue", "--output", "list"], "list holds no training"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):
@@ -476,6 +583,11 @@ def test_bad_input_gets_one_sentence_and_status_2(tmp_path, monkeypatch, capsys,
     (tmp_path / "latin.txt").write_bytes("春".encode("big5"))
     (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
     (tmp_path / "a.txt").write_text(POEMS[0], encoding="utf-8")
+    (tmp_path / "null.json").write_text(
+        '{"punctuation": true, "vocabulary_size": 9, "model": {}, "training": null}', encoding="utf-8"
+    )
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / "recipe.json").write_text("[]", encoding="utf-8")
     (tmp_path / "bad.json").write_text('{"model": {}}', encoding="utf-8")
     status, _, err = run(capsys, *arguments)
     assert status == 2

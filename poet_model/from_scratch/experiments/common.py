@@ -38,15 +38,24 @@ def run_experiment(
     parser.add_argument("--quick", action="store_true", help="a small part of it, to see that it runs")
     options = parser.parse_args()
     options.output = options.output or (QUICK_RECORDS if options.quick else RECORDS)
+    if draw is not None:
+        need("matplotlib")  # before hours of work
     started = time.perf_counter()
-    record = run(options.quick)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        record = run(options.quick)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written", file=sys.stderr)
+        return 130
     command = f"python -m poet_model.from_scratch.experiments.{name}{' --quick' * options.quick}"
     record = {"experiment": name, "command": command, "machine": machine()} | record
     record["seconds"] = round(time.perf_counter() - started, 1)
     print_table(record["columns"], record["rows"])
     for line in record.get("notes", []):
         print(line)
-    options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"{name}.json"
     path.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     written = [path]
@@ -77,11 +86,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence]) -> None:
 
 def new_figure():
     """An empty figure, drawn without a screen; labels are English, so any font will do."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SystemExit("this experiment draws a figure: pip install matplotlib") from None
-    matplotlib.use("Agg")
+    need("matplotlib").use("Agg")
     from matplotlib import pyplot
 
     return pyplot.figure(figsize=(9, 4), layout="constrained")
@@ -93,7 +98,7 @@ def need(module: str):
         return import_module(module)
     except ImportError:
         raise SystemExit(
-            f"this experiment compares with {module}, which is not installed: pip install -r requirements.txt"
+            f"this experiment needs {module}, which is not installed: pip install -r requirements.txt"
         ) from None
 
 
@@ -107,7 +112,8 @@ def progress(items: Iterable, total: int, text: str = "") -> Iterator:
 
 
 def three_hundred(punctuation: bool = True) -> tuple[list[str], list[str]]:
-    """唐詩三百首, fetched with npm once: the poems to train on, and those to validate on."""
+    """唐詩三百首, fetched with npm once (85 MB): the poems to train on, and those to validate on."""
+    need("opencc")
     from ...corpus import load_corpus
 
     splits = load_corpus("tang300").splits

@@ -34,6 +34,7 @@ def rows_of(poems: list[str], characters: dict[str, int]) -> np.ndarray:
 
 def load_poems(quick: bool) -> tuple[list[str], list[str]]:
     """Training and development poems."""
+    need("opencc")
     from ...corpus import load_corpus
 
     splits = load_corpus("tang300" if quick else "tang").splits

@@ -83,7 +83,7 @@ def run(quick: bool) -> dict:
         "notes": [
             f"training perplexity {last['perplexity']:.2f} (published: {PUBLISHED_PERPLEXITY}; goal: 2)",
             f"{seconds:.2f} seconds an epoch (published: {PUBLISHED_SECONDS})",
-            f"perplexity of {len(valid)} poems kept out: {held_out:,.0f}; it learned the others by heart",
+            f"perplexity of {len(valid)} poems kept out: {held_out:,.0f}, as it learns the others by heart",
         ],
     }
 
