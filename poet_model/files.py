@@ -8,14 +8,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from .errors import CheckpointError
 
 MAX_JSON_BYTES = 32 << 20  # the largest of ours, tokenizer.json, has 0.15 MB
 _RENAME_EXCHANGE = 2  # linux/fs.h
 _AT_FDCWD = -100
+T = TypeVar("T")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -139,6 +141,33 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
             os.replace(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def read_steadily(folder: Path, read: Callable[[], T]) -> T:
+    """What `read()` gives, which reads several files of `folder`, all of them from before or after a save.
+
+    Raises:
+        CheckpointError: what `read` raises about a folder that nobody replaced meanwhile.
+    """
+    while True:
+        before = _stamp(folder)
+        try:
+            result = read()
+        except CheckpointError:
+            if _stamp(folder) == before:
+                raise
+        else:
+            if _stamp(folder) == before:
+                return result
+
+
+def _stamp(folder: Path) -> tuple[int, int, int] | None:
+    """Changes when another folder takes this place, or a file in it is replaced."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns, status.st_mtime_ns
 
 
 def _umask() -> int:

@@ -17,7 +17,7 @@ from . import card, generation, hub
 from .cells import LSTMStack, RowProduct, State
 from .config import PoetConfig
 from .errors import CheckpointError, InvalidValueError
-from .files import replaced_folder
+from .files import read_steadily, replaced_folder
 from .generation import GenerationConfig, Poem, Request
 from .tokenizer import PoetTokenizer
 from .weights import DTYPES, load_weights, read_fingerprint, save_weights
@@ -257,6 +257,8 @@ class PoetModel(nn.Module):
     ) -> PoetModel:
         """Loads a model from a folder or from the Hub, ready to write.
 
+        While another process saves over the folder this gives the model from before or after, no mixture.
+
         Args:
             name_or_path: a model folder, or a Hub id such as `user/tang-lstm`.
             device: where to put it; the CPU by default.
@@ -280,6 +282,12 @@ class PoetModel(nn.Module):
             local_files_only=local_files_only,
             check_config=PoetConfig.load,
         )
+        model = read_steadily(folder, lambda: cls._read(folder, dtype))
+        return model.requires_grad_(True).to(target).eval()  # a move as a whole keeps cuDNN's layout
+
+    @classmethod
+    def _read(cls, folder: Path, dtype: torch.dtype | str | None) -> PoetModel:
+        """The model in a folder, every file of which is checked."""
         config = PoetConfig.load(folder)
         tokenizer = PoetTokenizer.load(folder)
         if len(tokenizer) != config.vocab_size:
@@ -294,7 +302,7 @@ class PoetModel(nn.Module):
         model._loaded = folder, fingerprint
         wanted = _dtype(dtype, next(iter(weights.values())).dtype)
         model.load_state_dict({name: value.to(wanted) for name, value in weights.items()}, assign=True)
-        return model.requires_grad_(True).to(target).eval()  # a move as a whole keeps cuDNN's layout
+        return model
 
 
 class Stepper:

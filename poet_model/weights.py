@@ -28,6 +28,11 @@ OTHER_FILES = {  # how a file begins that is no safetensors file, whatever its n
     b"\x80": "a pickle, which is not opened because it could run code",
 }
 
+_READING = (
+    SafetensorError,
+    OSError,
+    RuntimeError,
+)  # what safetensors, the system and torch raise at a bad file
 Shape = tuple[int, ...]
 Tensors = dict[str, torch.Tensor]
 
@@ -91,7 +96,7 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
         try:
             with safe_open(path, framework="pt") as file:
                 weights |= {name: file.get_tensor(name) for name in headers[path]}
-        except (SafetensorError, OSError) as error:
+        except _READING as error:
             raise _damaged(path, error) from error
     for name, value in weights.items():
         if not value.isfinite().all():
@@ -159,7 +164,7 @@ def _read_header(path: Path) -> dict[str, dict]:
             text = file.read(size)
         with safe_open(path, framework="pt"):  # checks offsets, types and sizes, without reading a tensor
             pass
-    except (SafetensorError, OSError) as error:
+    except _READING as error:
         raise error if isinstance(error, CheckpointError) else _damaged(path, error) from error
     return parse_json(text, path, dict)
 

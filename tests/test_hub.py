@@ -13,7 +13,7 @@ import urllib.request
 import huggingface_hub
 import pytest
 import torch
-from conftest import POEMS, ROOT, SHIPPED
+from conftest import ROOT, SHIPPED
 from starlette.responses import Response
 
 from poet_model import CheckpointError, HubError, InvalidValueError, PoetModel
@@ -600,44 +600,6 @@ def test_a_push_offline_or_to_an_impossible_name(folder, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(HubError, match=f"{NAME}: the Hub was not asked, as HF_HUB_OFFLINE is set; unset it"):
         push_folder(folder, NAME, token=WRITER)
-
-
-def test_trained_pushed_and_loaded_elsewhere(hub, tmp_path):
-    """The loop that the project is for, each half in a process and with a home of its own."""
-    (tmp_path / "poems.txt").write_text("\n".join(POEMS * 2), encoding="utf-8")
-    train = [
-        ROOT / "train.py",
-        "--corpus",
-        tmp_path / "poems.txt",
-        "--preset",
-        "tiny",
-        "--hidden-size",
-        8,
-        "--cpu",
-    ]
-    train += ["--precision", "no", "--output", tmp_path / "run", "--push-to-hub", NAME]
-    code = "from poet_model import PoetModel as P; print(P.from_pretrained('{}').generate('月', seed=1).text)"
-    said = []
-    for home, command in (("1", train), ("2", ["-c", code.format(NAME)])):
-        environment = {"HF_TOKEN": WRITER, "HF_HOME": str(tmp_path / home), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [sys.executable, *map(str, command)],
-            env=os.environ | environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-        )
-        assert done.returncode == 0, done.stderr
-        said.append(done.stdout)
-    assert "pushed: " in said[0]
-    assert said[1].strip() == PoetModel.from_pretrained(tmp_path / "run").generate("月", seed=1).text
-    files = set(hub.repo(NAME).resolve("main").files) - {".gitattributes"}
-    assert files == {path.name for path in (tmp_path / "run").iterdir()}
-    assert {*REQUIRED_FILES, *RECORDS} <= files
-    card = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
-    assert "license: mit" not in card and "chinese-poetry" not in card  # poems of one's own
-    assert "| validation, header empty |" in card
 
 
 # Witnesses that the test Hub is one

@@ -7,10 +7,14 @@ import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file, save_file
 
 from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel, PoetTokenizer
@@ -189,6 +193,51 @@ def test_broken_weights_are_not_saved_over_good_ones(tiny_model, folder):
         with pytest.raises(InvalidValueError, match="bias: not all finite"):
             tiny_model.save_pretrained(folder)
     assert (folder / WEIGHTS_NAME).read_bytes() == before
+
+
+READER = """
+import sys, time
+from poet_model import PoetModel
+folder, seconds, expected = sys.argv[1], float(sys.argv[2]), set(sys.argv[3:])
+found, end = set(), time.monotonic() + seconds
+loads = 0
+while time.monotonic() < end:
+    model = PoetModel.from_pretrained(folder)
+    numbers = model.bias[0].item(), model.lstm.layers[0].weight_hh_l0[0, 0].item()
+    mark = f"{len(model.tokenizer)} {model.config.hidden_size} {numbers[0]:g} {numbers[1]:g}"
+    assert mark in expected, (mark, expected)
+    found.add(mark)
+    loads += 1
+print(loads, len(found))
+"""
+
+
+def test_readers_never_see_a_mixture_of_what_a_writer_saves(tokenizer, tmp_path):
+    """Two processes load while this one saves 200 times over their folder, two models by turns."""
+    models, marks = [], []
+    for number, characters in enumerate((tokenizer.characters, tokenizer.characters[:-9])):
+        own = PoetTokenizer(characters)
+        model = PoetModel(PoetConfig(len(own), hidden_size=8 + 8 * number, num_layers=1), own)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(number + 1)
+        models.append(model)
+        marks.append(f"{len(own)} {8 + 8 * number} {number + 1} {number + 1}")
+    models[0].save_pretrained(tmp_path / "model")
+    command = [sys.executable, "-c", READER, tmp_path / "model", "6", *marks]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    readers = [subprocess.Popen(list(map(str, command)), cwd=ROOT, **pipes) for _ in range(2)]
+    time.sleep(2.5)  # until they have imported torch
+    rounds, end = 0, time.monotonic() + 5
+    while rounds < 200 or time.monotonic() < end:
+        models[rounds % 2].save_pretrained(tmp_path / "model")
+        rounds += 1
+    for reader in readers:
+        said, errors = reader.communicate(timeout=60)
+        assert reader.returncode == 0, errors[-2000:]
+        loads, kinds = map(int, said.split())
+        assert loads > 20
+        assert kinds == 2  # saves and loads did overlap
 
 
 def test_the_folder_one_works_in_can_be_saved_to(tiny_model, tmp_path, monkeypatch):

@@ -46,7 +46,9 @@ def test_the_first_screen_says_how_to_start(name):
     assert "pip install -r requirements.txt" in first_screen
 
 
-@pytest.mark.parametrize("name", [*LANGUAGES, "CONTRIBUTING.md", "assets/tang-lstm/README.md"])
+@pytest.mark.parametrize(
+    "name", [*LANGUAGES, "CONTRIBUTING.md", "assets/tang-lstm/README.md", "docs/retrain.md", "docs/space.md"]
+)
 def test_links_lead_to_files(name):
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text_of(name))
     folder = (ROOT / name).parent

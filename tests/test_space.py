@@ -14,11 +14,11 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import yaml
-from conftest import HUB_ENDPOINT, ROOT, SHIPPED
+from conftest import HUB_ENDPOINT, POEMS, ROOT, SHIPPED
 from hub_server import card_errors, front_matter
 
 from poet_model import HubError, InvalidValueError, PoetModel, hub, space
-from poet_model.hub import REQUIRED_FILES
+from poet_model.hub import RECORDS, REQUIRED_FILES
 
 SPACE, MODEL, WRITER = "user/tang-poet", "user/tang-lstm", "hf_writer"
 
@@ -182,42 +182,78 @@ def page(python, folder, **environment):
         process.stdout.close()
 
 
+def run_elsewhere(command, home, **environment):
+    """A Python program in a process, with a home and so a cache of its own; what it prints."""
+    done = subprocess.run(
+        list(map(str, command)),
+        env=os.environ
+        | {"HF_HOME": str(home), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow
-def test_installed_in_a_fresh_environment_its_page_opens(hub, built, tmp_path):
-    """Once with the model of the Hub, once with a Hub that does not answer."""
+def test_the_whole_loop(hub, tmp_path):
+    """Train, push, load elsewhere, build a Space, install its requirements in a new environment, open it.
+
+    The page is opened twice: with the model of the Hub, and with a Hub that does not answer.
+    """
     from gradio_client import Client
 
+    corpus, output = tmp_path / "poems.txt", tmp_path / "run"
+    corpus.write_text("\n".join(POEMS * 2), encoding="utf-8")
+    train = [
+        sys.executable,
+        ROOT / "train.py",
+        "--corpus",
+        corpus,
+        "--preset",
+        "tiny",
+        "--hidden-size",
+        8,
+        "--cpu",
+    ]
+    train += ["--precision", "no", "--output", output, "--push-to-hub", MODEL]
+    assert "pushed: " in run_elsewhere(train, tmp_path / "home 1", HF_TOKEN=WRITER)
+    files = set(hub.repo(MODEL).resolve("main").files) - {".gitattributes"}
+    assert files == {path.name for path in output.iterdir()}
+    assert {*REQUIRED_FILES, *RECORDS} <= files
+    card = (output / "README.md").read_text(encoding="utf-8")
+    assert "license: mit" not in card and "chinese-poetry" not in card  # poems of one's own
+    assert "| validation, header empty |" in card
+
+    expected = PoetModel.from_pretrained(output).generate("月", seed=1).text
+    code = "from poet_model import PoetModel as P; print(P.from_pretrained('{}').generate('月', seed=1).text)"
+    load = [sys.executable, "-c", code.format(MODEL)]
+    assert run_elsewhere(load, tmp_path / "home 2").strip() == expected
+
+    make = [sys.executable, "-m", "poet_model.hub", "space", SPACE, "--model", MODEL]
+    run_elsewhere([*make, "--folder", tmp_path / "space"], tmp_path / "home 1", HF_TOKEN=WRITER)
+    assert hub.repo(SPACE, "spaces").resolve("main").files["app.py"]
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    install = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--disable-pip-version-check",
-        "-r",
-        built / "requirements.txt",
-    ]
-    subprocess.run(install, check=True)
-    model = PoetModel.from_pretrained(SHIPPED)
-    model.generation_config = type(model.generation_config)(max_length=9)  # to know it again
-    model.push_to_hub(MODEL, token=WRITER)
-    hub.log.clear()
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", tmp_path / "space" / "requirements.txt"], check=True)
 
-    environment = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": HUB_ENDPOINT}
-    with page(python, built, **environment) as (address, said):
+    hub.log.clear()
+    environment = {"HF_HOME": str(tmp_path / "home 3"), "HF_ENDPOINT": HUB_ENDPOINT}
+    with page(python, tmp_path / "space", **environment) as (address, said):
         assert "note:" not in said
         assert any(path.startswith("/storage/") for path in hub.paths())
         with urllib.request.urlopen(address) as answer:
-            assert answer.status == 200
-        poem = Client(address, verbose=False).predict(start="春", seed=3, api_name="/write_poem")
-        assert poem["text"] == model.generate("春", seed=3).text
+            assert MODEL in answer.read().decode("utf-8")
+        poem = Client(address, verbose=False).predict(start="月", seed=1, api_name="/write_poem")
+        assert poem["text"] == expected
 
     hub.on("/", 503, times=1000)
-    environment["HF_HOME"] = str(tmp_path / "empty")
-    with page(python, built, **environment) as (address, said):
+    environment["HF_HOME"] = str(tmp_path / "home 4")
+    with page(python, tmp_path / "space", **environment) as (address, said):
         assert "note: the page shows the model that came with it" in said
-        poem = Client(address, verbose=False).predict(start="春", seed=3, api_name="/write_poem")
-        assert poem["text"] == PoetModel.from_pretrained(SHIPPED).generate("春", seed=3).text
-    assert huggingface_hub.constants.ENDPOINT == HUB_ENDPOINT
+        poem = Client(address, verbose=False).predict(start="月", seed=1, api_name="/write_poem")
+        assert poem["text"] == PoetModel.from_pretrained(SHIPPED).generate("月", seed=1).text
