@@ -132,7 +132,10 @@ def shapes(model, num_poems: int = NUM_POEMS, temperature: float = 0.8, seed: in
     """Of poems written with nothing imposed: how many have equal lines, how many keep a named form."""
     wishes = {"num_poems": num_poems, "temperature": temperature, "seed": seed}
     equal = sum(has_equal_lines(poem.text) for poem in model.generate(**wishes))
-    kept = {form: sum(poem.form == form for poem in model.generate(form=form, **wishes)) for form in FORMS}
+    kept = {
+        form: sum(poem.form == form for poem in model.generate(form=form, impose_form=False, **wishes))
+        for form in FORMS
+    }
     settings = {"temperature": temperature, "top_k": model.generation_config.top_k, "first_seed": seed}
     return {
         "settings": settings,

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from . import prosody, script
+from .constraints import RegularForm, fit_start, heads_of
 from .errors import CheckpointError, InvalidValueError
 from .files import read_json, write_text
 from .prosody import LINE_ENDS
@@ -229,6 +230,7 @@ class Request:
     title: str
     config: GenerationConfig
     seed: int
+    rules: RegularForm | None = None
 
     @classmethod
     def make(
@@ -240,6 +242,10 @@ class Request:
         form: str = "",
         author: str = "",
         title: str = "",
+        tones: bool = False,
+        rhyme: bool | str = False,
+        acrostic: str = "",
+        impose_form: bool = True,
         seed: int | None = None,
         **overrides,
     ) -> Request:
@@ -249,9 +255,13 @@ class Request:
             UnknownCharacterError: a character of the start is not in the vocabulary.
             InvalidValueError: anything else is not possible.
         """
-        for name, value in (("start", start), ("form", form), ("author", author), ("title", title)):
+        texts = {"start": start, "form": form, "author": author, "title": title, "acrostic": acrostic}
+        for name, value in texts.items():
             if not isinstance(value, str):
                 raise InvalidValueError(f"{name} must be text, got {value!r}")
+        for name, value in (("tones", tones), ("impose_form", impose_form)):
+            if not isinstance(value, bool):
+                raise InvalidValueError(f"{name} must be True or False, got {value!r}")
         given = [name for name, value in overrides.items() if value is not None]
         known = [field.name for field in fields(GenerationConfig)]
         if unknown := [name for name in given if name not in known]:
@@ -281,7 +291,17 @@ class Request:
                 raise InvalidValueError(
                     f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit: shorten it"
                 )
-        return cls(start, form, tokenizer.normalize(author), tokenizer.normalize(title), config, int(seed))
+        form, heads = heads_of(tokenizer, form, acrostic, start)
+        if not form and (tones or rhyme):
+            raise InvalidValueError(
+                f"tones and rhyme need a form; give form, one of {' '.join(prosody.FORMS)}"
+            )
+        rules = None
+        if form and (impose_form or tones or rhyme or heads):
+            rules = RegularForm(tokenizer, form, tones=tones, rhyme=rhyme, heads=heads)
+            start = fit_start(rules, start)
+        header = (tokenizer.normalize(text) for text in (author, title))
+        return cls(start, form, *header, config, int(seed), rules)
 
 
 @torch.inference_mode()
@@ -294,7 +314,7 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
     tokenizer, config, device = model.tokenizer, request.config, model.embedding.weight.device
     filters: list[LogitFilter] = [
         OnlyPoemCharacters(tokenizer, device),
-        WholeLines(tokenizer, config.max_length),
+        request.rules or WholeLines(tokenizer, config.max_length),
     ]
     rngs = [np.random.default_rng(request.seed + index) for index in range(num_poems)]
     header = tokenizer.encode_header(request.title, request.author, request.form)

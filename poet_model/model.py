@@ -118,9 +118,11 @@ class PoetModel(nn.Module):
         Args:
             start: the poem's first characters, in either script.
             num_poems: how many; poem i is the one that seed + i writes alone.
-            **wishes: `form` (五絕 七絕 五律 七律), `author`, `title` (unknown characters in these two are
-                read as `<unk>`), `seed`, and the settings of GenerationConfig: `temperature`, `top_k`,
-                `top_p`, `max_length`.
+            **wishes: `form` (五絕 七絕 五律 七律: number and length of the lines are then guaranteed, unless
+                `impose_form=False`); `tones=True` (平仄, one of the four templates, L1 of prosody.py);
+                `rhyme=True` or a group of 平水韻 such as "東"; `acrostic` (藏頭, 2 to 8 heads); `author`,
+                `title` (unknown characters in these two are read as `<unk>`), `seed`, and the settings of
+                GenerationConfig: `temperature`, `top_k`, `top_p`, `max_length`.
 
         Raises:
             UnknownCharacterError: the start has a character that the model never saw.

@@ -29,7 +29,8 @@ ALLOWED = {
     "hardware": ("", "torch"),
     "cells": ("", "torch"),
     "batches": ("corpus prosody tokenizer", "numpy torch"),
-    "generation": ("errors files script prosody tokenizer", "numpy torch"),
+    "constraints": ("errors script prosody tokenizer", "torch"),
+    "generation": ("errors files script prosody tokenizer constraints", "numpy torch"),
     "model": ("errors files config tokenizer cells hub generation card weights", "torch"),
     "trainer": ("errors files batches tokenizer", "numpy torch accelerate safetensors tqdm"),
     # a command of its own too (python -m poet_model.evaluation): its main() loads the model it is given

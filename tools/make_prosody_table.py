@@ -115,11 +115,16 @@ def read_variants(opencc: tarfile.TarFile, unihan: tarfile.TarFile) -> tuple[dic
             first, *others = line.split()
             for one in (first, *others):
                 add(variants, one, (first, *others))
+    for line in _lines(opencc, "TSCharacters"):
+        full, *shorter = line.split()
+        for short in shorter:
+            if short != full:
+                add(traditional, short, [full])
     for line in _lines(opencc, "STCharacters"):
         first, *others = line.split()
         if len(others) > 1 or others[0] != first:
             add(traditional, first, others)
-            if first in others:
+            if first in others and first not in traditional[first]:
                 traditional[first].insert(0, first)  # 后, 余, 里: traditional characters too
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "unihan.db"
@@ -189,13 +194,12 @@ def build(
         readings = next(filter(None, (step(character) for step in steps)), set())
         table[character] = readings - dead.get(character, set())
     for character, forms in traditional.items():
-        if character in everything:
+        if character in everything or any(form in table for form in forms):
             is_both = character in forms or character in pingshui or character in overrides
             own = table.get(character, set()) if is_both else set()
             table[character] = own.union(*(table.get(form, set()) for form in forms)) or table.get(
                 character, set()
             )
-    table = {character: readings - dead.get(character, set()) for character, readings in table.items()}
     return {character: readings for character, readings in table.items() if readings}
 
 
@@ -249,8 +253,8 @@ def main() -> None:
     if "--dead" in sys.argv[1:]:
         write_table(build(pingshui, guangyun, variants, traditional, overrides, {}))
         head = (
-            "# Readings that regular verse does not use (under 1.5 % of 20 uses or more at the fixed places of\n"
-            "# 全唐诗's regular poems): character, readings dropped, uses as 平, uses as 仄.\n"
+            "# Readings that regular verse does not use (under 1.5 % of 20 uses or more at the fixed places\n"
+            "# of 全唐诗's regular poems): character, readings dropped, uses as 平, uses as 仄.\n"
         )
         DEAD.write_text(head + "\n".join(count_dead()) + "\n", encoding="utf-8")
     write_table(build(pingshui, guangyun, variants, traditional, overrides, read_list(DEAD)))

@@ -1,0 +1,228 @@
+"""A form that is asked for is kept, by any weights; what cannot be is refused before the first character."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import SHIPPED
+
+from poet_model import InvalidValueError, PoetConfig, PoetModel, PoetTokenizer, UnknownCharacterError, prosody
+from poet_model.constraints import RegularForm
+from poet_model.prosody import FORMS, L1, SHAPES, evaluate
+
+POEMS = 200
+HEADS = {4: "春夏秋冬", 8: "春江花月夜山水人"}
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return PoetTokenizer.load(SHIPPED)
+
+
+@pytest.fixture(scope="module")
+def untrained(tokenizer):
+    """A model that knows nothing but the characters."""
+    torch.manual_seed(0)
+    model = PoetModel(PoetConfig(len(tokenizer), hidden_size=8, num_layers=1), tokenizer).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_()
+    return model
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return PoetModel.from_pretrained(SHIPPED)
+
+
+def assert_regular(poem, form, heads="", rhyme=None):
+    for text in (poem.text, poem.simplified):
+        report = evaluate(text)
+        assert report.form == form
+        assert report.level <= L1, report
+        assert report.rhyme.status == "平", report
+        if rhyme:
+            assert rhyme in report.rhyme.groups
+    assert not {"重韻", "出韻", "未知"} & {fault.kind for fault in evaluate(poem.text).faults}
+    assert "".join(line[0] for line in poem.lines)[: len(heads)] == heads
+
+
+# The guarantee
+
+
+@pytest.mark.parametrize("acrostic", [False, True], ids=["", "acrostic"])
+@pytest.mark.parametrize("form", FORMS)
+def test_whatever_the_weights_form_rhyme_and_tones_are_kept(untrained, form, acrostic):
+    heads = HEADS[SHAPES[form][0]] if acrostic else ""
+    wishes = {"tones": True, "rhyme": True, "acrostic": heads, "temperature": 1.5, "top_k": 0, "seed": 0}
+    poems = untrained.generate(form=form, num_poems=POEMS, **wishes)
+    for poem in poems:
+        assert_regular(poem, form, heads)
+    assert {evaluate(poem.text).template for poem in poems} == {"T1", "T2", "T3", "T4"}
+    assert len({poem.text for poem in poems}) > POEMS * 0.95
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "settings", [{"top_k": 1}, {"temperature": 0}, {"top_p": 0.1}, {"top_k": 3, "temperature": 5}]
+)
+def test_whatever_the_settings_of_sampling(untrained, form, settings):
+    for poem in untrained.generate(form=form, tones=True, rhyme=True, num_poems=10, seed=0, **settings):
+        assert_regular(poem, form)
+
+
+@pytest.mark.parametrize("group", [*prosody.all_groups()])
+def test_every_group_that_is_let_in_can_rhyme_a_whole_poem(untrained, group):
+    for form in ("五絕", "七律"):
+        try:
+            poems = untrained.generate(form=form, rhyme=group, tones=True, num_poems=5, seed=1, top_k=0)
+        except InvalidValueError as error:
+            assert "in which this model knows" in str(error)
+            continue
+        for poem in poems:
+            assert_regular(poem, form, rhyme=group)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_shipped_model_keeps_them_too(shipped, form):
+    for poem in shipped.generate(form=form, tones=True, rhyme=True, num_poems=20, seed=0):
+        assert_regular(poem, form)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "holds"),
+    [
+        ({}, lambda report: True),
+        ({"tones": True}, lambda report: report.level <= L1),
+        ({"rhyme": True}, lambda report: report.rhyme.status == "平"),
+        ({"rhyme": "東"}, lambda report: "東" in report.rhyme.groups),
+    ],
+)
+def test_each_wish_alone(untrained, wishes, holds):
+    for form in FORMS:
+        for poem in untrained.generate(form=form, num_poems=30, seed=0, **wishes):
+            report = evaluate(poem.text)
+            assert report.form == poem.form == form
+            assert holds(report)
+
+
+def test_a_form_need_not_be_imposed(untrained):
+    assert any(
+        not poem.form for poem in untrained.generate(form="五絕", impose_form=False, num_poems=10, seed=0)
+    )
+
+
+# With other wishes
+
+
+@pytest.mark.parametrize(
+    "start", ["春", "明月", "春眠不覺", "白日依山盡", "白日依山盡，", "白日依山盡。黃河入海流，欲窮"]
+)
+def test_a_start_is_kept_and_gets_the_forms_line_ends(shipped, start):
+    poem = shipped.generate(start, form="五絕", tones=True, rhyme=True, seed=3)
+    bare = [text.replace("，", "").replace("。", "") for text in (poem.text, start)]
+    assert bare[0].startswith(bare[1])
+    assert_regular(poem, "五絕")
+
+
+def test_all_wishes_together_in_a_batch_and_streamed(shipped):
+    wishes = {
+        "form": "七律",
+        "tones": True,
+        "rhyme": "真",
+        "acrostic": "春江花月",
+        "title": "春江",
+        "author": "李白",
+    }
+    wishes |= {"temperature": 0.9, "top_k": 80}
+    poems = shipped.generate("春", num_poems=3, seed=5, **wishes)
+    for number, poem in enumerate(poems):
+        assert_regular(poem, "七律", "春江花月", "真")
+        assert shipped.generate("春", seed=5 + number, **wishes) == poem
+        assert "".join(shipped.stream("春", seed=5 + number, **wishes)) == poem.text
+        assert len(poem.log_probs) == len(poem.text)
+
+
+def test_simplified_wishes_are_understood(shipped):
+    poem = shipped.generate(acrostic="云梦风华", form="五绝", rhyme="东", tones=True, seed=0)
+    assert_regular(poem, "五絕", "雲夢風華", "東")
+
+
+def test_the_form_follows_from_the_heads(shipped):
+    assert shipped.generate(acrostic="山水", seed=0).form == "七絕"
+    assert shipped.generate(acrostic="山水有清音", seed=0).form == "七律"
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({"acrostic": "春"}, "acrostic must be 2 to 8 hanzi, one for each line, got '春'"),
+        ({"acrostic": "春夏秋冬東西南北中"}, "acrostic must be 2 to 8 hanzi"),
+        ({"acrostic": "春，夏"}, "acrostic must be 2 to 8 hanzi"),
+        ({"acrostic": "ab"}, "acrostic must be 2 to 8 hanzi"),
+        ({"acrostic": 5}, "acrostic must be text, got 5"),
+        ({"form": "五絕", "acrostic": "東西南北中"}, "a 五絕 has 4 lines, .* has 5 heads; take form='五律'"),
+        ({"acrostic": "春夏", "start": "秋"}, "does not begin with the first head '春'; leave it out"),
+        ({"rhyme": True}, "tones and rhyme need a form; give form, one of 五絕"),
+        (
+            {"form": "五絕", "rhyme": "江南"},
+            "rhyme must be True or a group of 平水韻 .*; it can be one of 支",
+        ),
+        ({"form": "五絕", "rhyme": "月"}, "rhyme must be True or a group of 平水韻"),
+        ({"form": "五絕", "tones": "L1"}, "tones must be True or False, got 'L1'"),
+        (
+            {"form": "五絕", "tones": True, "start": "明月松間照，清泉石上流。月月"},
+            "does not fit 五絕, tones at its character 14, '月'; '明月松間照，清泉石上流。月' would: short",
+        ),
+        ({"form": "五絕", "start": "春眠不覺曉處，處"}, "does not fit 五絕 at its character 6"),
+        (
+            {"form": "五絕", "rhyme": "東", "start": "白日依山盡，黃河入海流"},
+            "does not fit 五絕, rhyme at its character 11",
+        ),
+        ({"form": "五絕", "start": "春" * 21}, "does not fit 五絕 at its character"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_first_character(shipped, wishes, said):
+    with pytest.raises(InvalidValueError, match=said):
+        shipped.stream(**wishes)
+
+
+def test_an_unknown_head_gets_advice(shipped):
+    with pytest.raises(UnknownCharacterError, match="try one of these"):
+        shipped.generate(acrostic="春𪚥", form="五絕")
+
+
+def test_too_small_a_vocabulary_cannot_rhyme_and_says_so():
+    small = PoetTokenizer("，。春花秋月五七絕律")
+    with pytest.raises(InvalidValueError, match="knows no group of 平水韻 with 20 words"):
+        RegularForm(small, "五絕", rhyme=True)
+
+
+def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
+    """No choice leads to where nothing is allowed: every character of every open course has a next one."""
+    rules = RegularForm(tokenizer, "五律", tones=True, rhyme=True)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        text = ""
+        while True:
+            row = torch.rand(1, len(tokenizer), generator=generator)
+            rules(row, [text])
+            assert row.isfinite().any(), text
+            token = tokenizer.tokens[row.argmax().item()]
+            if token == "<eos>":
+                break
+            text += token
+            assert rules.state_of(text) is not None  # the mask and the automaton agree
+        assert len(text) == 48
+
+
+def test_the_mask_allows_exactly_what_the_automaton_takes(tokenizer):
+    rules = RegularForm(tokenizer, "五絕", tones=True, rhyme=True)
+    for text in ("", "白日依山", "白日依山盡，黃河入海", "白日依山盡，黃河入海流。欲窮千里目，更上一層"):
+        row = torch.zeros(1, len(tokenizer))
+        rules(row, [text])
+        for token, allowed in zip(tokenizer.tokens, row[0].isfinite().tolist(), strict=True):
+            assert allowed == (len(token) == 1 and rules.state_of(text + token) is not None), (text, token)
