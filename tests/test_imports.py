@@ -29,6 +29,8 @@ ALLOWED = {
     "hardware": ("", "torch"),
     "cells": ("", "torch"),
     "batches": ("corpus prosody tokenizer", "numpy torch"),
+    # a command of its own too (python -m poet_model.novelty): its main() reads a corpus
+    "novelty": ("errors files script prosody sources corpus", "numpy"),
     "constraints": ("errors script prosody tokenizer", "torch"),
     "generation": ("errors files script prosody tokenizer constraints", "numpy torch"),
     "model": ("errors files config tokenizer cells hub generation card weights", "torch"),

@@ -1,0 +1,148 @@
+"""The longest stretch of each line in a corpus: against brute force, on disk, in time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import POEMS, ROOT
+
+from poet_model import CheckpointError, novelty
+from poet_model.corpus import load_corpus
+from poet_model.novelty import MIN_LENGTH, NoveltyIndex, sort_suffixes
+from poet_model.prosody import LINE_ENDS, split_lines
+from poet_model.script import to_simplified
+
+TITLES = ("靜夜思", "春曉", "登鸛雀樓", "送孟浩然之廣陵")
+
+
+@pytest.fixture(scope="module")
+def index():
+    return NoveltyIndex.build(zip(POEMS, TITLES, ("李白", "孟浩然", "王之渙", "李白"), strict=True))
+
+
+@pytest.fixture(scope="module")
+def tang():
+    return [poem for split in load_corpus("tang").splits.values() for poem in split]
+
+
+@pytest.fixture(scope="module")
+def tang_index(tang):
+    return NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in tang)
+
+
+def test_suffixes_are_in_order():
+    text = np.random.default_rng(0).integers(0, 3, 400).astype(np.uint32)
+    found = [tuple(text[place : place + novelty.SORTED_BY]) for place in sort_suffixes(text)]
+    assert found == sorted(found)
+    assert sorted(sort_suffixes(text)) == list(range(400))
+
+
+def test_whole_lines_parts_and_nothing(index):
+    whole, part, new, across = index.find("春眠不覺曉，人在黃鶴樓。天地玄黃紅，觀曉處處聞。")
+    assert (whole.text, whole.is_whole, whole.poems) == ("春眠不覺曉", True, 1)
+    assert (whole.title, whole.author) == ("春曉", "孟浩然")
+    assert (part.text, part.is_whole, part.title) == ("黃鶴樓", False, "送孟浩然之廣陵")
+    assert (new.line, new.text, new.is_whole, new.title) == (3, "", False, "")
+    assert across.text == "處處聞"  # 曉 ends a line there
+
+
+def test_simplified_text_is_found_too(index):
+    assert [match.text for match in index.find(to_simplified(POEMS[3]))] == [
+        line.rstrip(LINE_ENDS) for line in split_lines(POEMS[3])
+    ]
+
+
+def brute_force(line, lines):
+    """The longest stretch, the slow way."""
+    for length in range(len(line), MIN_LENGTH - 1, -1):
+        for start in range(len(line) - length + 1):
+            if any(line[start : start + length] in other for other in lines):
+                return line[start : start + length]
+    return ""
+
+
+def test_it_is_the_longest_by_brute_force(tang):
+    rng = np.random.default_rng(0)
+    poems = tang[:300]
+    index = NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in poems)
+    lines = [line.rstrip(LINE_ENDS) for poem in poems for line in split_lines(poem.text)]
+    for _ in range(100):
+        first, second = (lines[i] for i in rng.integers(len(lines), size=2))
+        line = first[: rng.integers(len(first)) + 1] + second[rng.integers(len(second)) :]
+        [match] = index.find(line)
+        assert match.text == brute_force(line, lines)
+        assert match.is_whole == (match.text == line)
+        if match.text:
+            poem = next(poem for poem in poems if any(match.text in part for part in split_lines(poem.text)))
+            assert (match.title, match.author) == (poem.title, poem.author)
+
+
+def test_saved_and_loaded_it_is_the_same_and_stays_on_disk(index, tmp_path):
+    index.save(tmp_path / "index")
+    loaded = NoveltyIndex.load(tmp_path / "index")
+    assert isinstance(loaded._text, np.memmap) and isinstance(loaded._suffixes, np.memmap)
+    for poem in POEMS:
+        assert loaded.find(poem) == index.find(poem)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.npy", b""),
+        ("text.npy", b"\x80\x04K\x01."),
+        ("suffixes.npy", b"not an array"),
+        ("poems.json", b"[]"),
+        ("poems.json", b'{"format_version": 2, "poems": [[0, "", ""]]}'),
+        ("poems.json", b'{"format_version": 1, "poems": [[0]]}'),
+    ],
+)
+def test_a_damaged_index_is_one_sentence(index, tmp_path, name, content):
+    index.save(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"build it again|expected a dict"):
+        NoveltyIndex.load(tmp_path)
+
+
+def test_no_index_says_how_to_make_one(tmp_path):
+    with pytest.raises(CheckpointError, match=r"make one with python -m poet_model\.novelty build"):
+        NoveltyIndex.load(tmp_path)
+
+
+def test_the_corpus_is_found_in_itself_and_a_poem_takes_little_time(tang, tang_index, tmp_path):
+    tang_index.save(tmp_path)
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 60e6
+    loaded = NoveltyIndex.load(tmp_path)
+    poems = [poem for poem in tang if poem.form == "七律"][:20]
+    loaded.find(poems[0].text)
+    started = time.perf_counter()
+    found = [loaded.find(poem.text) for poem in poems]
+    assert (time.perf_counter() - started) / len(poems) < 0.5  # 20 ms on a quiet machine
+    assert all(match.is_whole for matches in found for match in matches)
+
+
+def test_the_command(tmp_path):
+    (tmp_path / "poems.jsonl").write_text(
+        json.dumps({"title": "春曉", "author": "孟浩然", "text": POEMS[1]}) + "\n", encoding="utf-8"
+    )
+    build = ["build", "--corpus", tmp_path / "poems.jsonl", "--folder", tmp_path / "index"]
+    find = ["find", "春眠不覺曉，人面桃花紅。", "--folder", tmp_path / "index"]
+    said = []
+    for arguments in (build, find, ["find", "春", "--folder", tmp_path / "none"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "poet_model.novelty", *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | {"POET_CACHE": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+        said.append((done.returncode, done.stdout + done.stderr))
+    assert said[0][0] == 0 and "1 poems" in said[0][1]
+    assert said[1][1].splitlines() == ["1  春眠不覺曉  孟浩然《春曉》, 1 places", "2  －  new"]
+    assert said[2][0] == 2 and "holds no index" in said[2][1]
