@@ -173,6 +173,11 @@ class RegularForm:
             groups, words = self._common(state, character), words | {character}
         return State(state.line, state.place + 1, tuple(courses), groups, words)
 
+    def is_before_rhyme(self, text: str) -> bool:
+        """Whether the next character but one may have to be a rhyme word."""
+        state = self.state_of(text)
+        return state.place == self.length - 2 and any(self._rhymes(c, state.line) for c in state.courses)
+
     def _common(self, state: State, character: str) -> frozenset[str]:
         """The groups in which the poem rhymes still, with this word too; empty if it may not be one."""
         if character in state.words:

@@ -27,6 +27,7 @@ GENERATION_CONFIG_NAME = "generation_config.json"
 MAX_LINE = 16  # characters: the longest lines of 全唐诗, but for a few; then only a line end may follow
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_POEMS = 1024
+LOOK_AHEAD, LOOK_AHEAD_ROWS = 24, 16  # characters weighed before a rhyme word; poems looked at together
 # what transformers may note in a generation_config.json; our ids are those of the tokenizer
 _IDS = [f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")]
 _OF_TRANSFORMERS = ("transformers_version", "_from_model_config", "use_cache", *_IDS)
@@ -231,6 +232,7 @@ class Request:
     config: GenerationConfig
     seed: int
     rules: RegularForm | None = None
+    tokens: tuple[str, ...] = ()  # of the vocabulary
 
     @classmethod
     def make(
@@ -301,7 +303,7 @@ class Request:
             rules = RegularForm(tokenizer, form, tones=tones, rhyme=rhyme, heads=heads)
             start = fit_start(rules, start)
         header = (tokenizer.normalize(text) for text in (author, title))
-        return cls(start, form, *header, config, int(seed), rules)
+        return cls(start, form, *header, config, int(seed), rules, tokenizer.tokens)
 
 
 @torch.inference_mode()
@@ -333,6 +335,8 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
         allowed = logits.clone()
         for rule in filters:
             rule(allowed, [texts[index] for index in alive])
+        if request.rules:
+            look_ahead(stepper, state, allowed, [texts[index] for index in alive], request)
         ids = sample(allowed, np.array([rngs[index].random() for index in alive]), config)
         chosen = torch.as_tensor(ids, device=device)
         scores = logits.log_softmax(dim=1).gather(1, chosen[:, None])[:, 0].tolist()
@@ -352,6 +356,34 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
         if alive:
             logits, state = stepper.step(chosen, state)
             logits = logits.float()
+
+
+def look_ahead(stepper, state, logits: torch.Tensor, texts: Sequence[str], request: Request) -> None:
+    """Weighs the characters before a rhyme word by how well the words that may follow them fit.
+
+    A rhyme word is one of few, so the model has to be led to it: of the likeliest characters c each is drawn
+    with p(c) times the probability, after c, of all words that the form allows. Changes `logits` (B, V) in
+    place, in the rows that stand two characters before a rhyme word.
+    """
+    rules, temperature = request.rules, request.config.temperature or 1.0
+    rows = [row for row, text in enumerate(texts) if rules.is_before_rhyme(text)]
+    for first in range(0, len(rows), LOOK_AHEAD_ROWS):
+        part = rows[first : first + LOOK_AHEAD_ROWS]
+        values, ids = logits[part].topk(min(LOOK_AHEAD, logits.shape[1]), dim=1)  # (R, C)
+        states = tuple(value[:, part].repeat_interleave(ids.shape[1], dim=1) for value in state)
+        after, _ = stepper.step(ids.flatten(), states)  # (R·C, V)
+        tokens = request.tokens
+        ahead = [texts[row] + tokens[i] for row, found in zip(part, ids.tolist(), strict=True) for i in found]
+        allowed = after.float()
+        total = allowed.logsumexp(dim=1)
+        for row, text in zip(allowed, ahead, strict=True):
+            if rules.state_of(text) is None:  # a character that was barred itself
+                row.fill_(-torch.inf)
+            else:
+                rules(row[None], [text])
+        gain = (allowed.logsumexp(dim=1) - total).view_as(values)  # log P(a word that may stand | c)
+        weighed = torch.full_like(logits[part], -torch.inf).scatter_(1, ids, values + temperature * gain)
+        logits[part] = weighed
 
 
 def write(model, request: Request, num_poems: int = 1) -> list[Poem]:

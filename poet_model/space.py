@@ -21,7 +21,16 @@ from .hub import api_with, check_name, explained
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = Path("assets") / "tang-lstm"
-TRAINING = ("batches.py", "corpus.py", "evaluation.py", "hardware.py", "sources.py", "trainer.py", "space.py")
+TRAINING = (
+    "batches.py",
+    "corpus.py",
+    "evaluation.py",
+    "hardware.py",
+    "novelty.py",
+    "sources.py",
+    "trainer.py",
+    "space.py",
+)
 TRAINING += ("from_scratch", "presets", "remote_code", "__pycache__")
 MARK = "poet_model/__init__.py"  # a Space of ours has it
 FOR_TRAINING = "# Only to train:"  # below this line of requirements.txt

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
-from conftest import SHIPPED
+from conftest import ROOT, SHIPPED
 
 from poet_model import InvalidValueError, PoetConfig, PoetModel, PoetTokenizer, UnknownCharacterError, prosody
 from poet_model.constraints import RegularForm
@@ -226,3 +228,28 @@ def test_the_mask_allows_exactly_what_the_automaton_takes(tokenizer):
         rules(row, [text])
         for token, allowed in zip(tokenizer.tokens, row[0].isfinite().tolist(), strict=True):
             assert allowed == (len(token) == 1 and rules.state_of(text + token) is not None), (text, token)
+
+
+def test_looking_ahead_leads_to_the_rhyme(shipped, monkeypatch):
+    """The words that rhyme are likelier, to the model itself, than without."""
+    from poet_model import generation
+
+    def at_rhyme_words():
+        poems = shipped.generate(form="七律", tones=True, rhyme=True, num_poems=30, seed=0)
+        found = [poem.log_probs[i - 1] for poem in poems for i, c in enumerate(poem.text) if c == "。"]
+        return sum(found) / len(found)
+
+    ahead = at_rhyme_words()
+    monkeypatch.setattr(generation, "look_ahead", lambda *_: None)
+    assert ahead > at_rhyme_words() + 0.3
+
+
+def test_the_committed_figures_reach_their_bars():
+    """Made by benchmarks/constraints.py with the shipped model, 200 poems each."""
+    record = json.loads((ROOT / "benchmarks/results/constraints.json").read_text(encoding="utf-8"))
+    assert set(record["forms"]) == set(FORMS)
+    for found in record["forms"].values():
+        both = found["tones and rhyme"]
+        assert both["poems"] == both["form"] == both["L1"] == both["rhyme"] == 200
+        assert both["mean"] > found["form alone"]["mean"] - 0.35
+        assert both["rhyme_words"] > found["real poems"]["rhyme_words"] - 0.8
