@@ -80,6 +80,7 @@ class RegularForm:
         tones: whether each line keeps the tones (L1) of one of the four templates.
         rhyme: whether the even lines rhyme in one group of 平水韻, which the poem finds; or that group.
         heads: the first characters of the first lines; '' for none.
+        start: what the poem will begin with.
 
     Raises:
         InvalidValueError: the vocabulary or the wishes do not allow it.
@@ -93,11 +94,13 @@ class RegularForm:
         tones: bool = False,
         rhyme: bool | str = False,
         heads: str = "",
+        start: str = "",
     ):
         self.form, self.tones, self.rhyme, self.heads = form, tones, bool(rhyme), heads
         self.lines, self.length = prosody.SHAPES[form]
         self._tokenizer, self._tones = tokenizer, tones_of(tokenizer)
         self._is_known = tones or self.rhyme  # then only characters whose readings are known
+        self._given = frozenset(heads + start)  # but those that were asked for: unknown, they fit anywhere
         self._groups = self._allowed_groups(rhyme)
         self._states: dict[str, State] = {}
         self._masks: dict[tuple, torch.Tensor] = {}
@@ -154,7 +157,8 @@ class RegularForm:
             return None
         if state.place == 0 and state.line < len(self.heads) and character != self.heads[state.line]:
             return None
-        mask = prosody.tone_mask(character) or (0 if self._is_known else ANY)
+        may_be_unknown = not self._is_known or character in self._given
+        mask = prosody.tone_mask(character) or (ANY if may_be_unknown else 0)
         is_last = state.place == self.length - 1
         courses, groups, words = [], state.groups, state.words
         for course in state.courses:
@@ -166,10 +170,8 @@ class RegularForm:
         if not courses:
             return None
         if is_last and any(self._rhymes(course, state.line) for course in courses):
-            if not all(
-                self._rhymes(course, state.line) for course in courses
-            ):  # 看 ends either way: let it rhyme
-                courses = [course for course in courses if self._rhymes(course, state.line)]
+            # a word of two tones, such as 看, may end the line either way: it rhymes
+            courses = [course for course in courses if self._rhymes(course, state.line)]
             groups, words = self._common(state, character), words | {character}
         return State(state.line, state.place + 1, tuple(courses), groups, words)
 

@@ -264,6 +264,8 @@ class Request:
         for name, value in (("tones", tones), ("impose_form", impose_form)):
             if not isinstance(value, bool):
                 raise InvalidValueError(f"{name} must be True or False, got {value!r}")
+        if not isinstance(rhyme, (bool, str)):
+            raise InvalidValueError(f"rhyme must be True or a group of 平水韻 such as 東, got {rhyme!r}")
         given = [name for name, value in overrides.items() if value is not None]
         known = [field.name for field in fields(GenerationConfig)]
         if unknown := [name for name in given if name not in known]:
@@ -300,7 +302,7 @@ class Request:
             )
         rules = None
         if form and (impose_form or tones or rhyme or heads):
-            rules = RegularForm(tokenizer, form, tones=tones, rhyme=rhyme, heads=heads)
+            rules = RegularForm(tokenizer, form, tones=tones, rhyme=rhyme, heads=heads, start=start)
             start = fit_start(rules, start)
         header = (tokenizer.normalize(text) for text in (author, title))
         return cls(start, form, *header, config, int(seed), rules, tokenizer.tokens)

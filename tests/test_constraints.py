@@ -11,6 +11,7 @@ from conftest import ROOT, SHIPPED
 from poet_model import InvalidValueError, PoetConfig, PoetModel, PoetTokenizer, UnknownCharacterError, prosody
 from poet_model.constraints import RegularForm
 from poet_model.prosody import FORMS, L1, SHAPES, evaluate
+from poet_model.script import is_hanzi
 
 POEMS = 200
 HEADS = {4: "春夏秋冬", 8: "春江花月夜山水人"}
@@ -150,6 +151,17 @@ def test_simplified_wishes_are_understood(shipped):
     assert_regular(poem, "五絕", "雲夢風華", "東")
 
 
+def test_a_character_whose_tone_nobody_knows_fits_anywhere_if_it_is_asked_for(shipped):
+    unknown = [c for c in shipped.tokenizer.characters if is_hanzi(c) and not prosody.tone_mask(c)]
+    assert unknown
+    for character in unknown[:3]:
+        for wishes in ({"acrostic": character + "春"}, {"start": character}, {"start": "春" + character}):
+            poem = shipped.generate(form="五絕", tones=True, rhyme=True, seed=0, **wishes)
+            assert character in poem.text and evaluate(poem.text).level <= L1
+        others = set(poem.text) - {character}
+        assert not others & set(unknown)
+
+
 def test_the_form_follows_from_the_heads(shipped):
     assert shipped.generate(acrostic="山水", seed=0).form == "七絕"
     assert shipped.generate(acrostic="山水有清音", seed=0).form == "七律"
@@ -174,6 +186,10 @@ def test_the_form_follows_from_the_heads(shipped):
             "rhyme must be True or a group of 平水韻 .*; it can be one of 支",
         ),
         ({"form": "五絕", "rhyme": "月"}, "rhyme must be True or a group of 平水韻"),
+        (
+            {"form": "五絕", "rhyme": ["東"]},
+            r"rhyme must be True or a group of 平水韻 such as 東, got \['東'\]",
+        ),
         ({"form": "五絕", "tones": "L1"}, "tones must be True or False, got 'L1'"),
         (
             {"form": "五絕", "tones": True, "start": "明月松間照，清泉石上流。月月"},
