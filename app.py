@@ -34,10 +34,10 @@ MAX_TYPED = 2000  # the box takes more than can be used: a pasted text is answer
 def load() -> tuple[str, Path, PoetModel]:
     """Name, folder and model: of POET_MODEL, else of HUB_MODEL (the bundled one stands in), else bundled."""
     chosen = os.environ.get("POET_MODEL")
-    name = chosen or HUB_MODEL or BUNDLED.name
+    wanted = chosen or HUB_MODEL
     try:
-        folder = find_folder(BUNDLED if name == BUNDLED.name else name)
-        return name, folder, PoetModel.from_pretrained(folder)
+        folder = find_folder(wanted or BUNDLED)
+        return wanted or BUNDLED.name, folder, PoetModel.from_pretrained(folder)
     except PoetError as error:
         if chosen or not HUB_MODEL:
             sys.exit(f"error: the page has no model to show: {error}")

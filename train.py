@@ -107,7 +107,8 @@ def load_preset(name: str) -> dict:
         )
     preset = {"limit": None, "model": {}, "training": {}} | read_json(path, dict)
     try:
-        PoetConfig(vocab_size=6, **preset["model"]), TrainingConfig(**preset["training"])
+        PoetConfig(vocab_size=6, **preset["model"])  # both only to be checked
+        TrainingConfig(**preset["training"])
     except TypeError as error:
         raise InvalidValueError(f"{path} is no preset: {error}; see poet_model/presets") from error
     known = {"about", "limit", "model", "training"}

@@ -98,7 +98,7 @@ class RegularForm:
     ):
         self.form, self.tones, self.rhyme, self.heads = form, tones, bool(rhyme), heads
         self.lines, self.length = prosody.SHAPES[form]
-        self._tokenizer, self._tones = tokenizer, tones_of(tokenizer)
+        self.tokenizer, self._tones = tokenizer, tones_of(tokenizer)
         self._is_known = tones or self.rhyme  # then only characters whose readings are known
         self._given = frozenset(heads + start)  # but those that were asked for: unknown, they fit anywhere
         self._groups = self._allowed_groups(rhyme)
@@ -116,7 +116,7 @@ class RegularForm:
                     f"this model knows no group of 平水韻 with {MIN_RHYME_WORDS} words; leave rhyme out"
                 )
             return groups
-        group = self._tokenizer.normalize(rhyme) if isinstance(rhyme, str) else rhyme
+        group = self.tokenizer.normalize(rhyme) if isinstance(rhyme, str) else rhyme
         needed = self.lines // 2 + 1
         if counts.get(group, 0) < needed:
             able = " ".join(name for name, count in counts.items() if count >= needed)
@@ -200,9 +200,9 @@ class RegularForm:
             if state.line == self.lines:
                 self._only(row, EOS)
             elif state.place == self.length:
-                self._only(row, self._tokenizer.ids[LINE_ENDS[state.line % 2]])
+                self._only(row, self.tokenizer.ids[LINE_ENDS[state.line % 2]])
             elif state.place == 0 and state.line < len(self.heads):
-                self._only(row, self._tokenizer.ids[self.heads[state.line]])
+                self._only(row, self.tokenizer.ids[self.heads[state.line]])
             else:
                 row.masked_fill_(self._barred(state, row.device), -torch.inf)
                 if state.place == self.length - 1 and state.words:
@@ -212,7 +212,7 @@ class RegularForm:
     def _bar_used(self, row: torch.Tensor, state: State) -> None:
         for word in state.words:
             if self.after(state, word) is None:
-                row[self._tokenizer.ids[word]] = -torch.inf
+                row[self.tokenizer.ids[word]] = -torch.inf
 
     def _barred(self, state: State, device: torch.device) -> torch.Tensor:
         """(V,) True where an id may not stand next; used rhyme words apart."""

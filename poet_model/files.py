@@ -131,7 +131,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     try:
         fresh.chmod(0o777 & ~_umask())
         yield fresh
-        if folder.exists() and Path.cwd().is_relative_to(folder):  # swapped, it would be gone from under us
+        if folder.exists() and _works_in(folder):  # swapped, it would be gone from under us
             for path in fresh.iterdir():
                 os.replace(path, folder / path.name)
         elif folder.exists():
@@ -141,6 +141,14 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
             os.replace(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _works_in(folder: Path) -> bool:
+    """Whether this process stands in the folder or below it."""
+    try:
+        return Path.cwd().is_relative_to(folder)
+    except FileNotFoundError:  # where it stood is gone
+        return False
 
 
 def read_steadily(folder: Path, read: Callable[[], T]) -> T:

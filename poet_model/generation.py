@@ -232,7 +232,6 @@ class Request:
     config: GenerationConfig
     seed: int
     rules: RegularForm | None = None
-    tokens: tuple[str, ...] = ()  # of the vocabulary
 
     @classmethod
     def make(
@@ -305,7 +304,7 @@ class Request:
             rules = RegularForm(tokenizer, form, tones=tones, rhyme=rhyme, heads=heads, start=start)
             start = fit_start(rules, start)
         header = (tokenizer.normalize(text) for text in (author, title))
-        return cls(start, form, *header, config, int(seed), rules, tokenizer.tokens)
+        return cls(start, form, *header, config, int(seed), rules)
 
 
 @torch.inference_mode()
@@ -374,7 +373,7 @@ def look_ahead(stepper, state, logits: torch.Tensor, texts: Sequence[str], reque
         values, ids = logits[part].topk(min(LOOK_AHEAD, logits.shape[1]), dim=1)  # (R, C)
         states = tuple(value[:, part].repeat_interleave(ids.shape[1], dim=1) for value in state)
         after, _ = stepper.step(ids.flatten(), states)  # (R·C, V)
-        tokens = request.tokens
+        tokens = rules.tokenizer.tokens
         ahead = [texts[row] + tokens[i] for row, found in zip(part, ids.tolist(), strict=True) for i in found]
         allowed = after.float()
         total = allowed.logsumexp(dim=1)

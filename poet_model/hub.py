@@ -285,11 +285,7 @@ def push_folder(
         if revision and not create_pr and not revision.startswith("refs/"):
             api.create_branch(repo_id, branch=revision, exist_ok=True)
         there = api.repo_info(repo_id, revision=None if create_pr else revision)
-        if private is not None and there.private != private:
-            is_now, wanted = ("private", "public") if there.private else ("public", "private")
-            raise HubError(
-                f"{repo_id} is {is_now} already: make it {wanted} in its settings on the Hub, then push"
-            )
+        check_visibility(repo_id, there.private, private)
         for tag in tags or ():
             if marked.get(tag, there.sha) != there.sha:
                 raise HubError(
@@ -316,6 +312,13 @@ def push_folder(
                 )
             api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
     return commit.pr_url or commit.commit_url
+
+
+def check_visibility(repo_id: str, is_private: bool, wanted: bool | None) -> None:
+    """Raises HubError if a repository that is there already is not as private as it was asked to be."""
+    if wanted not in (None, is_private):
+        now, then = ("private", "public") if is_private else ("public", "private")
+        raise HubError(f"{repo_id} is {now} already: make it {then} in its settings on the Hub, then push")
 
 
 def check_can_push(repo_id: str, token: str | None = None) -> None:

@@ -31,9 +31,10 @@ _SIGNS = {PING: "平", ZE: "仄", ANY: "○", 0: "？"}
 LEVELS = ("L0", "L1", "L2", "L3", "L4", "L5")
 L0, L1, L2, L3, L4, L5 = range(6)
 
-# The last five characters of the four kinds of line, by the level at which a pattern is allowed first
+# The last five characters of the four kinds of line, by the level at which a pattern is allowed first (大拗
+# too is L2, but only together with the next line)
 LINE_PATTERNS = {
-    "A": {L0: ["仄仄平平仄"], L1: ["中仄中平仄"], L2: ["中仄中仄仄"], L4: ["中仄中平仄"]},
+    "A": {L0: ["仄仄平平仄"], L1: ["中仄中平仄"], L4: ["中仄中平仄"]},
     "a": {L0: ["仄仄仄平平"], L1: ["中仄仄平平"], L4: ["中仄中平平"]},
     "B": {
         L0: ["平平平仄仄"],
@@ -175,7 +176,7 @@ def line_patterns(kind: str, length: int, level: int) -> tuple[Pattern, ...]:
     found = []
     for least, cores in LINE_PATTERNS[kind].items():
         for core in cores:
-            if least <= level and core != _BIG_TWIST and not (least == L0 and level > L0):
+            if least <= level and not (least == L0 and level > L0):
                 first = _BEFORE[kind] if length == 7 else ""
                 if first and least > L0:
                     first = "中" + first[1]

@@ -2,8 +2,8 @@
 
     python -m poet_model.hub space user/tang-poet --model user/tang-lstm
 
-It holds the page, the package without what only training needs, the same pins, and the model of this project,
-for when the Hub cannot be reached.
+It holds the page, what the page needs of the package, the same pins, and the model of this project, for when
+the Hub cannot be reached.
 """
 
 from __future__ import annotations
@@ -17,21 +17,12 @@ from pathlib import Path
 
 from .errors import HubError, InvalidValueError, PoetError
 from .files import write_text
-from .hub import api_with, check_name, explained
+from .hub import api_with, check_name, check_visibility, explained
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = Path("assets") / "tang-lstm"
-TRAINING = (
-    "batches.py",
-    "corpus.py",
-    "evaluation.py",
-    "hardware.py",
-    "novelty.py",
-    "sources.py",
-    "trainer.py",
-    "space.py",
-)
-TRAINING += ("from_scratch", "presets", "remote_code", "__pycache__")
+LEFT_OUT = ("from_scratch", "presets", "remote_code", "__pycache__", "space.py", "novelty.py", "trainer.py")
+LEFT_OUT += ("batches.py", "corpus.py", "evaluation.py", "hardware.py", "sources.py")
 MARK = "poet_model/__init__.py"  # a Space of ours has it
 FOR_TRAINING = "# Only to train:"  # below this line of requirements.txt
 TITLE = """
@@ -62,7 +53,7 @@ def build(folder: str | Path, model: str) -> None:
         raise InvalidValueError(f"{folder} cannot be made ({error.strerror}); give another folder") from error
     if not is_new:
         raise InvalidValueError(f"{folder} is there already; give a new folder, or delete it first")
-    shutil.copytree(ROOT / "poet_model", folder / "poet_model", ignore=shutil.ignore_patterns(*TRAINING))
+    shutil.copytree(ROOT / "poet_model", folder / "poet_model", ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.copytree(ROOT / BUNDLED, folder / BUNDLED)
     for name in ("LICENSE", "NOTICE"):
         shutil.copyfile(ROOT / name, folder / name)
@@ -94,7 +85,9 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
     api = api_with(token)
     with explained(repo_id, writing=True):
         url = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
-        there = set(api.list_repo_files(url.repo_id, repo_type="space")) - {".gitattributes"}
+        now = api.repo_info(url.repo_id, repo_type="space")
+        check_visibility(url.repo_id, now.private, private)
+        there = {file.rfilename for file in now.siblings} - {".gitattributes"}
         if there - {"README.md"} and MARK not in there:
             raise HubError(f"{repo_id} is a Space of another kind, which would be deleted; give another name")
         api.create_commit(
@@ -105,6 +98,7 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
             ],
             repo_type="space",
             commit_message="Upload a page that writes Tang poems",
+            parent_commit=now.sha,
         )
     return str(url)
 

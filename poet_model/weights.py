@@ -79,17 +79,18 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
     Raises:
         CheckpointError: a file is missing, damaged, of another kind, or of another model.
     """
-    files = weight_files(folder)
+    files, weight_map = _files_of(folder)
     headers = {path: _read_header(path) for path in files}
     marks = [header.pop("__metadata__", {}).get(FINGERPRINT) for header in headers.values()]
     found: dict[str, Path] = {}
     for path, header in headers.items():
-        for name in header:
-            if name in found:
-                raise CheckpointError(
-                    f"{path}: {name} stands in {found[name].name} too; download the model again"
-                )
-            found[name] = path
+        said = {tensor for tensor, file in weight_map.items() if file == path.name} or set(header)
+        if wrong := sorted(header.keys() ^ said):
+            raise CheckpointError(
+                f"{folder / INDEX_NAME} and {path.name} disagree on {', '.join(wrong[:5])}; download both "
+                "again"
+            )
+        found |= dict.fromkeys(header, path)
     _compare({name: headers[path][name] for name, path in found.items()}, shapes, files[0])
     weights: Tensors = {}
     for path in files:
@@ -117,11 +118,11 @@ def read_fingerprint(path: Path) -> str | None:
     return _read_header(path).get("__metadata__", {}).get(FINGERPRINT)
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The file of the weights, or all the shards if there is an index instead."""
+def _files_of(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """The file of the weights; or, if there is an index instead, all shards and the file of each tensor."""
     path, index = folder / WEIGHTS_NAME, folder / INDEX_NAME
     if path.is_file() or not index.is_file():
-        return [path]
+        return [path], {}
     weight_map = read_json(index, dict).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(
@@ -136,12 +137,7 @@ def weight_files(folder: Path) -> list[Path]:
             )
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise CheckpointError(f"{index}: {', '.join(missing[:5])} is missing; download the model again")
-    for name in names:
-        held = set(_read_header(folder / name)) - {"__metadata__"}
-        if held != (said := {tensor for tensor, file in weight_map.items() if file == name}):
-            wrong = sorted(held ^ said)[:5]
-            raise CheckpointError(f"{index} and {name} disagree on {', '.join(wrong)}; download both again")
-    return [folder / name for name in names]
+    return [folder / name for name in names], weight_map
 
 
 def _read_header(path: Path) -> dict[str, dict]:
@@ -150,26 +146,26 @@ def _read_header(path: Path) -> dict[str, dict]:
         with open(path, "rb") as file:
             start = file.read(64)
             size = int.from_bytes(start[:8], "little")
-            for beginning, kind in OTHER_FILES.items():
-                if start.startswith(beginning) and size > MAX_HEADER_BYTES:
-                    raise CheckpointError(
-                        f"{path} is {kind}; download the model again, or save it as safetensors"
-                    )
-            if len(start) < 8 or size > MAX_HEADER_BYTES:
-                raise CheckpointError(
-                    f"{path} ({path.stat().st_size:,} bytes) is not a readable safetensors file (its header "
-                    f"would have {size:,} bytes); download it again"
-                )
             file.seek(8)
-            text = file.read(size)
+            text = file.read(min(size, MAX_HEADER_BYTES))
+    except OSError as error:
+        raise _damaged(path, error) from error
+    if size > MAX_HEADER_BYTES:
+        for beginning, kind in OTHER_FILES.items():
+            if start.startswith(beginning):
+                raise CheckpointError(
+                    f"{path} is {kind}; download the model again, or save it as safetensors"
+                )
+        raise _damaged(path, f"its header would have {size:,} bytes")
+    try:
         with safe_open(path, framework="pt"):  # checks offsets, types and sizes, without reading a tensor
             pass
     except _READING as error:
-        raise error if isinstance(error, CheckpointError) else _damaged(path, error) from error
+        raise _damaged(path, error) from error
     return parse_json(text, path, dict)
 
 
-def _damaged(path: Path, error: Exception) -> CheckpointError:
+def _damaged(path: Path, error: Exception | str) -> CheckpointError:
     size = path.stat().st_size if path.is_file() else 0
     return CheckpointError(
         f"{path} ({size:,} bytes) is not a readable safetensors file ({error}); download it again with "

@@ -212,6 +212,21 @@ def test_no_log_is_no_error(tmp_path):
     assert "without a training log" in curves.summary(log)
 
 
+def test_a_model_called_like_the_bundled_one_is_not_the_bundled_one(tiny_model, tmp_path):
+    """POET_MODEL=tang-lstm is a folder here, or a name on the Hub."""
+    tiny_model.save_pretrained(tmp_path / "tang-lstm")
+    code = "import app; print(app.source, app.model.config.hidden_size)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"POET_MODEL": "tang-lstm", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.stdout.split() == ["tang-lstm", "16"], done.stderr
+
+
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
     environment = os.environ | {"POET_MODEL": str(tmp_path / "none"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, str(ROOT / "app.py")]

@@ -137,6 +137,12 @@ def test_a_space_of_another_kind_is_left_alone(hub, built):
     assert "index.html" in hub.repo(SPACE, "spaces").resolve("main").files
 
 
+def test_a_public_space_is_not_taken_for_a_private_one(hub, built):
+    space.push(built, SPACE, token=WRITER)
+    with pytest.raises(HubError, match=f"{SPACE} is public already: make it private in its settings"):
+        space.push(built, SPACE, token=WRITER, private=True)
+
+
 def test_what_is_said_about_its_model(hub, tiny_model):
     assert "shows you no model of that name" in space.about_model(MODEL, WRITER)
     tiny_model.push_to_hub(MODEL, token=WRITER, private=True)

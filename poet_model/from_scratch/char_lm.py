@@ -26,6 +26,9 @@ from .vocabulary import BOS, SEP, Vocabulary
 
 State = list[tuple[Array, ...]]  # for each layer h, and c of an LSTM; each (B, H)
 CELLS = {"rnn": 1, "lstm": 4}  # rows of weights for each unit
+# all that zipfile, zlib and NumPy's reader of headers let out on damaged bytes
+_DAMAGED = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError)
+_DAMAGED += (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 
 
@@ -349,10 +352,7 @@ def load_arrays(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    # all that zipfile, zlib and NumPy's reader of headers let out on damaged bytes
-    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, SyntaxError) as error:
-        raise ValueError(f"{path} is damaged or no .npz file; take an earlier one") from error
-    except (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{path} is damaged or no .npz file; take an earlier one") from error
 
 

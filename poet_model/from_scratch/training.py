@@ -149,10 +149,10 @@ class Training:
                 self._schedule.state = arrays["schedule"].item()
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{folder / STATE_NAME} is damaged or another training's: {error}") from error
-        log = self.output / LOG_NAME  # stopped between the two, it may be ahead of the checkpoint
-        lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-        kept = [line + "\n" for line in lines if json.loads(line)["epoch"] <= self.epoch]
-        log.write_text("".join(kept), encoding="utf-8")
+        # stopped between the two, the log may be a line, or part of one, ahead of the checkpoint
+        log = self.output / LOG_NAME
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() else []
+        log.write_text("".join(lines[: self.epoch]), encoding="utf-8")
 
     def run(self, *, quiet: bool = False) -> list[dict]:
         """Trains to the last epoch; returns the log's lines of this run."""
