@@ -210,7 +210,8 @@ def run(options: argparse.Namespace) -> int:
         corpus.report.splits |= {"train": len(train), "valid": len(valid)}
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
     min_count = 2 if len(train) >= SMALL_CORPUS else 1
-    tokenizer = PoetTokenizer.from_texts(texts, min_count, required="，。" + "".join(FORMS))
+    authors = (poem.author for poem in train)
+    tokenizer = PoetTokenizer.from_texts(texts, min_count, required="，。" + "".join(FORMS), authors=authors)
     add_vocabulary(corpus.report, corpus, tokenizer.__contains__, len(tokenizer))
     say(f"{corpus.report}{held_out_note}", flush=True)
 

@@ -17,7 +17,7 @@ _MODULE_OF = {
     "PoetModel": "model",
     "PoetConfig": "config",
     "PoetTokenizer": "tokenizer",
-    "GenerationConfig": "generation",
+    "GenerationConfig": "request",
     "Poem": "generation",
     "PoetError": "errors",
     "InvalidValueError": "errors",
@@ -50,8 +50,9 @@ if TYPE_CHECKING:
         PoetError,
         UnknownCharacterError,
     )
-    from .generation import GenerationConfig, Poem
+    from .generation import Poem
     from .model import PoetModel
+    from .request import GenerationConfig
     from .tokenizer import PoetTokenizer
 
 

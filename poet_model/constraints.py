@@ -1,4 +1,4 @@
-"""A regular form imposed while a poem is written: its shape, tones, rhyme, the heads of an acrostic.
+"""A regular form imposed while a poem is written: its shape, tones, rhyme, the heads and tails of its lines.
 
 At every moment it knows which courses (templates, and patterns of the line under way) are still open. What
 may stand next is what any of them allows, and each choice closes some: nothing is decided before the model
@@ -8,6 +8,7 @@ has had its say, and no line runs into a dead end (see the property test).
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import torch
 
 from . import prosody
 from .errors import InvalidValueError
-from .prosody import ANY, FORMS, L1, LINE_ENDS, PING, ZE, Pattern
+from .prosody import ANY, LINE_ENDS, PING, ZE, Pattern
 from .script import is_hanzi
 from .tokenizer import EOS, PoetTokenizer
 
@@ -77,9 +78,10 @@ class RegularForm:
 
     Args:
         form: one of prosody.FORMS.
-        tones: whether each line keeps the tones (L1) of one of the four templates.
+        level: each line keeps the tones of one of the four templates at this level of prosody.py; None: any
+            tones.
         rhyme: whether the even lines rhyme in one group of 平水韻, which the poem finds; or that group.
-        heads: the first characters of the first lines; '' for none.
+        heads, tails: the first and last characters of the first lines; '' for none.
         start: what the poem will begin with.
 
     Raises:
@@ -91,19 +93,26 @@ class RegularForm:
         tokenizer: PoetTokenizer,
         form: str,
         *,
-        tones: bool = False,
+        level: int | None = None,
         rhyme: bool | str = False,
         heads: str = "",
+        tails: str = "",
         start: str = "",
     ):
-        self.form, self.tones, self.rhyme, self.heads = form, tones, bool(rhyme), heads
+        self.form, self.level, self.rhyme, self.heads, self.tails = form, level, bool(rhyme), heads, tails
         self.lines, self.length = prosody.SHAPES[form]
         self.tokenizer, self._tones = tokenizer, tones_of(tokenizer)
-        self._is_known = tones or self.rhyme  # then only characters whose readings are known
-        self._given = frozenset(heads + start)  # but those that were asked for: unknown, they fit anywhere
+        self._is_known = level is not None or self.rhyme  # then only characters whose readings are known
+        self._given = frozenset(heads + tails + start)  # but those asked for: unknown, they fit anywhere
         self._groups = self._allowed_groups(rhyme)
-        self._states: dict[str, State] = {}
+        self._check_tails()
+        self._templates = self._open_templates() if self._has_tones else [None]
+        self._states: dict[str, State | None] = {}
         self._masks: dict[tuple, torch.Tensor] = {}
+
+    @property
+    def _has_tones(self) -> bool:
+        return self.level is not None
 
     def _allowed_groups(self, rhyme: bool | str) -> frozenset[str]:
         """The groups in which this vocabulary can rhyme a whole poem, or the one that was asked for."""
@@ -126,18 +135,83 @@ class RegularForm:
             )
         return frozenset({group})
 
+    def _check_tails(self) -> None:
+        """Rhyme words that are given leave only the groups that all of them have."""
+        words = [(line, word) for line, word in enumerate(self.tails) if line % 2] if self.rhyme else []
+        for number, (line, word) in enumerate(words):
+            if word in self.tails[1:line:2]:
+                raise InvalidValueError(
+                    f"the tail {word!r} of line {line + 1} has rhymed already (重韻); take another word"
+                )
+            if not (groups := self._groups & prosody.rhyme_groups(word)):
+                with_which = " ".join(word for _, word in words[:number])
+                among = f"with {with_which}" if with_which else f"in {' '.join(sorted(self._groups))}"
+                raise InvalidValueError(
+                    f"the tail {word!r} of line {line + 1} does not rhyme {among}; such as "
+                    f"{' '.join(self._rhyming(self.tails[1:line:2]))} would"
+                )
+            self._groups = groups
+
+    def _rhyming(self, used: str, count: int = 8) -> list[str]:
+        """The commonest words of the groups that are left."""
+        allowed = functools.reduce(torch.logical_or, (self._tones.by_group[g] for g in self._groups))
+        words = (self.tokenizer.tokens[i] for i in allowed.nonzero()[:, 0].tolist())
+        return list(itertools.islice((word for word in words if word not in used), count))
+
+    @property
+    def wishes(self) -> str:
+        """What is asked for, in a few words."""
+        edges = [f"{name} {given}" for name, given in (("heads", self.heads), ("tails", self.tails)) if given]
+        tones = [f"tones {prosody.LEVELS[self.level]}"] if self._has_tones else []
+        return ", ".join([self.form, *tones, *["rhyme"] * self.rhyme, *edges])
+
+    def _odd_one(self) -> str:
+        """The first line whose head and tail no template has room for, if it is one line's fault."""
+        for line in range(self.lines):
+            if not any(self._has_room(template, line) for template in prosody.templates(self.form)):
+                edges = [text[line] for text in (self.heads, self.tails) if line < len(text)]
+                found = " ".join(f"{c} {prosody.tones(c)}" for c in edges)
+                rhyming = " that rhymes with the others, or ends in 仄" * (self.rhyme and line == 0)
+                return f": there is no line {line + 1} with {found}{rhyming}"
+        return ": each line could, but no course has them all"
+
     def first(self) -> State:
         """The state before the first character."""
-        templates = prosody.templates(self.form) if self.tones else (None,)
-        return State(0, 0, tuple(Course(t, self._patterns(t, 0)) for t in templates))
+        return State(0, 0, tuple(Course(t, self._patterns(t, 0)) for t in self._templates))
+
+    def _open_templates(self) -> list[prosody.Template]:
+        """Those that have room for all heads and tails."""
+        templates = prosody.templates(self.form)
+        if found := [t for t in templates if all(self._has_room(t, line) for line in range(self.lines))]:
+            return found
+        raise InvalidValueError(f"{self.wishes} cannot be{self._odd_one()}")
+
+    def _has_room(self, template: prosody.Template, line: int) -> bool:
+        """Whether a line has a pattern for its head and its tail."""
+        first = self.tails[:1] if self.rhyme and line == 0 and 0 in template.rhymes else ""
+        if first and self._wrong_word(first, line=0):
+            return False
+        return bool(self._patterns(template, line))
+
+    def _wrong_word(self, word: str, line: int) -> bool:
+        return not self._groups & prosody.rhyme_groups(word) or word in self._reserved(line)
+
+    def _reserved(self, line: int) -> str:
+        """Rhyme words that later lines are to end in."""
+        return self.tails[line + 1 + line % 2 :: 2]
 
     def _patterns(self, template: prosody.Template | None, line: int) -> tuple[Pattern, ...]:
+        """Patterns of a line that its head and its tail fit."""
         if line >= self.lines:
             return ()
         if template is None:
             last = PING if self.rhyme and line % 2 else ANY
             return ((*[ANY] * (self.length - 1), last),)
-        return template.patterns(line, L1)
+        head, tail = (
+            (prosody.tone_mask(g[line]) if line < len(g) else 0) or ANY for g in (self.heads, self.tails)
+        )
+        found = template.patterns(line, self.level)
+        return tuple(pattern for pattern in found if pattern[0] & head and pattern[-1] & tail)
 
     def _rhymes(self, course: Course, line: int) -> bool:
         """Whether the line's last character is a rhyme word in this course."""
@@ -155,7 +229,7 @@ class RegularForm:
             return State(line, 0, courses, state.groups, state.words)
         if state.line >= self.lines or not is_hanzi(character):
             return None
-        if state.place == 0 and state.line < len(self.heads) and character != self.heads[state.line]:
+        if character != (self._asked_for(state) or character):
             return None
         may_be_unknown = not self._is_known or character in self._given
         mask = prosody.tone_mask(character) or (ANY if may_be_unknown else 0)
@@ -175,14 +249,21 @@ class RegularForm:
             groups, words = self._common(state, character), words | {character}
         return State(state.line, state.place + 1, tuple(courses), groups, words)
 
-    def is_before_rhyme(self, text: str) -> bool:
-        """Whether the next character but one may have to be a rhyme word."""
+    def _asked_for(self, state: State) -> str:
+        """The head or tail that has to stand next; '' if none does."""
+        heads, tails = self.heads[state.line :][:1], self.tails[state.line :][:1]
+        return heads if state.place == 0 else tails if state.place == self.length - 1 else ""
+
+    def is_before_few(self, text: str) -> bool:
+        """Whether the next character but one is one of few: a rhyme word or a tail."""
         state = self.state_of(text)
-        return state.place == self.length - 2 and any(self._rhymes(c, state.line) for c in state.courses)
+        if state.place != self.length - 2:
+            return False
+        return state.line < len(self.tails) or any(self._rhymes(c, state.line) for c in state.courses)
 
     def _common(self, state: State, character: str) -> frozenset[str]:
         """The groups in which the poem rhymes still, with this word too; empty if it may not be one."""
-        if character in state.words:
+        if character in state.words or character in self._reserved(state.line):
             return frozenset()
         return prosody.rhyme_groups(character) & (self._groups if state.groups is None else state.groups)
 
@@ -201,16 +282,16 @@ class RegularForm:
                 self._only(row, EOS)
             elif state.place == self.length:
                 self._only(row, self.tokenizer.ids[LINE_ENDS[state.line % 2]])
-            elif state.place == 0 and state.line < len(self.heads):
-                self._only(row, self.tokenizer.ids[self.heads[state.line]])
+            elif asked_for := self._asked_for(state):
+                self._only(row, self.tokenizer.ids[asked_for])
             else:
                 row.masked_fill_(self._barred(state, row.device), -torch.inf)
-                if state.place == self.length - 1 and state.words:
+                if state.place == self.length - 1:
                     # as rhyme words only: where a line may end otherwise, they may stand
                     self._bar_used(row, state)
 
     def _bar_used(self, row: torch.Tensor, state: State) -> None:
-        for word in state.words:
+        for word in state.words | set(self._reserved(state.line)):
             if self.after(state, word) is None:
                 row[self.tokenizer.ids[word]] = -torch.inf
 
@@ -240,60 +321,3 @@ class RegularForm:
     def _only(row: torch.Tensor, token: int) -> None:
         row[:token] = -torch.inf
         row[token + 1 :] = -torch.inf
-
-
-def heads_of(tokenizer: PoetTokenizer, form: str, acrostic: str, start: str) -> tuple[str, str]:
-    """The form and the heads of an acrostic, in the model's script; without a form, the one that fits.
-
-    Raises:
-        UnknownCharacterError: a head is not in the vocabulary.
-        InvalidValueError: too few or many heads, one that is no hanzi, or a start that begins otherwise.
-    """
-    heads = tokenizer.normalize(acrostic)
-    if not heads:
-        return form, ""
-    if not 2 <= len(heads) <= 8 or not all(map(is_hanzi, heads)):
-        raise InvalidValueError(f"acrostic must be 2 to 8 hanzi, one for each line, got {acrostic[:20]!r}")
-    tokenizer.check_known(heads)
-    form = form or ("七絕" if len(heads) <= 4 else "七律")
-    lines, length = prosody.SHAPES[form]
-    if len(heads) > lines:
-        longer = next(other for other in FORMS if prosody.SHAPES[other] == (8, length))
-        raise InvalidValueError(
-            f"a {form} has {lines} lines, and {acrostic!r} has {len(heads)} heads; take form={longer!r}, or "
-            "fewer heads"
-        )
-    if start and start[0] != heads[0]:
-        raise InvalidValueError(
-            f"the start {start[:10]!r} does not begin with the first head {heads[0]!r}; leave it out"
-        )
-    return form, heads
-
-
-def fit_start(rules: RegularForm, start: str) -> str:
-    """The start as the form has it: with its line ends, if it was written without any.
-
-    Raises:
-        InvalidValueError: it breaks the form, the tones or the rhyme; the message says where.
-    """
-    given = [line.rstrip(LINE_ENDS) for line in prosody.split_lines(start)]
-    if len(given) == 1:
-        given = [given[0][i : i + rules.length] for i in range(0, len(given[0]), rules.length)]
-    if all(len(line) == rules.length for line in given[:-1]):  # which sign ends a line is the form's business
-        is_ended = start.endswith(tuple(LINE_ENDS))
-        start = "".join(line + LINE_ENDS[number % 2] for number, line in enumerate(given))
-        start = start if is_ended or not start else start[:-1]
-    for count in range(1, len(start) + 1):
-        if rules.state_of(start[:count]) is None:
-            wishes = [
-                rules.form,
-                *["tones"] * rules.tones,
-                *["rhyme"] * rules.rhyme,
-                *["acrostic"] * bool(rules.heads),
-            ]
-            fits = f"{start[: count - 1]!r} would" if count > 1 else "no start that begins so would"
-            raise InvalidValueError(
-                f"the start {start[:40]!r} does not fit {', '.join(wishes)} at its character {count}, "
-                f"{start[count - 1]!r}; {fits}: shorten it, or ask for less"
-            )
-    return start

@@ -1,97 +1,30 @@
-"""Writing poems character by character: sampling, whole lines, streaming. The model is a parameter."""
+"""Writing poems character by character: sampling, the best of several lines, streaming.
+
+The model is a parameter.
+"""
 
 from __future__ import annotations
 
 import functools
-import json
 import math
-import os
-import re
-import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import torch
 
 from . import prosody, script
-from .constraints import RegularForm, fit_start, heads_of
-from .errors import CheckpointError, InvalidValueError
-from .files import read_json, write_text
+from .errors import InvalidValueError
+from .novelty import MIN_ORIGINAL, NoveltyIndex
 from .prosody import LINE_ENDS
+from .request import GenerationConfig, Request
 from .tokenizer import EOS, PoetTokenizer
 
-GENERATION_CONFIG_NAME = "generation_config.json"
 MAX_LINE = 16  # characters: the longest lines of 全唐诗, but for a few; then only a line end may follow
-MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_POEMS = 1024
 LOOK_AHEAD, LOOK_AHEAD_ROWS = 24, 16  # characters weighed before a rhyme word; poems looked at together
-# what transformers may note in a generation_config.json; our ids are those of the tokenizer
-_IDS = [f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")]
-_OF_TRANSFORMERS = ("transformers_version", "_from_model_config", "use_cache", *_IDS)
-
-
-@dataclass(frozen=True)
-class GenerationConfig:
-    """How characters are chosen.
-
-    Args:
-        temperature: logits are divided by it; 0 takes the likeliest character every time.
-        top_k: only the k likeliest characters are drawn from; 0 means all.
-        top_p: only the likeliest characters that together have at least this probability are drawn from.
-        max_length: after this many characters the poem ends with the line it is in.
-
-    Raises:
-        InvalidValueError: a value has the wrong type or is out of range.
-    """
-
-    temperature: float = 0.8
-    top_k: int = 40
-    top_p: float = 1.0
-    max_length: int = 128
-
-    def __post_init__(self):
-        for name, low, high, kind in (
-            ("temperature", 0, 100, (int, float)),
-            ("top_k", 0, math.inf, (int,)),
-            ("top_p", 0, 1, (int, float)),
-            ("max_length", 1, 4096, (int,)),
-        ):
-            value = getattr(self, name)
-            right_type = isinstance(value, kind) and not isinstance(value, bool)
-            if not right_type or not low <= value <= high or (name == "top_p" and value == 0):
-                what = "a whole number" if kind == (int,) else "a number"
-                least = "above 0" if name == "top_p" else f"from {low}"
-                bound = "upwards" if high == math.inf else f"to {high}"
-                raise InvalidValueError(f"{name} must be {what} {least} {bound}, got {value!r}")
-
-    def save(self, folder: Path, more: dict | None = None) -> None:
-        """Writes `generation_config.json` into `folder`, with `more` keys for other libraries."""
-        text = json.dumps((more or {}) | asdict(self), indent=2)
-        write_text(Path(folder) / GENERATION_CONFIG_NAME, text + "\n")
-
-    @classmethod
-    def load(cls, folder: Path) -> GenerationConfig:
-        """Reads `generation_config.json` from `folder`; without that file the defaults hold."""
-        path = Path(folder) / GENERATION_CONFIG_NAME
-        if not os.path.lexists(path):
-            return cls()
-        record = read_json(path, dict)
-        for name in _OF_TRANSFORMERS:
-            record.pop(name, None)
-        if record.pop("do_sample", True) is not True:
-            raise CheckpointError(
-                f"{path}: do_sample must be true here; for the likeliest poem take temperature 0"
-            )
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(record.keys() - known):
-            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")
-        try:
-            return cls(**record)
-        except InvalidValueError as error:
-            raise CheckpointError(f"{path}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -188,20 +121,74 @@ class WholeLines:
         row[token + 1 :] = -torch.inf
 
 
+class OriginalLines:
+    """No line of MIN_ORIGINAL characters or more that stands, whole, in the poems of an index.
+
+    Args:
+        length: characters of a line, if that is fixed; else each character may be a line's last.
+    """
+
+    def __init__(self, tokenizer: PoetTokenizer, index: NoveltyIndex, length: int | None):
+        self._ids, self._length = tokenizer.ids, length
+        self._followers = functools.cache(index.followers)
+
+    def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
+        for row, text in zip(logits, texts, strict=True):
+            line = text[max(text.rfind(end) for end in LINE_ENDS) + 1 :]
+            if len(line) + 1 < (self._length or MIN_ORIGINAL):
+                continue
+            if len(line) != self._length:
+                known = [self._ids[c] for c in self._followers(line) if c in self._ids]
+                row[known] = -torch.inf
+            if not self._length and len(line) >= MIN_ORIGINAL and line[-1] in self._followers(line[:-1]):
+                row[[self._ids[end] for end in LINE_ENDS]] = -torch.inf  # it was begun by the start
+
+
+class FrequencyPenalty:
+    """Makes less likely what the poem has already, but not the same character twice running (叠字)."""
+
+    def __init__(self, tokenizer: PoetTokenizer, penalty: float):
+        self._ids, self._penalty = tokenizer.ids, penalty
+
+    def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
+        if not self._penalty:
+            return
+        rows, ids, counts = [], [], []
+        for row, text in enumerate(texts):
+            found = Counter(text)
+            if found[text[-1:]] == 1:
+                del found[text[-1]]
+            for character, count in found.items():
+                if character not in LINE_ENDS:
+                    rows.append(row)
+                    ids.append(self._ids[character])
+                    counts.append(count)
+        if rows:
+            places = (torch.tensor(rows, device=logits.device), torch.tensor(ids, device=logits.device))
+            taken = -self._penalty * torch.tensor(counts, dtype=logits.dtype, device=logits.device)
+            logits.index_put_(places, taken, accumulate=True)
+
+
 def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig) -> np.ndarray:
     """Draws one id a row, by the inverse of the cumulative probabilities in float64.
 
     Args:
-        logits: (B, V); -inf where an id is barred; each row has at least one finite value.
+        logits: (B, V); -inf where an id is barred.
         uniforms: (B,) numbers in [0, 1), one a row: all the chance there is.
 
     Returns:
         (B,) ids.
+
+    Raises:
+        InvalidValueError: in a row everything is barred. No rule is ever dropped in silence.
     """
     if config.temperature == 0:
-        return logits.argmax(dim=1).cpu().numpy()
+        likeliest, ids = logits.max(dim=1)
+        _check_not_barred(likeliest)
+        return ids.cpu().numpy()
     top_k = min(config.top_k or logits.shape[1], logits.shape[1])
     values, ids = (part.cpu().numpy() for part in logits.topk(top_k, dim=1))  # (B, k), likeliest first
+    _check_not_barred(values[:, 0])
     with np.errstate(over="ignore"):  # a tiny temperature: exp(-inf) is rightly 0
         weights = np.exp((values.astype(np.float64) - values[:, :1]) / config.temperature)
     if config.top_p < 1:
@@ -214,160 +201,108 @@ def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig)
     return ids[rows, order[rows, np.minimum(chosen, top_k - 1)]]
 
 
-_REPEATED_ENDS = re.compile(f"[{LINE_ENDS}]{{2,}}")
-
-
-def _one_end(ends: re.Match) -> str:
-    return "。" if "。" in ends[0] else "，"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is wished for, checked and brought to the model's script."""
-
-    start: str
-    form: str
-    author: str
-    title: str
-    config: GenerationConfig
-    seed: int
-    rules: RegularForm | None = None
-
-    @classmethod
-    def make(
-        cls,
-        tokenizer: PoetTokenizer,
-        defaults: GenerationConfig,
-        start: str = "",
-        *,
-        form: str = "",
-        author: str = "",
-        title: str = "",
-        tones: bool = False,
-        rhyme: bool | str = False,
-        acrostic: str = "",
-        impose_form: bool = True,
-        seed: int | None = None,
-        **overrides,
-    ) -> Request:
-        """Checks a caller's wishes.
-
-        Raises:
-            UnknownCharacterError: a character of the start is not in the vocabulary.
-            InvalidValueError: anything else is not possible.
-        """
-        texts = {"start": start, "form": form, "author": author, "title": title, "acrostic": acrostic}
-        for name, value in texts.items():
-            if not isinstance(value, str):
-                raise InvalidValueError(f"{name} must be text, got {value!r}")
-        for name, value in (("tones", tones), ("impose_form", impose_form)):
-            if not isinstance(value, bool):
-                raise InvalidValueError(f"{name} must be True or False, got {value!r}")
-        if not isinstance(rhyme, (bool, str)):
-            raise InvalidValueError(f"rhyme must be True or a group of 平水韻 such as 東, got {rhyme!r}")
-        given = [name for name, value in overrides.items() if value is not None]
-        known = [field.name for field in fields(GenerationConfig)]
-        if unknown := [name for name in given if name not in known]:
-            raise InvalidValueError(
-                f"there is no setting {unknown[0]!r} for writing a poem; known are {', '.join(known)}"
-            )
-        config = replace(defaults, **{name: overrides[name] for name in given})
-        if seed is None:
-            seed = secrets.randbelow(2**31)
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
-            raise InvalidValueError(f"seed must be a whole number from 0 to 2^63-1, got {seed!r}")
-        if len(start) <= 4 * config.max_length:  # else it is too long whatever is folded away
-            start = _REPEATED_ENDS.sub(_one_end, tokenizer.normalize(start)).lstrip(LINE_ENDS)
-        if len(start) > config.max_length:
-            raise InvalidValueError(
-                f"the start has {len(start)} characters; at most {config.max_length} fit: shorten it, or set "
-                "max_length higher"
-            )
-        tokenizer.check_known(start)
-        form = tokenizer.normalize(form)
-        if form and form not in prosody.FORMS:
-            raise InvalidValueError(
-                f"form must be one of {' '.join(prosody.FORMS)} or empty, got {form[:20]!r}"
-            )
-        for name, value in (("author", author), ("title", title)):
-            if len(value) > MAX_HEADER:
-                raise InvalidValueError(
-                    f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit: shorten it"
-                )
-        form, heads = heads_of(tokenizer, form, acrostic, start)
-        if not form and (tones or rhyme):
-            raise InvalidValueError(
-                f"tones and rhyme need a form; give form, one of {' '.join(prosody.FORMS)}"
-            )
-        rules = None
-        if form and (impose_form or tones or rhyme or heads):
-            rules = RegularForm(tokenizer, form, tones=tones, rhyme=rhyme, heads=heads, start=start)
-            start = fit_start(rules, start)
-        header = (tokenizer.normalize(text) for text in (author, title))
-        return cls(start, form, *header, config, int(seed), rules)
+def _check_not_barred(likeliest: torch.Tensor | np.ndarray) -> None:
+    if (likeliest == -math.inf).any():
+        raise InvalidValueError(
+            "the wishes together leave nothing that may stand next; take another seed, or ask for less"
+        )
 
 
 @torch.inference_mode()
 def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[int, str, float]]]:
     """Writes `num_poems` poems side by side; poem i has the random numbers of seed + i.
 
+    A poem has `best_of` rows in the batch, candidates for the line under way. When that is done, one of them
+    is drawn by its probability, and all rows of the poem go on from it.
+
     Yields:
-        First the start's characters, then for each step the new ones: (poem, character, log-probability).
+        First the start's characters, then for each step (or line, if there are candidates) the new ones:
+        (poem, character, log-probability).
     """
     tokenizer, config, device = model.tokenizer, request.config, model.embedding.weight.device
-    filters: list[LogitFilter] = [
-        OnlyPoemCharacters(tokenizer, device),
-        request.rules or WholeLines(tokenizer, config.max_length),
-    ]
+    width, penalty = request.best_of, FrequencyPenalty(tokenizer, config.frequency_penalty)
+    filters = _filters(tokenizer, request, device)
     rngs = [np.random.default_rng(request.seed + index) for index in range(num_poems)]
     header = tokenizer.encode_header(request.title, request.author, request.form)
     prompt = torch.tensor(header + tokenizer.encode_characters(request.start), device=device)
     stepper = model.stepper()
-    logits, (hidden, cell) = stepper.read(prompt, first=len(header) - 1)
+    logits, state = stepper.read(prompt, first=len(header) - 1)
     scores = logits[:-1].float().log_softmax(dim=1)
     scores = scores.gather(1, prompt[len(header) :, None])[:, 0].tolist()
     scored_start = list(zip(request.start, scores, strict=True))
     yield [(index, character, score) for index in range(num_poems) for character, score in scored_start]
     alive = list(range(num_poems))
-    texts = [request.start] * num_poems
-    logits = logits[-1:].float().expand(num_poems, -1)
-    state = tuple(part.expand(-1, num_poems, -1).contiguous() for part in (hidden, cell))
+    num_rows = num_poems * width  # at any time those of a poem stand together
+    texts, fits, line = [request.start] * num_rows, torch.zeros(num_rows), []
+    logits = logits[-1:].expand(num_rows, -1)
+    state = tuple(part.expand(-1, num_rows, -1).contiguous() for part in state)
     while alive:
-        allowed = logits.clone()
+        logits = logits.float()
+        weighed = logits.clone()
+        penalty(weighed, texts)
+        allowed = weighed.clone()
         for rule in filters:
-            rule(allowed, [texts[index] for index in alive])
+            rule(allowed, texts)
         if request.rules:
-            look_ahead(stepper, state, allowed, [texts[index] for index in alive], request)
-        ids = sample(allowed, np.array([rngs[index].random() for index in alive]), config)
+            look_ahead(stepper, state, allowed, texts, request, filters)
+        ids = sample(allowed, np.concatenate([rngs[index].random(width) for index in alive]), config)
         chosen = torch.as_tensor(ids, device=device)
         scores = logits.log_softmax(dim=1).gather(1, chosen[:, None])[:, 0].tolist()
-        news, kept = [], []
-        for row, (index, token) in enumerate(zip(alive, ids.tolist(), strict=True)):
-            if token != EOS:
-                character = tokenizer.tokens[token]
-                texts[index] += character
-                news.append((index, character, scores[row]))
-                kept.append(row)
-        if news:
-            yield news
-        if len(kept) < len(alive):  # finished poems leave the batch
-            alive = [alive[row] for row in kept]
+        characters = [tokenizer.tokens[token] for token in ids.tolist()]
+        kept = [row for row, token in enumerate(ids.tolist()) if token != EOS]
+        if width == 1 and kept:
+            yield [(alive[row], characters[row], scores[row]) for row in kept]
+        elif kept:  # in a form all rows are equally long
+            line.append((characters, scores))
+            fits += weighed.log_softmax(dim=1).gather(1, chosen[:, None])[:, 0].cpu()
+            if characters[0] in LINE_ENDS:
+                best = _draw_lines(fits, [rngs[index] for index in alive], config)
+                yield [(alive[row // width], found[row], score[row]) for found, score in line for row in best]
+                kept, fits, line = [row for row in best for _ in range(width)], torch.zeros(len(texts)), []
+        texts = [texts[row] + characters[row] for row in kept]
+        if kept != list(range(len(ids))):  # finished poems and other candidates leave the batch
+            alive = [alive[row // width] for row in kept[::width]]
             state = tuple(part[:, kept] for part in state)
             chosen = chosen[kept]
         if alive:
             logits, state = stepper.step(chosen, state)
-            logits = logits.float()
 
 
-def look_ahead(stepper, state, logits: torch.Tensor, texts: Sequence[str], request: Request) -> None:
-    """Weighs the characters before a rhyme word by how well the words that may follow them fit.
+def _filters(tokenizer: PoetTokenizer, request: Request, device: torch.device) -> list[LogitFilter]:
+    filters: list[LogitFilter] = [OnlyPoemCharacters(tokenizer, device)]
+    filters.append(request.rules or WholeLines(tokenizer, request.config.max_length))
+    if request.known_lines:
+        length = request.rules.length if request.rules else None
+        filters.append(OriginalLines(tokenizer, request.known_lines, length))
+    return filters
 
-    A rhyme word is one of few, so the model has to be led to it: of the likeliest characters c each is drawn
-    with p(c) times the probability, after c, of all words that the form allows. Changes `logits` (B, V) in
-    place, in the rows that stand two characters before a rhyme word.
+
+def _draw_lines(
+    fits: torch.Tensor, rngs: Sequence[np.random.Generator], config: GenerationConfig
+) -> list[int]:
+    """For each poem the row of one of its candidates, drawn by their log-probabilities (rows,)."""
+    fits = fits.view(len(rngs), -1)  # (poems, candidates)
+    uniforms = np.array([rng.random() for rng in rngs])
+    chosen = sample(fits, uniforms, replace(config, top_k=0, top_p=1.0))
+    return (chosen + fits.shape[1] * np.arange(len(rngs))).tolist()
+
+
+def look_ahead(
+    stepper,
+    state: tuple[torch.Tensor, torch.Tensor],
+    logits: torch.Tensor,
+    texts: Sequence[str],
+    request: Request,
+    filters: Sequence[LogitFilter],
+) -> None:
+    """Weighs the characters before a rhyme word or a tail by how well what may follow them fits.
+
+    That is one of few, so the model has to be led to it: of the likeliest characters c each is drawn with
+    p(c) times the probability, after c, of all that the filters allow. Changes `logits` (B, V) in place, in
+    the rows that stand two characters before such a word.
     """
     rules, temperature = request.rules, request.config.temperature or 1.0
-    rows = [row for row, text in enumerate(texts) if rules.is_before_rhyme(text)]
+    rows = [row for row, text in enumerate(texts) if rules.is_before_few(text)]
     for first in range(0, len(rows), LOOK_AHEAD_ROWS):
         part = rows[first : first + LOOK_AHEAD_ROWS]
         values, ids = logits[part].topk(min(LOOK_AHEAD, logits.shape[1]), dim=1)  # (R, C)
@@ -376,15 +311,15 @@ def look_ahead(stepper, state, logits: torch.Tensor, texts: Sequence[str], reque
         tokens = rules.tokenizer.tokens
         ahead = [texts[row] + tokens[i] for row, found in zip(part, ids.tolist(), strict=True) for i in found]
         allowed = after.float()
-        total = allowed.logsumexp(dim=1)
-        for row, text in zip(allowed, ahead, strict=True):
-            if rules.state_of(text) is None:  # a character that was barred itself
-                row.fill_(-torch.inf)
-            else:
-                rules(row[None], [text])
-        gain = (allowed.logsumexp(dim=1) - total).view_as(values)  # log P(a word that may stand | c)
-        weighed = torch.full_like(logits[part], -torch.inf).scatter_(1, ids, values + temperature * gain)
-        logits[part] = weighed
+        gain = -allowed.logsumexp(dim=1)
+        may_stand = values.flatten().isfinite()
+        texts_ahead = [text for text, stands in zip(ahead, may_stand.tolist(), strict=True) if stands]
+        allowed = allowed[may_stand]
+        for rule in filters:
+            rule(allowed, texts_ahead)
+        gain[may_stand] += allowed.logsumexp(dim=1)  # log P(what may stand | c)
+        weighed = values + temperature * gain.view_as(values)
+        logits[part] = torch.full_like(logits[part], -torch.inf).scatter_(1, ids, weighed)
 
 
 def write(model, request: Request, num_poems: int = 1) -> list[Poem]:

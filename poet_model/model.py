@@ -18,7 +18,8 @@ from .cells import LSTMStack, RowProduct, State
 from .config import PoetConfig
 from .errors import CheckpointError, InvalidValueError
 from .files import read_steadily, replaced_folder
-from .generation import GenerationConfig, Poem, Request
+from .generation import Poem
+from .request import GenerationConfig, Request
 from .tokenizer import PoetTokenizer
 from .weights import DTYPES, load_weights, read_fingerprint, save_weights
 
@@ -118,15 +119,25 @@ class PoetModel(nn.Module):
         Args:
             start: the poem's first characters, in either script.
             num_poems: how many; poem i is the one that seed + i writes alone.
-            **wishes: `form` (五絕 七絕 五律 七律: number and length of the lines are then guaranteed, unless
-                `impose_form=False`); `tones=True` (平仄, one of the four templates, L1 of prosody.py);
-                `rhyme=True` or a group of 平水韻 such as "東"; `acrostic` (藏頭, 2 to 8 heads); `author`,
-                `title` (unknown characters in these two are read as `<unk>`), `seed`, and the settings of
-                GenerationConfig: `temperature`, `top_k`, `top_p`, `max_length`.
+            **wishes: what the poem is to be, and how its characters are chosen:
+
+                - `form`: 五絕 七絕 五律 七律; number and length of the lines are then guaranteed, unless
+                  `impose_form=False`.
+                - `tones`: True (平仄 by one of the four templates, L1 of prosody.py), or "L0", "L1", "L2".
+                - `rhyme`: True, or a group of 平水韻 such as "東".
+                - `acrostic`, `telestich`: 2 to 8 characters that the lines begin (藏頭) or end with (藏尾).
+                - `title`, `author`: what it is about, and in whose manner.
+                - `original`: True if no line may stand in a poem of the corpus (of which there must be an
+                  index: `python -m poet_model.novelty build`), or a NoveltyIndex of other poems.
+                - `best_of`: how many candidates to write of each line (with a form only): the likelier ones
+                  are taken, at that many times the work.
+                - `seed`: the same seed writes the same poem.
+                - `temperature`, `top_k`, `top_p`, `frequency_penalty`, `max_length`: see GenerationConfig.
 
         Raises:
-            UnknownCharacterError: the start has a character that the model never saw.
-            InvalidValueError: another wish is not possible.
+            UnknownCharacterError: a character that the model never saw was asked for.
+            InvalidValueError: another wish is not possible; the message says what is.
+            CheckpointError: `original=True`, and there is no index.
         """
         request = Request.make(self.tokenizer, self.generation_config, start, **wishes)
         with self._evaluating():

@@ -27,6 +27,7 @@ TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
 FORMAT_VERSION = 1
 SORTED_BY = 32  # characters of a suffix that decide its place: longer than any line of verse
 MIN_LENGTH = 3  # characters: shorter stretches are everybody's
+MIN_ORIGINAL = 5  # characters of a line that may be called somebody's
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Match:
         text: the stretch; '' if not even MIN_LENGTH characters stand together in the corpus.
         is_whole: whether that is the whole line.
         title, author: of the first poem that holds it.
-        poems: how many places hold it.
+        places: how many places hold it.
     """
 
     line: int
@@ -46,7 +47,7 @@ class Match:
     is_whole: bool
     title: str = ""
     author: str = ""
-    poems: int = 0
+    places: int = 0
 
 
 class NoveltyIndex:
@@ -119,6 +120,17 @@ class NoveltyIndex:
             poem = script.to_traditional(poem)
         lines = [line.rstrip(LINE_ENDS) for line in split_lines(poem)]
         return [self._find(number, line) for number, line in enumerate(lines, 1)]
+
+    def followers(self, stretch: str) -> str:
+        """The characters that stand behind a stretch, in traditional script, somewhere in the corpus."""
+        low, high = 0, len(self._suffixes)
+        for depth, character in enumerate(stretch):
+            found = self._narrow(low, high, depth, np.uint32(ord(character)))
+            if found is None:
+                return ""
+            low, high = found
+        behind = self._suffixes[low:high] + len(stretch)
+        return "".join(map(chr, np.unique(self._text[behind[behind < len(self._text)]]))).lstrip("\0")
 
     def _find(self, number: int, line: str) -> Match:
         best = (MIN_LENGTH - 1, 0, 0, 0)  # length, start in the line, range of suffixes
@@ -203,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{len(poems):,} poems, {size:.0f} MB: {folder}")
         else:
             for match in NoveltyIndex.load(folder).find(options.poem):
-                where = f"{match.author}《{match.title}》, {match.poems} places" if match.text else "new"
+                where = f"{match.author}《{match.title}》, found {match.places:,}×" if match.text else "new"
                 print(f"{match.line}  {match.text or '－'}  {where}")
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -145,7 +145,7 @@ class Template:
     kinds: str
     length: int
 
-    @property
+    @functools.cached_property
     def rhymes(self) -> tuple[int, ...]:
         """Numbers of the lines that rhyme, from 0."""
         return tuple(number for number, kind in enumerate(self.kinds) if kind in "ab")

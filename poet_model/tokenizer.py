@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ class PoetTokenizer:
 
     Args:
         characters: the vocabulary without special tokens, most frequent first.
+        authors: whose poems the model was trained on, those of most poems first; empty if nobody noted it.
 
     Example:
         >>> tokenizer = PoetTokenizer("，。春風五絕")
@@ -33,8 +35,9 @@ class PoetTokenizer:
         '<bos>五絕<sep><sep><sep>春風，<eos>'
     """
 
-    def __init__(self, characters: Iterable[str]):
+    def __init__(self, characters: Iterable[str], authors: Iterable[str] = ()):
         self.characters = tuple(characters)
+        self.authors = tuple(authors)
         counts = Counter(self.characters)
         if bad := [c for c, count in counts.items() if len(c) != 1 or count > 1]:
             raise InvalidValueError(f"a vocabulary needs single characters, each once; wrong: {bad[:5]}")
@@ -43,9 +46,13 @@ class PoetTokenizer:
 
     @classmethod
     def from_texts(
-        cls, texts: Iterable[str], min_count: int = 2, required: Iterable[str] = ()
+        cls,
+        texts: Iterable[str],
+        min_count: int = 2,
+        required: Iterable[str] = (),
+        authors: Iterable[str] = (),
     ) -> PoetTokenizer:
-        """Characters seen at least `min_count` times and the required ones.
+        """Characters seen at least `min_count` times and the required ones; the author of each poem.
 
         Most frequent first, ties by code point: the same in every process.
         """
@@ -53,7 +60,10 @@ class PoetTokenizer:
         for text in texts:
             counts.update(text)
         kept = {c for c, count in counts.items() if count >= min_count} | set(required)
-        return cls(sorted(kept, key=lambda c: (-counts[c], c)))
+        poems = Counter(author for author in authors if author)
+        return cls(
+            sorted(kept, key=lambda c: (-counts[c], c)), sorted(poems, key=lambda name: (-poems[name], name))
+        )
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -119,12 +129,17 @@ class PoetTokenizer:
         record = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "clean_up_tokenization_spaces": False,
+            "authors": list(self.authors),
         } | specials
-        write_text(Path(folder) / TOKENIZER_CONFIG_NAME, json.dumps(record, indent=2) + "\n")
+        text = json.dumps(record, ensure_ascii=False, indent=2)
+        write_text(Path(folder) / TOKENIZER_CONFIG_NAME, text + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> PoetTokenizer:
-        """Reads `tokenizer.json`; its ids must run from 0 without a gap and begin with our special tokens."""
+        """Reads `tokenizer.json`, whose ids must run from 0 without a gap and begin with our special tokens.
+
+        The authors are in `tokenizer_config.json`, which may be missing.
+        """
         path = Path(folder) / TOKENIZER_NAME
         model = read_json(path, dict).get("model")
         vocab = model.get("vocab") if isinstance(model, dict) else None
@@ -134,6 +149,15 @@ class PoetTokenizer:
         if [vocab[t] for t in tokens] != list(range(len(tokens))) or tuple(tokens[:5]) != SPECIAL_TOKENS:
             raise CheckpointError(f"{path}: ids must be 0, 1, 2 … and begin with {' '.join(SPECIAL_TOKENS)}")
         try:
-            return cls(tokens[len(SPECIAL_TOKENS) :])
+            return cls(tokens[len(SPECIAL_TOKENS) :], _read_authors(Path(folder) / TOKENIZER_CONFIG_NAME))
         except InvalidValueError as error:
             raise CheckpointError(f"{path}: {error}") from error
+
+
+def _read_authors(path: Path) -> list[str]:
+    if not os.path.lexists(path):
+        return []
+    authors = read_json(path, dict).get("authors", [])
+    if not isinstance(authors, list) or not all(isinstance(name, str) for name in authors):
+        raise CheckpointError(f"{path}: authors must be a list of names; save the tokenizer again")
+    return authors

@@ -162,6 +162,40 @@ def test_a_character_whose_tone_nobody_knows_fits_anywhere_if_it_is_asked_for(sh
         assert not others & set(unknown)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_each_level_of_tones(untrained, form, level):
+    poems = untrained.generate(
+        form=form, tones=f"L{level}", rhyme=True, num_poems=60, seed=0, temperature=1.5, top_k=300
+    )
+    reports = [evaluate(poem.text) for poem in poems]
+    assert all(report.level <= level and report.rhyme.status == "平" for report in reports)
+    assert any(report.level == level for report in reports)  # what it allows is used
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("heads", ["", "明月"])
+@pytest.mark.parametrize("tails", ["盡流目樓", "事愁", "秋流月樓"])
+def test_the_tails_that_are_asked_for_end_the_lines(untrained, form, heads, tails):
+    wishes = {"telestich": tails, "acrostic": heads, "temperature": 1.5, "top_k": 300}
+    for poem in untrained.generate(form=form, tones=True, rhyme=True, num_poems=25, seed=0, **wishes):
+        assert_regular(poem, form, heads, "尤")
+        assert "".join(line[-2] for line in poem.lines)[: len(tails)] == tails
+
+
+def test_tails_without_rhyme_and_tones_may_be_anything(untrained):
+    for poem in untrained.generate(form="七絕", telestich="月月月月", num_poems=5, seed=0):
+        assert [line[-2] for line in poem.lines] == ["月"] * 4
+
+
+def test_a_candidate_is_as_regular_as_the_only_one(untrained, shipped):
+    for model, number in ((untrained, 30), (shipped, 5)):
+        for form in FORMS:
+            wishes = {"tones": True, "rhyme": True, "best_of": 4, "acrostic": "春夏", "seed": 0}
+            for poem in model.generate(form=form, num_poems=number, **wishes):
+                assert_regular(poem, form, "春夏")
+
+
 def test_the_form_follows_from_the_heads(shipped):
     assert shipped.generate(acrostic="山水", seed=0).form == "七絕"
     assert shipped.generate(acrostic="山水有清音", seed=0).form == "七律"
@@ -173,12 +207,15 @@ def test_the_form_follows_from_the_heads(shipped):
 @pytest.mark.parametrize(
     ("wishes", "said"),
     [
-        ({"acrostic": "春"}, "acrostic must be 2 to 8 hanzi, one for each line, got '春'"),
+        ({"acrostic": "春"}, "acrostic must be 2 to 8 hanzi, one for each line, got 1: '春'"),
         ({"acrostic": "春夏秋冬東西南北中"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": "春，夏"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": "ab"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": 5}, "acrostic must be text, got 5"),
-        ({"form": "五絕", "acrostic": "東西南北中"}, "a 五絕 has 4 lines, .* has 5 heads; take form='五律'"),
+        (
+            {"form": "五絕", "acrostic": "東西南北中"},
+            "a 五絕 has 4 lines, .* has 5 characters; take form='五律'",
+        ),
         ({"acrostic": "春夏", "start": "秋"}, "does not begin with the first head '春'; leave it out"),
         ({"rhyme": True}, "tones and rhyme need a form; give form, one of 五絕"),
         (
@@ -190,10 +227,15 @@ def test_the_form_follows_from_the_heads(shipped):
             {"form": "五絕", "rhyme": ["東"]},
             r"rhyme must be True or a group of 平水韻 such as 東, got \['東'\]",
         ),
-        ({"form": "五絕", "tones": "L1"}, "tones must be True or False, got 'L1'"),
+        (
+            {"form": "五絕", "tones": "L9"},
+            """tones must be True .*, or one of "L0", "L1", "L2" .* got 'L9'""",
+        ),
+        ({"form": "五絕", "tones": 1}, "tones must be True .* got 1"),
         (
             {"form": "五絕", "tones": True, "start": "明月松間照，清泉石上流。月月"},
-            "does not fit 五絕, tones at its character 14, '月'; '明月松間照，清泉石上流。月' would: short",
+            "does not fit 五絕, tones L1 at its character 14, '月'; "
+            "'明月松間照，清泉石上流。月' would; with tones=False",
         ),
         ({"form": "五絕", "start": "春眠不覺曉處，處"}, "does not fit 五絕 at its character 6"),
         (
@@ -201,9 +243,61 @@ def test_the_form_follows_from_the_heads(shipped):
             "does not fit 五絕, rhyme at its character 11",
         ),
         ({"form": "五絕", "start": "春" * 21}, "does not fit 五絕 at its character"),
+        # the nearest wish that could be
+        ({"form": "五絕", "tones": "L0", "start": "月"}, None),
+        (
+            {"form": "五絕", "tones": "L0", "start": "不知"},
+            "L0 at its .* '不' would; with tones=True it would",
+        ),
+        ({"form": "五絕", "tones": True, "start": "千山鳥飛絕"}, 'with tones="L2" it would'),
+        (
+            {"form": "七絕", "tones": True, "rhyme": True, "start": "春眠不覺曉，"},
+            "with form='五絕' it would",
+        ),
+        (
+            {"form": "五絕", "rhyme": "東", "start": "白日依山盡，黃河入海流"},
+            "'流'; '白日依山盡，黃河入海' would; with rhyme=True it would",
+        ),
+        (
+            {"form": "五絕", "rhyme": True, "start": "白日依山盡，黃河入海月"},
+            "does not fit 五絕, rhyme .* with rhyme=False it would",
+        ),
+        # tails
+        (
+            {"form": "五絕", "rhyme": True, "telestich": "盡流目人"},
+            "'人' of line 4 does not rhyme with 流; such as .* would; with rhyme=False it would",
+        ),
+        (
+            {"form": "五絕", "rhyme": "東", "telestich": "盡流"},
+            "'流' of line 2 does not rhyme in 東; such as 風 中",
+        ),
+        (
+            {"form": "五絕", "rhyme": True, "telestich": "盡流目流"},
+            r"'流' of line 4 has rhymed already \(重韻\)",
+        ),
+        (
+            {"form": "五絕", "tones": True, "telestich": "盡月"},
+            "tones L1, tails 盡月 cannot be: there is no line 2 with 月 仄; with tones=False it would",
+        ),
+        (
+            {"form": "五絕", "tones": True, "rhyme": True, "telestich": "春風日中"},
+            "no line 1 with 春 平 that rhymes with the others, or ends in 仄; with rhyme=False it would",
+        ),
+        ({"form": "五絕", "tones": True, "telestich": "盡流樓"}, "no line 3 with 樓 平"),
+        ({"telestich": "a1"}, "telestich must be 2 to 8 hanzi"),
+        # candidates, originality
+        ({"best_of": 4}, "best_of compares lines of one length, which a form gives; give form"),
+        ({"form": "五絕", "best_of": 0}, "best_of must be a whole number from 1 to 64, got 0"),
+        ({"form": "五絕", "best_of": 2.0}, "best_of must be a whole number from 1 to 64"),
+        ({"original": "yes"}, "original must be True, False or a NoveltyIndex, got 'yes'"),
+        ({"title": "春" * 400}, "the title has 400 characters; at most 40 fit: shorten it"),
+        ({"author": "李" * 41}, "the author has 41 characters; at most 40 fit"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_character(shipped, wishes, said):
+    if said is None:  # one step less is possible
+        assert shipped.generate(**wishes)
+        return
     with pytest.raises(InvalidValueError, match=said):
         shipped.stream(**wishes)
 
@@ -221,7 +315,7 @@ def test_too_small_a_vocabulary_cannot_rhyme_and_says_so():
 
 def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
     """No choice leads to where nothing is allowed: every character of every open course has a next one."""
-    rules = RegularForm(tokenizer, "五律", tones=True, rhyme=True)
+    rules = RegularForm(tokenizer, "五律", level=L1, rhyme=True)
     generator = torch.Generator().manual_seed(0)
     for _ in range(100):
         text = ""
@@ -238,7 +332,7 @@ def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
 
 
 def test_the_mask_allows_exactly_what_the_automaton_takes(tokenizer):
-    rules = RegularForm(tokenizer, "五絕", tones=True, rhyme=True)
+    rules = RegularForm(tokenizer, "五絕", level=L1, rhyme=True)
     for text in ("", "白日依山", "白日依山盡，黃河入海", "白日依山盡，黃河入海流。欲窮千里目，更上一層"):
         row = torch.zeros(1, len(tokenizer))
         rules(row, [text])

@@ -7,8 +7,17 @@ import pytest
 import torch
 from conftest import POEMS
 
-from poet_model import GenerationConfig, InvalidValueError, Poem, PoetConfig, PoetModel, UnknownCharacterError
-from poet_model.generation import MAX_LINE, MAX_POEMS, sample
+from poet_model import (
+    CheckpointError,
+    GenerationConfig,
+    InvalidValueError,
+    Poem,
+    PoetConfig,
+    PoetModel,
+    UnknownCharacterError,
+)
+from poet_model.generation import MAX_LINE, MAX_POEMS, FrequencyPenalty, _draw_lines, sample
+from poet_model.novelty import MIN_ORIGINAL, NoveltyIndex
 from poet_model.prosody import split_lines
 from poet_model.tokenizer import EOS, PoetTokenizer
 
@@ -38,18 +47,27 @@ def forward(model: PoetModel, header: list[int], text: str) -> torch.Tensor:
         return model(ids)[0][0, len(header) - 1 :]
 
 
+def repeats(text, token):
+    """How often a token's character stands in the text, by the definition of frequency_penalty."""
+    count = text.count(token) if len(token) == 1 and token not in "，。" else 0
+    return 0 if count == 1 and text.endswith(token) else count
+
+
 @pytest.mark.parametrize("start", ["", "月", "春眠不覺曉，", "白日依山盡。黃"])
 @pytest.mark.parametrize("max_length", [3, 24])
-def test_greedy_is_the_argmax_of_full_forward_passes(tiny_model, start, max_length):
+@pytest.mark.parametrize("penalty", [0, 1.5])
+def test_greedy_is_the_argmax_of_full_forward_passes(tiny_model, start, max_length, penalty):
     max_length = max(max_length, len(start))
     header = tiny_model.tokenizer.encode_header("望月", "李白", "五絕")
     text, token = start, None
     while token != EOS:
         logits = forward(tiny_model, header, text)[-1]
+        logits -= penalty * torch.tensor([repeats(text, token) for token in tiny_model.tokenizer.tokens])
         allowed = sorted(allowed_next(tiny_model.tokenizer, text, max_length))
         token = allowed[int(logits[allowed].argmax())]
         text += tiny_model.tokenizer.tokens[token] if token != EOS else ""
     wishes = {"title": "望月", "author": "李白", "form": "五絕", "max_length": max_length}
+    wishes["frequency_penalty"] = penalty
     wishes["impose_form"] = False
     poem = tiny_model.generate(start, temperature=0, **wishes)
     assert poem.text == text
@@ -299,10 +317,141 @@ def test_an_unknown_character_comes_with_advice(tiny_model, character):
 def test_special_tokens_written_out_are_no_special_tokens(tiny_model):
     with pytest.raises(UnknownCharacterError):
         tiny_model.generate("<eos>")
-    poem = tiny_model.generate("月", title="<sep><eos>", seed=1)
+    with pytest.raises(UnknownCharacterError):
+        tiny_model.generate("月", title="<sep>")
     header = tiny_model.tokenizer.encode_header("<sep><eos>")
     assert header.count(EOS) == 0
-    assert poem.text.startswith("月")
+
+
+def test_a_character_loses_the_penalty_for_each_time_the_poem_has_it(tokenizer):
+    logits = torch.zeros(3, len(tokenizer))
+    FrequencyPenalty(tokenizer, 0.5)(logits, ["", "春春眠，春月", "眠月，月月"])
+    expected = torch.zeros_like(logits)
+    for row, character, count in ((1, "春", 3), (1, "眠", 1), (2, "月", 3), (2, "眠", 1)):
+        expected[row, tokenizer.ids[character]] = -0.5 * count
+    assert torch.equal(logits, expected)  # the last 月 of the second poem may stand twice running
+
+
+def test_the_penalty_leaves_fewer_repeats(tiny_model):
+    def repeated(penalty):
+        poems = tiny_model.generate(num_poems=50, seed=0, frequency_penalty=penalty)
+        return sum(len(poem.text) - len(set(poem.text)) for poem in poems)
+
+    assert repeated(3) < 0.7 * repeated(0)
+
+
+def test_where_everything_is_barred_it_says_so():
+    row = torch.full((2, 5), -torch.inf)
+    row[0] = 0
+    for config in (NO_TOP_K, GenerationConfig(0), GenerationConfig(top_k=2)):
+        with pytest.raises(InvalidValueError, match="leave nothing that may stand next; take another seed"):
+            sample(row, np.array([0.1, 0.2]), config)
+
+
+# Candidates for a line
+
+
+def test_one_candidate_is_no_candidate(tiny_model):
+    wishes = {"form": "五絕", "seed": 3}
+    assert tiny_model.generate(best_of=1, **wishes) == tiny_model.generate(**wishes)
+    greedy = tiny_model.generate(best_of=8, temperature=0, **wishes)
+    assert greedy == tiny_model.generate(temperature=0, **wishes)
+
+
+def test_of_the_candidates_the_likelier_are_taken(tiny_model):
+    def mean(best_of):
+        poems = tiny_model.generate(form="七絕", num_poems=40, best_of=best_of, seed=0, frequency_penalty=0)
+        return np.mean([poem.log_probs for poem in poems])
+
+    one, four, sixteen = map(mean, (1, 4, 16))
+    assert one + 0.02 < four < sixteen - 0.02
+
+
+def test_with_candidates_a_poem_is_the_same_alone_in_a_batch_and_streamed(tiny_model):
+    wishes = {"form": "五律", "best_of": 5, "title": "望月", "temperature": 1.2}
+    poems = tiny_model.generate("春眠", num_poems=4, seed=7, **wishes)
+    header = tiny_model.tokenizer.encode_header("望月", "", "五律")
+    for number, poem in enumerate(poems):
+        assert poem.text == tiny_model.generate("春眠", seed=7 + number, **wishes).text
+        pieces = list(tiny_model.stream("春眠", seed=7 + number, **wishes))
+        assert "".join(pieces) == poem.text
+        log_probs = forward(tiny_model, header, poem.text).log_softmax(dim=-1)
+        for place, character in enumerate(poem.text):
+            expected = log_probs[place, tiny_model.tokenizer.ids[character]].item()
+            assert poem.log_probs[place] == pytest.approx(expected, abs=1e-4)
+    assert len({poem.text for poem in poems}) == 4
+
+
+def test_lines_are_drawn_by_their_probability():
+    fits = torch.tensor([0.1, 0.6, 0.3]).log().repeat(4000)
+    rngs = [np.random.default_rng(seed) for seed in range(4000)]
+    drawn = np.array(_draw_lines(fits, rngs, GenerationConfig(temperature=1.0, top_k=1)))
+    assert np.array_equal(drawn // 3, np.arange(4000))  # each poem gets one of its own rows
+    shares = np.bincount(drawn % 3) / 4000
+    assert shares == pytest.approx([0.1, 0.6, 0.3], abs=0.03)
+
+
+# No line of another's
+
+
+@pytest.fixture
+def known(tiny_model):
+    """An index of poems that the model would write."""
+    poems = [
+        *tiny_model.generate(num_poems=20, seed=0),
+        *tiny_model.generate(form="五絕", num_poems=20, seed=0),
+    ]
+    return NoveltyIndex.build((poem.text, "望月", "李白") for poem in poems)
+
+
+def stolen(index, text):
+    return [match.text for match in index.find(text) if match.is_whole and len(match.text) >= MIN_ORIGINAL]
+
+
+@pytest.mark.parametrize("wishes", [{}, {"form": "五絕"}, {"form": "五絕", "best_of": 3}, {"temperature": 0}])
+def test_no_line_of_an_original_poem_stands_in_the_index(tiny_model, known, wishes):
+    wishes |= {"num_poems": 20, "seed": 0}
+    if "temperature" not in wishes and "best_of" not in wishes:
+        assert all(stolen(known, poem.text) for poem in tiny_model.generate(**wishes) if len(poem.text) > 12)
+    for poem in tiny_model.generate(original=known, **wishes):
+        assert not stolen(known, poem.text)
+
+
+def test_an_original_poem_cannot_begin_with_anothers_line(tiny_model):
+    index = NoveltyIndex.build([("春眠不覺曉，處處聞啼鳥。", "春曉", "孟浩然")])
+    for wishes in ({"start": "春眠不覺曉，"}, {"start": "春眠不覺曉", "form": "五絕"}):
+        with pytest.raises(
+            InvalidValueError, match="stands in 孟浩然《春曉》; give '春眠不覺' at most, or leave"
+        ):
+            tiny_model.generate(original=index, **wishes)
+    for seed in range(20):  # begun by the start, it has to go on
+        assert not stolen(index, tiny_model.generate("春眠不覺曉", original=index, seed=seed).text)
+        assert not stolen(index, tiny_model.generate("春眠不覺", form="五絕", original=index, seed=seed).text)
+
+
+def test_without_an_index_it_says_how_to_make_one(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))
+    with pytest.raises(CheckpointError, match=r"python -m poet_model.novelty build"):
+        tiny_model.generate(original=True)
+    NoveltyIndex.build([("春眠不覺曉，處處聞啼鳥。", "春曉", "孟浩然")]).save(tmp_path / "novelty")
+    assert tiny_model.generate(original=True, seed=0).text
+
+
+# Authors
+
+
+def test_an_author_nobody_knows_is_answered_with_those_it_knows(tiny_model, tokenizer, tmp_path):
+    assert (
+        tiny_model.generate(author="月", seed=0).author == "月"
+    )  # a model without a list: any known characters
+    tiny_model.tokenizer.authors = ("白居易", "李白", "孟浩然")
+    tiny_model.save_pretrained(tmp_path / "model")
+    model = PoetModel.from_pretrained(tmp_path / "model")
+    assert model.generate(author="李白", seed=0).author == "李白"
+    with pytest.raises(
+        InvalidValueError, match=r"no poem by '李太白'; it knows 3 authors, such as 李白 白居易 孟浩然"
+    ):
+        model.generate(author="李太白")
 
 
 def test_settings_of_the_model_are_the_defaults(tiny_model):

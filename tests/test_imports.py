@@ -32,8 +32,9 @@ ALLOWED = {
     # a command of its own too (python -m poet_model.novelty): its main() reads a corpus
     "novelty": ("errors files script prosody sources corpus", "numpy"),
     "constraints": ("errors script prosody tokenizer", "torch"),
-    "generation": ("errors files script prosody tokenizer constraints", "numpy torch"),
-    "model": ("errors files config tokenizer cells hub generation card weights", "torch"),
+    "request": ("errors files script prosody novelty tokenizer constraints", "numpy"),
+    "generation": ("errors script prosody novelty tokenizer request", "numpy torch"),
+    "model": ("errors files config tokenizer cells hub request generation card weights", "torch"),
     "trainer": ("errors files batches tokenizer", "numpy torch accelerate safetensors tqdm"),
     # a command of its own too (python -m poet_model.evaluation): its main() loads the model it is given
     "evaluation": (

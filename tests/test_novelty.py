@@ -45,7 +45,7 @@ def test_suffixes_are_in_order():
 
 def test_whole_lines_parts_and_nothing(index):
     whole, part, new, across = index.find("春眠不覺曉，人在黃鶴樓。天地玄黃紅，觀曉處處聞。")
-    assert (whole.text, whole.is_whole, whole.poems) == ("春眠不覺曉", True, 1)
+    assert (whole.text, whole.is_whole, whole.places) == ("春眠不覺曉", True, 1)
     assert (whole.title, whole.author) == ("春曉", "孟浩然")
     assert (part.text, part.is_whole, part.title) == ("黃鶴樓", False, "送孟浩然之廣陵")
     assert (new.line, new.text, new.is_whole, new.title) == (3, "", False, "")
@@ -126,6 +126,16 @@ def test_the_corpus_is_found_in_itself_and_a_poem_takes_little_time(tang, tang_i
     assert all(match.is_whole for matches in found for match in matches)
 
 
+def test_followers_are_what_stands_behind_a_stretch_anywhere():
+    index = NoveltyIndex.build([("春眠不覺曉，春風又綠。", "", ""), ("不覺春風來。", "", "")])
+    assert sorted(index.followers("春")) == sorted("眠風")
+    assert sorted(index.followers("春風")) == sorted("又來")
+    assert (
+        index.followers("綠") == index.followers("來") == index.followers("夏") == ""
+    )  # a line's end is no character
+    assert set(index.followers("")) == set("春眠不覺曉風又綠來")
+
+
 def test_the_command(tmp_path):
     (tmp_path / "poems.jsonl").write_text(
         json.dumps({"title": "春曉", "author": "孟浩然", "text": POEMS[1]}) + "\n", encoding="utf-8"
@@ -144,5 +154,5 @@ def test_the_command(tmp_path):
         )
         said.append((done.returncode, done.stdout + done.stderr))
     assert said[0][0] == 0 and "1 poems" in said[0][1]
-    assert said[1][1].splitlines() == ["1  春眠不覺曉  孟浩然《春曉》, 1 places", "2  －  new"]
+    assert said[1][1].splitlines() == ["1  春眠不覺曉  孟浩然《春曉》, found 1×", "2  －  new"]
     assert said[2][0] == 2 and "holds no index" in said[2][1]

@@ -193,6 +193,7 @@ def write(options: argparse.Namespace) -> None:
             options.start,
             temperature=options.temperature,
             top_k=options.top_k,
+            frequency_penalty=options.frequency_penalty,
             seed=options.seed + number,
         )
         is_punctuated = any(end in model.vocabulary.ids for end in LINE_ENDS)
@@ -220,7 +221,7 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
     mode("train", train, "corpus", "preset", "epochs", "output")
     mode("continue", go_on, "output", "epochs")
     mode("test", test, "model", "corpus")
-    mode("generate", write, "model", "start", "temperature", "top_k", "seed", "poems")
+    mode("generate", write, "model", "start", "temperature", "top_k", "frequency_penalty", "seed", "poems")
     return parser.parse_args(None if arguments is None else list(arguments))
 
 
@@ -233,6 +234,11 @@ _OPTIONS: dict[str, dict] = {
     "start": {"default": "", "help": "the poem's first characters"},
     "temperature": {"type": float, "default": 0.8, "help": "0: the likeliest character every time"},
     "top_k": {"type": int, "default": 40, "help": "draw from the k likeliest characters; 0: from all"},
+    "frequency_penalty": {
+        "type": float,
+        "default": 1.5,
+        "help": "nats that a character loses for each time the poem has it already",
+    },
     "seed": {"type": int, "default": 0, "help": "the same seed, the same poem"},
     "poems": {"type": int, "default": 1, "help": "how many"},
 }

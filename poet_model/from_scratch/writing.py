@@ -33,6 +33,7 @@ def generate(
     top_k: int = 40,
     seed: int = 0,
     max_length: int = 128,
+    frequency_penalty: float = 1.5,
 ) -> Poem:
     """Writes a poem that begins with `start`.
 
@@ -43,6 +44,8 @@ def generate(
         temperature: logits are divided by it; 0 takes the likeliest character every time.
         top_k: only the k likeliest are drawn from; 0 means all.
         max_length: after this many characters the poem ends with the line it is in.
+        frequency_penalty: nats that a character loses for each time the poem has it already, but not right
+            behind itself (叠字, as in 青青).
     """
     if not 0 <= temperature <= 100:
         raise ValueError(f"temperature must be a number from 0 to 100, got {temperature!r}")
@@ -50,6 +53,8 @@ def generate(
         raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
     if type(top_k) is not int or top_k < 0:
         raise ValueError(f"top_k must be a whole number from 0, got {top_k!r}")
+    if not 0 <= frequency_penalty <= 100:
+        raise ValueError(f"frequency_penalty must be a number from 0 to 100, got {frequency_penalty!r}")
     if len(start) > max_length:
         raise ValueError(f"the start has {len(start)} characters; at most {max_length} fit")
     vocabulary = model.vocabulary
@@ -60,7 +65,7 @@ def generate(
     logits, state = model.forward(np.array([[*model.prompt, *vocabulary.encode(start)]]))
     while True:
         row = logits[0, -1]
-        allowed = row.copy()
+        allowed = row - frequency_penalty * _repeats(text, vocabulary.ids).astype(row.dtype)
         allowed[:EOS] = -np.inf  # no <pad> <unk> <bos> <sep> in a poem
         if punctuated:
             _keep_lines_whole(allowed, text, vocabulary.ids, max_length)
@@ -87,6 +92,16 @@ def sample(logits: Array, uniform: float, temperature: float, top_k: int) -> int
         cumulative = np.cumsum(np.exp((values - values.max()) / temperature))
     chosen = int((cumulative <= uniform * cumulative[-1]).sum())
     return int(np.sort(ids)[min(chosen, len(ids) - 1)])
+
+
+def _repeats(text: str, ids: dict[str, int]) -> Array:
+    """How often the poem has each character (V,); not counted: line ends, and the last one if it is new."""
+    counts = np.zeros(len(ids))
+    for character in text:
+        counts[ids[character]] += character not in LINE_ENDS
+    if text and counts[ids[text[-1]]] == 1:
+        counts[ids[text[-1]]] = 0
+    return counts
 
 
 def _keep_lines_whole(logits: Array, text: str, ids: dict[str, int], max_length: int) -> None:

@@ -138,7 +138,15 @@ def test_the_shipped_model_has_the_probabilities_of_the_torch_half(shipped, torc
 
 @pytest.mark.parametrize(
     "wishes",
-    [{}, {"temperature": 0}, {"temperature": 1.3, "top_k": 0}, {"top_k": 5}, {"max_length": 20}],
+    [
+        {},
+        {"temperature": 0},
+        {"temperature": 1.3, "top_k": 0},
+        {"top_k": 5},
+        {"max_length": 20},
+        {"frequency_penalty": 0},
+        {"frequency_penalty": 5.0},
+    ],
 )
 def test_the_same_seed_writes_the_poem_of_the_torch_half(shipped, torch_model, wishes):
     for start, seed in (("春", 7), ("明月", 8), ("", 9)):
@@ -493,6 +501,7 @@ def test_a_model_without_punctuation_stops_by_itself_or_at_the_limit():
         ({"temperature": -1}, "temperature must be a number from 0 to 100"),
         ({"temperature": math.nan}, "temperature must be a number from 0 to 100"),
         ({"top_k": 1.5}, "top_k must be a whole number"),
+        ({"frequency_penalty": -1}, "frequency_penalty must be a number from 0 to 100"),
         ({"start": "春" * 200}, "at most 128 fit"),
     ],
 )
