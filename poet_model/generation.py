@@ -221,7 +221,7 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
     """
     tokenizer, config, device = model.tokenizer, request.config, model.embedding.weight.device
     width, penalty = request.best_of, FrequencyPenalty(tokenizer, config.frequency_penalty)
-    filters = _filters(tokenizer, request, device)
+    filters = make_filters(tokenizer, request, device)
     rngs = [np.random.default_rng(request.seed + index) for index in range(num_poems)]
     header = tokenizer.encode_header(request.title, request.author, request.form)
     prompt = torch.tensor(header + tokenizer.encode_characters(request.start), device=device)
@@ -268,7 +268,8 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
             logits, state = stepper.step(chosen, state)
 
 
-def _filters(tokenizer: PoetTokenizer, request: Request, device: torch.device) -> list[LogitFilter]:
+def make_filters(tokenizer: PoetTokenizer, request: Request, device: torch.device) -> list[LogitFilter]:
+    """The rules of a request; none of them cares which comes first."""
     filters: list[LogitFilter] = [OnlyPoemCharacters(tokenizer, device)]
     filters.append(request.rules or WholeLines(tokenizer, request.config.max_length))
     if request.known_lines:
