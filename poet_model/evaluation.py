@@ -22,7 +22,7 @@ from .card import read_metrics, write_card
 from .corpus import Corpus, load_corpus
 from .errors import InvalidValueError, PoetError
 from .files import read_json, write_text
-from .header_effects import form_effect, saved_nats, some_titles, title_effect
+from .header_effects import SCORED_POEMS, TITLES, form_effect, saved_nats, some_titles, spread, title_effect
 from .held_out import check_same_corpus, pick, read_held_out, write_held_out
 from .hub import METRICS_NAME, REPORT_NAME, WEIGHTS_NAME
 from .measures import Asked
@@ -48,7 +48,7 @@ def measure(
     Args:
         corpus: perplexity is that of its valid and test poems; lines are looked for in its train poems.
         poems_a_form: how many are written of each form, for each column of the table; four times as many with
-            an empty header. The same number of seeds, from 0.
+            an empty header. Seeds are those from 0 on. Few poems mean few titles and few scored headers too.
     """
     valid, test = corpus.splits["valid"], corpus.splits["test"]
     perplexity = {}
@@ -94,10 +94,10 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int) -> dict:
     index = NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in train) if train else None
     kept = {form: sum(form_of(text) == form == asked for text, asked in named) for form in FORMS}
     header = {"form": form_effect([(form_of(text), asked) for text, asked in named], [*map(form_of, free)])}
-    if titles := some_titles(held_out, model.tokenizer):
+    if titles := some_titles(held_out, model.tokenizer, min(TITLES, poems_a_form)):
         header["title"] = title_effect(model, titles, temperature=TEMPERATURE)
     if scored := corpus.splits["test"] or corpus.splits["valid"]:
-        header["saved_nats"] = saved_nats(model, scored)
+        header["saved_nats"] = saved_nats(model, spread(scored, min(SCORED_POEMS, 2 * poems_a_form)))
     settings = {"temperature": TEMPERATURE, "top_k": model.generation_config.top_k, "first_seed": 0}
     return {
         "poems": {
@@ -151,8 +151,11 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     old, mark = read_metrics(folder), _fingerprint(folder)
     metrics = old | measured | {"corpus": read_json(folder / REPORT_NAME, dict), "weights": mark}
     before = old.get("perplexity")
-    if mark and old.get("weights") == mark and isinstance(before, dict) and "tangshi_gpt" in before:
-        metrics["perplexity"] = {"tangshi_gpt": before["tangshi_gpt"]} | metrics["perplexity"]
+    kept = before.get("tangshi_gpt") if isinstance(before, dict) and old.get("weights") == mark else None
+    if mark and isinstance(kept, dict) and {"perplexity", "tokens"} <= kept.keys():
+        metrics["perplexity"] = metrics["perplexity"] | {
+            "tangshi_gpt": metrics["perplexity"].get("tangshi_gpt", kept)
+        }
     metrics["commands"] = metrics.get("commands", {}) | commands
     write_text(folder / METRICS_NAME, json.dumps(metrics, ensure_ascii=False, indent=2) + "\n")
     write_card(folder)

@@ -7,44 +7,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from . import intervals, script
 from .corpus import PoemRecord
 from .perplexity import score, without_header
 from .prosody import FORMS
 
-TITLES = 100
+TITLES, SCORED_POEMS = 100, 400  # at most
 POEMS_A_TITLE = 8
 TITLE_FORM = "七絕"
 TITLE_LENGTHS = range(2, 7)  # hanzi
 NEIGHBOURS = 10
-SCORED_POEMS = 400
 SHUFFLE_SEED = 0
+T = TypeVar("T")
 
 
-def some_titles(records: Sequence[PoemRecord], tokenizer, most: int = TITLES) -> list[str]:
-    """The first titles of two to six hanzi that the model knows, each once, in the order of the records."""
+def some_titles(records: Sequence[PoemRecord], tokenizer, most: int) -> list[str]:
+    """Titles of two to six hanzi that the model knows, each once, spread evenly over the records."""
     titles = dict.fromkeys(
         poem.title
         for poem in records
         if len(poem.title) in TITLE_LENGTHS and all(script.is_hanzi(c) and c in tokenizer for c in poem.title)
     )
-    return list(titles)[:most]
+    return spread(list(titles), most)
 
 
-def neighbours(model, characters: str, count: int = NEIGHBOURS) -> set[str]:
-    """For each of the characters the `count` hanzi whose embeddings have the largest cosine with its own."""
-    tokens = model.tokenizer.tokens
+def spread(items: Sequence[T], most: int) -> list[T]:
+    """At most `most` of the items, evenly spaced; the first of 全唐詩 would be the oldest."""
+    count = min(most, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
+
+
+def neighbours(model, characters: Sequence[str], count: int = NEIGHBOURS) -> dict[str, set[str]]:
+    """For each of some known hanzi the `count` others whose embeddings have the largest cosine with it."""
+    tokens, ids = model.tokenizer.tokens, model.tokenizer.ids
     hanzi = [token for token, character in enumerate(tokens) if script.is_hanzi(character)]
-    rows = torch.nn.functional.normalize(model.embedding.weight.detach()[hanzi].float(), dim=1)  # (K, H)
-    found: set[str] = set()
+    rows = F.normalize(model.embedding.weight.detach()[hanzi].float(), dim=1)  # (K, H)
+    found = {}
     for character in characters:
-        own = hanzi.index(model.tokenizer.ids[character])
-        nearest = (rows @ rows[own]).topk(min(count + 1, len(hanzi))).indices.tolist()
-        found |= {tokens[hanzi[row]] for row in nearest if row != own}
+        own = hanzi.index(ids[character])
+        cosines = rows @ rows[own]
+        cosines[own] = -torch.inf
+        nearest = cosines.topk(min(count, len(hanzi) - 1)).indices
+        found[character] = {tokens[hanzi[row]] for row in nearest.tolist()}
     return found
 
 
@@ -61,8 +71,9 @@ def title_effect(
     """
     wishes = {"form": TITLE_FORM, "impose_form": False, "temperature": temperature}
     held = {"character": np.zeros((2, len(titles))), "near": np.zeros((2, len(titles)))}
+    near = neighbours(model, sorted({character for title in titles for character in title}))
     for place, title in enumerate(titles):
-        wanted = {"character": set(title), "near": set(title) | neighbours(model, title)}
+        wanted = {"character": set(title), "near": set(title).union(*map(near.get, title))}
         for row, given in enumerate((title, "")):
             poems = model.generate(title=given, seed=place * poems_a_title, num_poems=poems_a_title, **wishes)
             for name, characters in wanted.items():
@@ -99,20 +110,19 @@ def form_effect(named: Sequence[tuple[str, str]], free: Sequence[str]) -> dict[s
     }
 
 
-def saved_nats(model, records: Sequence[PoemRecord], most: int = SCORED_POEMS) -> dict[str, dict]:
+def saved_nats(model, records: Sequence[PoemRecord]) -> dict[str, dict]:
     """Nats a token that a header field saves on real poems, beside a header that is empty.
 
     `true` is the poem's own field alone; `other` is that of another poem, drawn with a fixed seed, which
     differs from it; `gap` is what the true one saves more: only the field's content can do that.
 
     Args:
-        records: held-out poems; the first `most` of them are scored.
+        records: held-out poems.
 
     Returns:
         By field, `title` `author` `form`: the three figures, over the poems that have the field. A field that
         no poem has, or that is the same in all, is not there.
     """
-    records = list(records)[:most]
     bare = without_header(records)
     empty = score(model, bare)
     found = {}

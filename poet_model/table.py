@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .measures import ROWS
 
-FIRST, OTHERS = 54, 28  # columns of the terminal
+FIRST, OTHERS = 54, 30  # columns of the terminal
 
 
 def text_of(metrics: dict) -> str:
@@ -29,7 +29,7 @@ def text_of(metrics: dict) -> str:
         lines.append(_figures(f"the form {form}", found, ("with", "without"), ".1%"))
     lines += ["", _row("nats a token saved on real poems", ("the true one", "another poem's", "the gap"))]
     for field, found in header.get("saved_nats", {}).items():
-        lines.append(_figures(field, found, ("true", "other", "gap"), ".4f"))
+        lines.append(_figures(field, found, ("true", "other", "gap"), "z.4f"))
     return "\n".join(lines)
 
 
