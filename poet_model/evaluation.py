@@ -19,7 +19,7 @@ import torch
 
 from . import measures, table
 from .card import read_metrics, write_card
-from .corpus import Corpus, load_corpus
+from .corpus import Corpus, PoemRecord, cluster, load_corpus
 from .errors import InvalidValueError, PoetError
 from .files import read_json, write_text
 from .header_effects import SCORED_POEMS, TITLES, form_effect, saved_nats, some_titles, spread, title_effect
@@ -76,16 +76,17 @@ def measure(
 def measure_poems(model, corpus: Corpus, poems_a_form: int) -> dict:
     """The sections `poems`, `measures` and `header` of metrics.json.
 
-    `measures` has three columns by the same functions: `real`, held-out poems, as many of each form (drawn
-    with a fixed seed); `named`, the model's with the form in the header and nothing imposed; `ruled`, the
-    model's with form, tones and rhyme imposed. A column that cannot be is left out, and `refused` says why.
+    `measures` has three columns by the same functions: `real`, held-out poems, none a near-copy of another,
+    as many of each form (drawn with a fixed seed); `named`, the model's with the form in the header and
+    nothing imposed; `ruled`, the model's with form, tones and rhyme imposed. A column that cannot be is left
+    out, and `refused` says why.
     """
     wishes = {"temperature": TEMPERATURE, "seed": 0}
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
     train = corpus.splits["train"]
     free = [poem.text for poem in model.generate(num_poems=len(FORMS) * poems_a_form, **wishes)]
     named = write(model, poems_a_form, impose_form=False, **wishes)
-    columns = {"real": measures.draw_real((poem.text for poem in held_out), poems_a_form), "named": named}
+    columns = {"real": measures.draw_real(_no_copies(held_out), poems_a_form), "named": named}
     refused = {}
     try:
         columns["ruled"] = write(model, poems_a_form, tones=True, rhyme=True, **wishes)
@@ -136,6 +137,14 @@ def machine() -> str:
         return torch.cuda.get_device_name()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"CPU ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}), {cores} cores"
+
+
+def _no_copies(poems: Sequence[PoemRecord]) -> list[str]:
+    """The first text of each cluster: near-copies are held out together, and would look like repetition."""
+    texts = [poem.text for poem in poems]
+    return [
+        text for place, (text, first) in enumerate(zip(texts, cluster(texts), strict=True)) if place == first
+    ]
 
 
 def _percent(flags: Sequence[bool]) -> float | None:
