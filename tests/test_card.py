@@ -17,7 +17,15 @@ from poet_model.weights import read_fingerprint
 
 METRICS = {
     "model": {"parameters": 1234567, "num_layers": 2, "hidden_size": 512, "vocab_size": 7000},
-    "perplexity": {"valid": {"perplexity": 85.123, "tokens": 62578, "hanzi_perplexity": 150.5}},
+    "perplexity": {
+        "valid": {
+            "perplexity": 85.123,
+            "low": 80.15,
+            "high": 90.25,
+            "tokens": 62578,
+            "hanzi_perplexity": 150.5,
+        }
+    },
 }
 
 
@@ -37,7 +45,7 @@ def test_the_card_is_written_from_the_folders_metrics(tmp_path):
     card.write_card(tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "1,234,567 parameters" in text
-    assert "| validation, header empty | poem + `<eos>` | 62,578 | 85.12 | 150.50 |" in text
+    assert "| validation, header empty | poem + `<eos>` | 62,578 | 85.12 (80.2–90.2) | 150.50 |" in text
     assert "{{" not in text
     assert "tangshi-gpt" not in text  # not measured, so not spoken of
 
