@@ -8,6 +8,7 @@ prints the table, and writes metrics.json and the card of a model folder anew.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -29,7 +30,6 @@ from .measures import Asked
 from .novelty import NoveltyIndex
 from .perplexity import score, tangshi_gpt, without_header
 from .prosody import FORMS, form_of, has_equal_lines
-from .weights import read_fingerprint
 
 TEMPERATURE = 0.8
 POEMS_A_FORM, FEW_POEMS_A_FORM = 250, 50  # by the command line; at the end of a training
@@ -157,7 +157,7 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     The figure on tangshi-gpt's poems, which needs their file, stays as it was if it was not measured again
     and the weights are the same.
     """
-    old, mark = read_metrics(folder), _fingerprint(folder)
+    old, mark = read_metrics(folder), weights_mark(folder)
     metrics = old | measured | {"corpus": read_json(folder / REPORT_NAME, dict), "weights": mark}
     before = old.get("perplexity")
     kept = before.get("tangshi_gpt") if isinstance(before, dict) and old.get("weights") == mark else None
@@ -171,9 +171,10 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     return metrics
 
 
-def _fingerprint(folder: Path) -> str | None:
+def weights_mark(folder: Path) -> str | None:
+    """The SHA-256 of the file of the weights; None of shards, which are not compared."""
     path = folder / WEIGHTS_NAME
-    return read_fingerprint(path) if path.is_file() else None  # in shards
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def held_out_corpus(folder: Path, source: str, exclude: Sequence[str]) -> Corpus:

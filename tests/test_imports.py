@@ -43,7 +43,7 @@ ALLOWED = {
     "header_effects": ("corpus intervals perplexity prosody script", "numpy torch"),
     # a command of its own too (python -m poet_model.evaluation): its main() loads the model it is given
     "evaluation": (
-        "errors files corpus prosody novelty card hub weights model"
+        "errors files corpus prosody novelty card hub model"
         " measures perplexity header_effects held_out table",
         "torch",
     ),
