@@ -156,8 +156,10 @@ def run(options: argparse.Namespace) -> int:
     from poet_model.errors import CorpusError
     from poet_model.files import append_json_line, read_json_lines, write_text
     from poet_model.hardware import best_precision
-    from poet_model.hub import check_can_push
+    from poet_model.held_out import write_held_out
+    from poet_model.hub import REPORT_NAME, check_can_push
     from poet_model.model import PoetModel
+    from poet_model.perplexity import score, without_header
     from poet_model.prosody import FORMS
     from poet_model.tokenizer import PoetTokenizer
     from poet_model.trainer import (
@@ -240,9 +242,10 @@ def run(options: argparse.Namespace) -> int:
         for name in (LOG_NAME, "samples.jsonl", "metrics.json", "README.md"):  # they speak of another model
             (output / name).unlink(missing_ok=True)
         write_text(
-            output / "corpus_report.json",
+            output / REPORT_NAME,
             json.dumps(asdict(corpus.report), ensure_ascii=False, indent=2) + "\n",
         )
+        write_held_out(output, corpus)
     accelerator.wait_for_everyone()
 
     batches = PoemBatches(
@@ -254,10 +257,10 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         device=accelerator.device,
     )
-    held_out = evaluation.without_header(valid)
+    held_out = without_header(valid)
 
     def evaluate(model: PoetModel) -> dict:
-        return {"loss": (found := evaluation.score(model, held_out)).loss, "tokens": found.tokens}
+        return {"loss": (found := score(model, held_out)).loss, "tokens": found.tokens}
 
     def save_best(model: PoetModel, record: dict) -> None:
         model.save_pretrained(output)

@@ -121,22 +121,26 @@ class PoemBatches:
 
 
 class Epoch:
-    """One epoch's ids, kept whole on the device; batches are cut from it by index."""
+    """One epoch's ids, kept whole on the device; batches are cut from it by index.
+
+    Attributes:
+        plan: for each batch the numbers of its rows, in the order of `PoemBatches.rows`.
+    """
 
     def __init__(self, tokens, targets, starts, lengths, plan, device):
         self._tokens = torch.as_tensor(tokens, device=device)
         self._targets = torch.as_tensor(targets, device=device)
-        self._starts, self._lengths, self._plan, self._device = starts, lengths, plan, device
+        self._starts, self._lengths, self.plan, self._device = starts, lengths, plan, device
         self.num_tokens = int(lengths.sum())
         # the last token of a row predicts nothing
         self.num_targets = int((targets != IGNORE).sum()) - len(lengths)
 
     def __len__(self) -> int:
-        return len(self._plan)
+        return len(self.plan)
 
     def batch(self, index: int) -> Batch:
         """The batch at one place of the plan."""
-        rows = self._plan[index]
+        rows = self.plan[index]
         starts = torch.as_tensor(self._starts[rows], device=self._device)[:, None]
         lengths = torch.as_tensor(self._lengths[rows], device=self._device)[:, None]
         offsets = torch.arange(int(self._lengths[rows].max()), device=self._device)

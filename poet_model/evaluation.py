@@ -1,159 +1,55 @@
-"""Held-out perplexity and the shape of unguided poems, with the token set of every figure stated.
+"""Measures a model beside real poems: perplexity, prosody, repeats, novelty, header; writes its card.
 
-python -m poet_model.evaluation MODEL measures a model folder again and writes its metrics.json and card.
+    python -m poet_model.evaluation MODEL
+
+prints the table, and writes metrics.json and the card of a model folder anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import math
 import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
-from . import sources
-from .batches import IGNORE, PoemBatches
+from . import measures, table
 from .card import read_metrics, write_card
-from .corpus import Corpus, CorpusReport, PoemRecord, load_corpus
-from .errors import CorpusError, PoetError
+from .corpus import Corpus, PoemRecord, cluster, load_corpus
+from .errors import InvalidValueError, PoetError
 from .files import read_json, write_text
-from .hub import METRICS_NAME
-from .prosody import FORMS, has_equal_lines
-from .tokenizer import EOS, UNK
+from .header_effects import SCORED_POEMS, TITLES, form_effect, saved_nats, some_titles, spread, title_effect
+from .held_out import check_same_corpus, pick, read_held_out, write_held_out
+from .hub import METRICS_NAME, REPORT_NAME, WEIGHTS_NAME
+from .measures import Asked
+from .novelty import NoveltyIndex
+from .perplexity import score, tangshi_gpt, without_header
+from .prosody import FORMS, form_of, has_equal_lines
 
-REPORT_NAME = "corpus_report.json"
-UNKNOWN_CHOICES = 20_000  # CJK characters outside any vocabulary here: what an unknown one is a choice among
-WHOLE = 1 << 30  # a length that no poem reaches
-NUM_POEMS = 100
-
-
-@dataclass(frozen=True)
-class Score:
-    """Negative log-likelihood of some tokens: `nats` in all, over `tokens`; of hanzi alone beside it."""
-
-    nats: float
-    tokens: int
-    hanzi_nats: float
-    hanzi: int
-
-    @property
-    def loss(self) -> float:
-        """Nats a token."""
-        return self.nats / max(1, self.tokens)
-
-    @property
-    def perplexity(self) -> float:
-        """exp(nats a token)."""
-        return math.exp(self.loss)
-
-    def record(self) -> dict:
-        """The figures to publish."""
-        return {
-            "perplexity": round(self.perplexity, 3),
-            "hanzi_perplexity": round(math.exp(self.hanzi_nats / max(1, self.hanzi)), 3),
-            "loss": round(self.loss, 5),
-            "tokens": self.tokens,
-            "hanzi": self.hanzi,
-        }
+TEMPERATURE = 0.8
+POEMS_A_FORM, FEW_POEMS_A_FORM = 250, 50  # by the command line; at the end of a training
+MAX_POEMS_A_FORM = 256  # four times this many are written at once
 
 
-@torch.inference_mode()
-def score(model, poems: Sequence[PoemRecord], *, with_title: bool = False, max_tokens: int = 8192) -> Score:
-    """Scores poems whole: the poem and `<eos>`, after the header that the records have.
-
-    An unknown character costs its `<unk>` and a uniform choice among 20,000 characters, so that a small
-    vocabulary never flatters.
+def measure(
+    model,
+    corpus: Corpus,
+    tangshi_gpt_file: str | Path | None = None,
+    *,
+    poems_a_form: int = FEW_POEMS_A_FORM,
+) -> dict:
+    """Every figure of the card that a model and its corpus give, as sections of metrics.json.
 
     Args:
-        with_title: whether the title and its `<sep>` count too.
-        max_tokens: of a batch.
+        corpus: perplexity is that of its valid and test poems; lines are looked for in its train poems.
+        poems_a_form: how many are written of each form, for each column of the table; four times as many with
+            an empty header. Seeds are those from 0 on. Few poems mean few titles and few scored headers too.
     """
-    device = model.embedding.weight.device
-    batches = PoemBatches(
-        poems,
-        model.tokenizer,
-        max_tokens=max_tokens,
-        max_length=WHOLE,
-        score_title=with_title,
-        device=device,
-    )
-    ends = torch.tensor(
-        [model.tokenizer.ids[c] for c in "，。" if c in model.tokenizer] + [EOS], device=device
-    )
-    nats = hanzi_nats = 0.0
-    tokens = hanzi = 0
-    for inputs, targets in batches.epoch(0):
-        states, _ = model.hidden_states(inputs)
-        targets = targets.flatten()
-        scored = targets != IGNORE
-        targets = targets[scored]
-        losses = F.cross_entropy(
-            model.project(states.flatten(0, 1)[scored]).float(), targets, reduction="none"
-        )
-        losses = losses.double() + (targets == UNK) * math.log(UNKNOWN_CHOICES)
-        of_hanzi = ~torch.isin(targets, ends)
-        nats, tokens = nats + losses.sum().item(), tokens + len(targets)
-        hanzi_nats, hanzi = hanzi_nats + losses[of_hanzi].sum().item(), hanzi + int(of_hanzi.sum())
-    return Score(nats, tokens, hanzi_nats, hanzi)
-
-
-def without_header(poems: Sequence[PoemRecord]) -> list[PoemRecord]:
-    """The same poems with empty title, author and form."""
-    return [replace(poem, title="", author="", form="") for poem in poems]
-
-
-def tangshi_gpt(model, path: str | Path) -> dict:
-    """Perplexity by the protocol of tangshi-gpt (published: 48.64) on its test poems.
-
-    Our nats over title, `<sep>`, poem and `<eos>`, form and author empty, divided by that project's own
-    number of tokens: `<sos>` and line breaks, which it counts too, are determined by the rest. Every poem
-    counts, whole and as it stands; the space in a title is our `，`.
-    """
-    raw = [poem for poem in sources.read_source(str(path)) if poem.text]
-    poems = [PoemRecord(poem.text.replace("\n", ""), poem.title.replace(" ", "，")) for poem in raw]
-    found = score(model, poems, with_title=True)
-    tokens = sum(len(poem.title) + len(poem.text) + 3 for poem in raw)
-    return {
-        "perplexity": round(math.exp(found.nats / tokens), 3),
-        "tokens": tokens,
-        "our_tokens": found.tokens,
-        "poems": len(raw),
-    }
-
-
-def shapes(model, num_poems: int = NUM_POEMS, temperature: float = 0.8, seed: int = 0) -> dict:
-    """Of poems written with nothing imposed: how many have equal lines, how many keep a named form."""
-    wishes = {"num_poems": num_poems, "temperature": temperature, "seed": seed}
-    equal = sum(has_equal_lines(poem.text) for poem in model.generate(**wishes))
-    kept = {
-        form: sum(poem.form == form for poem in model.generate(form=form, impose_form=False, **wishes))
-        for form in FORMS
-    }
-    settings = {"temperature": temperature, "top_k": model.generation_config.top_k, "first_seed": seed}
-    return {
-        "settings": settings,
-        "free": {"poems": num_poems, "equal_lines": equal},
-        "with_form": {"poems": num_poems * len(FORMS), "kept": sum(kept.values()), "by_form": kept},
-    }
-
-
-def machine() -> str:
-    """This machine in a few words."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"CPU ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}), {cores} cores"
-
-
-def measure(model, corpus: Corpus, tangshi_gpt_file: str | Path | None = None) -> dict:
-    """Every figure of the card that a model and its corpus give, as sections of metrics.json."""
     valid, test = corpus.splits["valid"], corpus.splits["test"]
     perplexity = {}
     if valid:
@@ -172,39 +68,133 @@ def measure(model, corpus: Corpus, tangshi_gpt_file: str | Path | None = None) -
             "num_layers": config.num_layers,
         },
         "perplexity": perplexity,
-        "poems": shapes(model) | {"real_equal_lines": _percent(has_equal_lines(p.text) for p in test)},
+        **measure_poems(model, corpus, poems_a_form),
         "measured_on": machine(),
     }
 
 
-def _percent(flags) -> float | None:
-    flags = list(flags)
+def measure_poems(model, corpus: Corpus, poems_a_form: int) -> dict:
+    """The sections `poems`, `measures` and `header` of metrics.json.
+
+    `measures` has three columns by the same functions: `real`, held-out poems, none a near-copy of another,
+    as many of each form (drawn with a fixed seed); `named`, the model's with the form in the header and
+    nothing imposed; `ruled`, the model's with form, tones and rhyme imposed. A column that cannot be is left
+    out, and `refused` says why.
+    """
+    wishes = {"temperature": TEMPERATURE, "seed": 0}
+    held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
+    train = corpus.splits["train"]
+    free = [poem.text for poem in model.generate(num_poems=len(FORMS) * poems_a_form, **wishes)]
+    named = write(model, poems_a_form, impose_form=False, **wishes)
+    columns = {"real": measures.draw_real(_no_copies(held_out), poems_a_form), "named": named}
+    refused = {}
+    try:
+        columns["ruled"] = write(model, poems_a_form, tones=True, rhyme=True, **wishes)
+    except InvalidValueError as error:  # a small vocabulary has no rhymes
+        refused = {"refused": str(error)}
+    index = NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in train) if train else None
+    kept = {form: sum(form_of(text) == form == asked for text, asked in named) for form in FORMS}
+    header = {"form": form_effect([(form_of(text), asked) for text, asked in named], [*map(form_of, free)])}
+    if titles := some_titles(held_out, model.tokenizer, min(TITLES, poems_a_form)):
+        header["title"] = title_effect(model, titles, temperature=TEMPERATURE)
+    if scored := corpus.splits["test"] or corpus.splits["valid"]:
+        header["saved_nats"] = saved_nats(model, spread(scored, min(SCORED_POEMS, 2 * poems_a_form)))
+    settings = {"temperature": TEMPERATURE, "top_k": model.generation_config.top_k, "first_seed": 0}
+    return {
+        "poems": {
+            "settings": settings,
+            "free": {"poems": len(free), "equal_lines": sum(map(has_equal_lines, free))},
+            "with_form": {
+                "poems": len(named),
+                "a_form": poems_a_form,
+                "kept": sum(kept.values()),
+                "by_form": kept,
+            },
+            "real_equal_lines": _percent([has_equal_lines(poem.text) for poem in corpus.splits["test"]]),
+        },
+        "measures": {
+            "poems": {name: len(poems) for name, poems in columns.items()},
+            "compared_with": len(train),  # poems that lines are looked for in
+            **{name: measures.figures(poems, index) for name, poems in columns.items() if poems},
+            **refused,
+        },
+        "header": header,
+    }
+
+
+def write(model, poems_a_form: int, **wishes) -> list[Asked]:
+    """Poems of each form, with the form that was asked for."""
+    return [
+        (poem.text, form)
+        for form in FORMS
+        for poem in model.generate(form=form, num_poems=poems_a_form, **wishes)
+    ]
+
+
+def machine() -> str:
+    """This machine in a few words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}), {cores} cores"
+
+
+def _no_copies(poems: Sequence[PoemRecord]) -> list[str]:
+    """The first text of each cluster: near-copies are held out together, and would look like repetition."""
+    texts = [poem.text for poem in poems]
+    return [
+        text for place, (text, first) in enumerate(zip(texts, cluster(texts), strict=True)) if place == first
+    ]
+
+
+def _percent(flags: Sequence[bool]) -> float | None:
     return round(100 * sum(flags) / len(flags), 1) if flags else None
 
 
 def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
-    """Writes new figures over the old ones in metrics.json, with the commands for them, and the card."""
-    metrics = read_metrics(folder) | measured | {"corpus": read_json(folder / REPORT_NAME, dict)}
+    """Writes new figures over the old ones in metrics.json, with the commands for them, and the card.
+
+    The figure on tangshi-gpt's poems, which needs their file, stays as it was if it was not measured again
+    and the weights are the same.
+    """
+    old, mark = read_metrics(folder), weights_mark(folder)
+    metrics = old | measured | {"corpus": read_json(folder / REPORT_NAME, dict), "weights": mark}
+    before = old.get("perplexity")
+    kept = before.get("tangshi_gpt") if isinstance(before, dict) and old.get("weights") == mark else None
+    if mark and isinstance(kept, dict) and {"perplexity", "tokens"} <= kept.keys():
+        metrics["perplexity"] = metrics["perplexity"] | {
+            "tangshi_gpt": metrics["perplexity"].get("tangshi_gpt", kept)
+        }
     metrics["commands"] = metrics.get("commands", {}) | commands
     write_text(folder / METRICS_NAME, json.dumps(metrics, ensure_ascii=False, indent=2) + "\n")
     write_card(folder)
     return metrics
 
 
-def check_same_corpus(folder: Path, report: CorpusReport) -> None:
-    """Refuses to score a model on other poems than those kept out of its training.
+def weights_mark(folder: Path) -> str | None:
+    """The SHA-256 of the file of the weights; None of shards, which are not compared."""
+    path = folder / WEIGHTS_NAME
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
-    A poem's split depends on the poem alone: with the same poems held out, none has changed sides.
+
+def held_out_corpus(folder: Path, source: str, exclude: Sequence[str]) -> Corpus:
+    """The corpus with the poems held out in a model's training in valid and test, all others in train.
+
+    Which these are is read from held_out.json; if `exclude` is given, or the folder has no such record yet,
+    it is made, provided that the splits are those of the training. Train is the same either way.
+
+    Raises:
+        CheckpointError: the record, or that of the corpus, is missing or damaged.
+        CorpusError: the poems are not those of the training.
     """
-    trained = read_json(folder / REPORT_NAME, dict).get("characters") or {}
-    now, then = (
-        {name: found.get(name) for name in ("valid", "test")} for found in (report.characters, trained)
-    )
-    if now != then:
-        raise CorpusError(
-            f"the splits are not those that {folder} was trained on ({now} characters, then {then}); "
-            "give the --corpus and --exclude of its training"
-        )
+    corpus = load_corpus(source, exclude)
+    held_out = read_held_out(folder)
+    if exclude or held_out is None:
+        check_same_corpus(folder, corpus.report)
+        write_held_out(folder, corpus)
+        held_out = read_held_out(folder)
+        corpus = load_corpus(source) if exclude else corpus
+    return pick(corpus, held_out)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -214,23 +204,35 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("--corpus", default="tang", help="as in its training")
-    parser.add_argument("--exclude", nargs="*", default=[], metavar="FILE", help="as in its training")
+    parser.add_argument(
+        "--exclude",
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="as in its training; not needed for a model that has a held_out.json, which is made from it",
+    )
+    parser.add_argument(
+        "--poems", type=int, default=POEMS_A_FORM, metavar="N", help="poems a form (default: %(default)s)"
+    )
     parser.add_argument("--tangshi-gpt", type=Path, metavar="FILE", help="test_poems.json of that project")
     options = parser.parse_args(arguments)
+    if not 1 <= options.poems <= MAX_POEMS_A_FORM:
+        parser.error(f"--poems must be from 1 to {MAX_POEMS_A_FORM}, got {options.poems}")
     from .model import PoetModel
 
+    given = arguments if arguments is not None else sys.argv[1:]
+    command = command_line("python -m poet_model.evaluation", given)
     try:
         model = PoetModel.from_pretrained(options.model)
-        corpus = load_corpus(options.corpus, options.exclude)
-        check_same_corpus(options.model, corpus.report)
-        measured = measure(model, corpus, options.tangshi_gpt)
-        given = arguments if arguments is not None else sys.argv[1:]
-        command = command_line("python -m poet_model.evaluation", given)
+        corpus = held_out_corpus(options.model, options.corpus, options.exclude)
+        measured = measure(model, corpus, options.tangshi_gpt, poems_a_form=options.poems)
+        if options.tangshi_gpt:
+            measured["perplexity"]["tangshi_gpt"]["command"] = command
         metrics = update_folder(options.model, measured, evaluation=command)
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps({name: metrics[name] for name in measured}, ensure_ascii=False, indent=2))
+    print(table.text_of(metrics))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -11,10 +12,20 @@ from conftest import ROOT, SHIPPED
 from hub_server import card_errors, front_matter
 
 from poet_model import CheckpointError, PoetModel, card
+from poet_model.held_out import read_held_out
+from poet_model.measures import ROWS
 
 METRICS = {
     "model": {"parameters": 1234567, "num_layers": 2, "hidden_size": 512, "vocab_size": 7000},
-    "perplexity": {"valid": {"perplexity": 85.123, "tokens": 62578, "hanzi_perplexity": 150.5}},
+    "perplexity": {
+        "valid": {
+            "perplexity": 85.123,
+            "low": 80.15,
+            "high": 90.25,
+            "tokens": 62578,
+            "hanzi_perplexity": 150.5,
+        }
+    },
 }
 
 
@@ -34,7 +45,7 @@ def test_the_card_is_written_from_the_folders_metrics(tmp_path):
     card.write_card(tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "1,234,567 parameters" in text
-    assert "| validation, header empty | poem + `<eos>` | 62,578 | 85.12 | 150.50 |" in text
+    assert "| validation, header empty | poem + `<eos>` | 62,578 | 85.12 (80.2–90.2) | 150.50 |" in text
     assert "{{" not in text
     assert "tangshi-gpt" not in text  # not measured, so not spoken of
 
@@ -88,8 +99,30 @@ def test_the_bars_of_the_first_model_hold():
     metrics = card.read_metrics(SHIPPED)
     assert metrics["perplexity"]["tangshi_gpt"]["perplexity"] < 60.5  # the prototype's of training.md
     assert metrics["poems"]["settings"]["temperature"] == 0.8
-    assert metrics["poems"]["free"]["equal_lines"] >= 90
+    assert metrics["poems"]["free"]["equal_lines"] >= 0.9 * metrics["poems"]["free"]["poems"]
     assert metrics["poems"]["with_form"]["kept"] >= 0.9 * metrics["poems"]["with_form"]["poems"]
+
+
+def test_the_shipped_figures_have_intervals_and_enough_poems():
+    metrics = card.read_metrics(SHIPPED)
+    section = metrics["measures"]
+    assert section["poems"]["named"] == section["poems"]["ruled"] == 1000 and section["poems"]["real"] >= 400
+    for column in ("real", "named", "ruled"):
+        for name, _, _ in ROWS:
+            found = section[column][name]
+            assert found["low"] <= found["value"] <= found["high"] and found["n"] > 1, (column, name)
+    for name in ("structure", "rhyme", "tones_L1"):
+        assert section["ruled"][name]["value"] == 1  # imposed
+    assert section["real"]["poems_with_copied_line"]["value"] < 0.1  # they do not find themselves
+    assert metrics["header"]["title"]["character"]["difference"]["low"] > 0
+    for field in ("title", "author", "form"):
+        assert metrics["header"]["saved_nats"][field]["gap"]["low"] > 0
+
+
+def test_the_shipped_record_is_of_the_poems_that_were_measured():
+    metrics, held_out = card.read_metrics(SHIPPED), read_held_out(SHIPPED)
+    assert {part: len(held_out[part]) for part in held_out}.items() <= metrics["corpus"]["splits"].items()
+    assert metrics["weights"] == hashlib.sha256((SHIPPED / "model.safetensors").read_bytes()).hexdigest()
 
 
 def test_the_shipped_cards_metadata_is_valid():

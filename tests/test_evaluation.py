@@ -1,86 +1,147 @@
-"""Perplexity by hand and by `score`; what is counted, and what an unknown character costs."""
+"""The whole measurement of a model folder: what is written, by which command, and what is refused."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
+from dataclasses import replace
 
+import numpy as np
 import pytest
-import torch
-from conftest import POEMS
+from conftest import POEMS, SHIPPED
 
-from poet_model import CorpusError, evaluation
-from poet_model.corpus import Corpus, CorpusReport, PoemRecord
-from poet_model.tokenizer import EOS
+from poet_model import PoetModel, evaluation, measures, table
+from poet_model.corpus import Corpus, CorpusReport, PoemRecord, load_corpus
+from poet_model.prosody import FORMS, form_of
 
 RECORDS = [PoemRecord(text, title="春", author="李白", form="五絕") for text in POEMS]
 
 
-def nats_by_hand(model, record: PoemRecord, first: int) -> float:
-    """Nats of a record's stream from position `first` on, by one forward pass over it alone."""
-    stream = model.tokenizer.encode_poem(record.text, record.title, record.author, record.form)
-    logits, _ = model(torch.tensor([stream[:-1]]))
-    log_probs = logits[0].log_softmax(dim=1)
-    return -sum(log_probs[place - 1, stream[place]].item() for place in range(first, len(stream)))
+@pytest.fixture(scope="module")
+def corpus_file(tmp_path_factory):
+    """400 quatrains of hanzi of the four poems, in an order that chance made."""
+    rng = np.random.default_rng(0)
+    hanzi = sorted({c for poem in POEMS for c in poem if c not in "，。"})
+    lines = []
+    for number in range(400):
+        length = 5 if number % 2 else 7
+        drawn = ["".join(rng.choice(hanzi, length)) for _ in range(4)]
+        lines.append("月落" + hanzi[number % 40] + ":{}，{}。{}，{}。".format(*drawn))
+    path = tmp_path_factory.mktemp("corpus") / "mine.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
 
 
-def test_score_counts_the_poem_and_its_end(tiny_model):
-    found = evaluation.score(tiny_model, RECORDS)
-    header = len(tiny_model.tokenizer.encode_header("春", "李白", "五絕"))
-    expected = sum(nats_by_hand(tiny_model, record, header) for record in RECORDS)
-    assert found.nats == pytest.approx(expected, rel=1e-4)
-    assert found.tokens == sum(len(record.text) + 1 for record in RECORDS)
-    assert found.hanzi == sum(sum(c not in "，。" for c in record.text) for record in RECORDS)
-    assert found.perplexity == pytest.approx(math.exp(expected / found.tokens), rel=1e-4)
+@pytest.fixture
+def folder(tiny_model, corpus_file, tmp_path, monkeypatch):
+    """A model folder as train.py leaves it, with twenty poems kept out of the training; and their file."""
+    monkeypatch.setenv("POET_CACHE", str(tmp_path / "cache"))
+    excluded = tmp_path / "kept_out.txt"
+    lines = corpus_file.read_text(encoding="utf-8").splitlines()
+    excluded.write_text("\n".join(lines[:20]), encoding="utf-8")
+    tiny_model.save_pretrained(tmp_path / "model")
+    report = load_corpus(str(corpus_file), [str(excluded)], use_cache=False).report
+    (tmp_path / "model" / "corpus_report.json").write_text(json.dumps(vars(report)), encoding="utf-8")
+    return tmp_path / "model", excluded
 
 
-def test_without_header_the_header_is_empty(tiny_model):
-    bare = [PoemRecord(record.text) for record in RECORDS]
-    assert evaluation.without_header(RECORDS) == bare
-    first = len(tiny_model.tokenizer.encode_header())
-    expected = sum(nats_by_hand(tiny_model, record, first) for record in bare)
-    assert evaluation.score(tiny_model, bare).nats == pytest.approx(expected, rel=1e-4)
+def metrics_of(folder) -> dict:
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
-def test_small_batches_change_nothing(tiny_model):
-    whole = evaluation.score(tiny_model, RECORDS)
-    assert evaluation.score(tiny_model, RECORDS, max_tokens=30).nats == pytest.approx(whole.nats, rel=1e-5)
+def test_the_command_measures_the_same_with_and_without_the_excluded_files(folder, corpus_file, capsys):
+    model, excluded = folder
+    peers = excluded.with_name("peers.json")
+    peers.write_text(
+        json.dumps([{"title": "春 曉", "content": POEMS[1]}], ensure_ascii=False), encoding="utf-8"
+    )
+    command = [str(model), "--corpus", str(corpus_file), "--poems", "2"]
+    assert evaluation.main([*command, "--exclude", str(excluded), "--tangshi-gpt", str(peers)]) == 0
+    first, printed = metrics_of(model), capsys.readouterr().out
+    assert (model / "held_out.json").is_file()
+    assert evaluation.main(command) == 0
+    second = metrics_of(model)
+    assert capsys.readouterr().out == printed
+    assert first.pop("commands") != second.pop("commands")
+    assert first == second  # the tangshi-gpt figure too: the weights are the same
+    assert "--exclude kept_out.txt --tangshi-gpt peers.json" in second["perplexity"]["tangshi_gpt"]["command"]
+    corpus = load_corpus(str(corpus_file), use_cache=False)
+    held_out = second["corpus"]["splits"]["valid"] + second["corpus"]["splits"]["test"]
+    assert second["measures"]["compared_with"] == corpus.report.kept - held_out
+    assert f"{second['perplexity']['test']['perplexity']:.2f}" in printed and "named, 8" in printed
+    card = (model / "README.md").read_text(encoding="utf-8")
+    assert f"{second['perplexity']['test']['perplexity']:.2f}" in card
 
 
-def test_an_unknown_character_costs_a_choice_among_twenty_thousand(tiny_model):
-    known = PoemRecord("春眠不覺曉，處處聞啼鳥。")
-    strange = PoemRecord("春眠不覺曉，處處聞啼𪚥。")
-    plain = nats_by_hand(tiny_model, strange, len(tiny_model.tokenizer.encode_header()))
-    found = evaluation.score(tiny_model, [strange])
-    assert found.nats == pytest.approx(plain + math.log(20_000), rel=1e-5)
-    assert found.tokens == evaluation.score(tiny_model, [known]).tokens
+def test_the_figure_that_needs_a_file_stays_as_long_as_the_weights(folder, tiny_model):
+    model, _ = folder
+    peers = {"perplexity": 60.5, "tokens": 30}
+    evaluation.update_folder(model, {"perplexity": {"tangshi_gpt": peers}})
+    found = evaluation.update_folder(model, {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}})
+    assert found["perplexity"] == {"test": {"perplexity": 80.5, "tokens": 3}, "tangshi_gpt": peers}
+    again = {"perplexity": {"tangshi_gpt": peers | {"perplexity": 61.5}}}
+    assert evaluation.update_folder(model, again)["perplexity"] == again["perplexity"]
+    tiny_model.bias.data += 0.5
+    tiny_model.save_pretrained(model)
+    assert evaluation.update_folder(model, {"perplexity": {}})["perplexity"] == {}
+    assert metrics_of(model)["perplexity"] == {}
 
 
-def test_tangshi_gpt_protocol(tiny_model, tmp_path):
-    poems = [
-        {"title": "春 曉", "content": "春眠不覺曉，處處聞啼鳥。\n夜來風雨聲，花落知多少。"},
-        {"title": "李白", "content": "牀前看月光，疑是地上霜。"},
+def test_a_model_without_the_record_is_refused_on_other_splits(folder, corpus_file, capsys):
+    model, _ = folder
+    assert evaluation.main([str(model), "--corpus", str(corpus_file), "--poems", "1"]) == 2
+    assert "give the --corpus and --exclude of its training" in capsys.readouterr().err
+    assert not (model / "held_out.json").exists() and not (model / "metrics.json").exists()
+
+
+def test_a_corpus_without_the_held_out_poems_is_refused(folder, corpus_file, tmp_path, capsys):
+    model, excluded = folder
+    command = [str(model), "--poems", "1", "--corpus"]
+    assert evaluation.main([*command, str(corpus_file), "--exclude", str(excluded)]) == 0
+    capsys.readouterr()
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(corpus_file.read_text(encoding="utf-8").splitlines()[:300]), encoding="utf-8")
+    assert evaluation.main([*command, str(few)]) == 2
+    assert "held out in the model's training are not in this corpus" in capsys.readouterr().err
+
+
+def test_the_columns_are_what_the_model_writes(tiny_model):
+    corpus = Corpus({"train": RECORDS[:2], "valid": RECORDS[2:3], "test": RECORDS[3:]}, CorpusReport())
+    found = evaluation.measure(tiny_model, corpus, poems_a_form=3)
+    free = tiny_model.generate(num_poems=12, temperature=0.8, seed=0)
+    assert found["poems"]["free"] == {
+        "poems": 12,
+        "equal_lines": sum(evaluation.has_equal_lines(poem.text) for poem in free),
+    }
+    kept = found["poems"]["with_form"]
+    assert kept["poems"] == 12 and kept["a_form"] == 3 and kept["kept"] == sum(kept["by_form"].values())
+    named = [
+        (poem.text, form)
+        for form in FORMS
+        for poem in tiny_model.generate(num_poems=3, form=form, impose_form=False, temperature=0.8, seed=0)
     ]
-    path = tmp_path / "test_poems.json"
-    path.write_text(json.dumps(poems, ensure_ascii=False), encoding="utf-8")
-    found = evaluation.tangshi_gpt(tiny_model, path)
-    assert found["tokens"] == (3 + 25 + 3) + (2 + 12 + 3)  # title, text with line break, three marks
-    assert found["poems"] == 2
-    nats = 0.0
-    for title, text in (("春，曉", POEMS[1]), ("李白", "牀前看月光，疑是地上霜。")):
-        record = PoemRecord(text, title=title)
-        first = len(tiny_model.tokenizer.encode_header()) - 1  # from the title's first character on
-        nats += nats_by_hand(tiny_model, record, first)
-    assert found["perplexity"] == pytest.approx(math.exp(nats / found["tokens"]), rel=1e-3)
+    assert kept["by_form"] == {form: sum(form_of(t) == f == form for t, f in named) for form in FORMS}
+    section = found["measures"]
+    assert section["named"]["repeats_a_poem"] == measures.figures(named)["repeats_a_poem"]
+    assert "real" not in section and section["poems"]["real"] == 0  # no poem of eight lines was held out
+    assert "ruled" in section or section["refused"]
+    assert "title" not in found["header"]  # 春 alone is too short
 
 
-def test_shapes_count_poems(tiny_model):
-    found = evaluation.shapes(tiny_model, num_poems=3)
-    assert found["free"]["poems"] == 3 and found["with_form"]["poems"] == 12
-    assert found["with_form"]["kept"] == sum(found["with_form"]["by_form"].values())
-    again = tiny_model.generate(num_poems=3, temperature=0.8, seed=0)
-    assert found["free"]["equal_lines"] == sum(evaluation.has_equal_lines(poem.text) for poem in again)
+def test_all_three_columns_of_the_shipped_model(tmp_path):
+    splits = load_corpus("tang").splits
+    held_out = [next(p for p in splits["test"] if p.form == form) for form in FORMS]
+    held_out += [replace(p, text="山" + p.text[1:]) for p in held_out]  # near-copies, which are left out
+    corpus = Corpus({"train": splits["train"][:200], "valid": [], "test": held_out}, CorpusReport())
+    found = evaluation.measure_poems(PoetModel.from_pretrained(SHIPPED), corpus, 2)
+    section = found["measures"]
+    assert section["poems"] == {"real": 4, "named": 8, "ruled": 8}
+    for name in ("structure", "rhyme", "tones_L1"):
+        assert section["ruled"][name]["value"] == 1  # imposed
+    assert section["real"]["structure"]["value"] == 1
+    assert found["header"]["saved_nats"]["form"]["true"]["n"] == 4
+    text = table.text_of({"perplexity": {}, **found})
+    assert "real, 4" in text and "named, 8" in text and "ruled, 8" in text and "100.0% (" in text
 
 
 def test_figures_and_card_are_written_together(tiny_model, tmp_path):
@@ -88,18 +149,12 @@ def test_figures_and_card_are_written_together(tiny_model, tmp_path):
     report = CorpusReport(source="mine", read=4, kept=4, characters={"train": 60, "valid": 24, "test": 24})
     (tmp_path / "model" / "corpus_report.json").write_text(json.dumps(vars(report)), encoding="utf-8")
     corpus = Corpus({"train": RECORDS[:2], "valid": RECORDS[2:3], "test": RECORDS[3:]}, report)
-    measured = evaluation.measure(tiny_model, corpus)
+    measured = evaluation.measure(tiny_model, corpus, poems_a_form=2)
     metrics = evaluation.update_folder(tmp_path / "model", measured, training="python train.py")
     assert metrics["perplexity"]["test"]["tokens"] == len(RECORDS[3].text) + 1
     card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
     assert f"{metrics['perplexity']['valid']['perplexity']:.2f}" in card
     assert "python train.py" in card
-    evaluation.check_same_corpus(tmp_path / "model", report)
-    fewer = CorpusReport(characters={"train": 50, "valid": 24, "test": 24})  # the same poems held out
-    evaluation.check_same_corpus(tmp_path / "model", fewer)
-    other = CorpusReport(characters={"train": 60, "valid": 25, "test": 24})
-    with pytest.raises(CorpusError, match="give the --corpus and --exclude of its training"):
-        evaluation.check_same_corpus(tmp_path / "model", other)
 
 
 def test_a_folder_outside_is_not_written_into_the_command(tmp_path):
@@ -107,12 +162,3 @@ def test_a_folder_outside_is_not_written_into_the_command(tmp_path):
     inside = ["runs/d.json", os.path.abspath("runs/e.json"), "0.5"]
     shown = evaluation.command_line("python train.py", ["--exclude", *outside, *inside])
     assert shown == "python train.py --exclude a.json b.json c.json runs/d.json runs/e.json 0.5"
-
-
-def test_end_of_poem_is_scored(tiny_model):
-    """Raising the odds of <eos> everywhere must lower the nats at the end of each poem and raise the rest."""
-    before = evaluation.score(tiny_model, RECORDS)
-    with torch.no_grad():
-        tiny_model.bias[EOS] += 50
-    after = evaluation.score(tiny_model, RECORDS)
-    assert after.nats > before.nats and after.tokens == before.tokens

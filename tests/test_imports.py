@@ -36,14 +36,22 @@ ALLOWED = {
     "generation": ("errors script prosody novelty tokenizer request", "numpy torch"),
     "model": ("errors files config tokenizer cells hub request generation card weights", "torch"),
     "trainer": ("errors files batches tokenizer", "numpy torch accelerate safetensors tqdm"),
+    "intervals": ("", "numpy"),
+    "measures": ("intervals novelty prosody", "numpy"),
+    "table": ("measures", ""),
+    "held_out": ("errors files corpus hub", ""),
+    "perplexity": ("batches corpus intervals sources tokenizer", "numpy torch"),
+    "header_effects": ("corpus intervals perplexity prosody script", "numpy torch"),
     # a command of its own too (python -m poet_model.evaluation): its main() loads the model it is given
     "evaluation": (
-        "errors files batches corpus generation prosody tokenizer card hub sources script hardware model",
-        "numpy torch",
+        "errors files corpus prosody novelty card hub model"
+        " measures perplexity header_effects held_out table",
+        "torch",
     ),
     "ui": ("errors files card model generation prosody script tokenizer", "gradio pandas"),
     "train.py": (
-        "errors files config tokenizer corpus prosody batches model trainer evaluation hardware hub card",
+        "errors files config tokenizer corpus prosody batches model trainer evaluation hardware hub card"
+        " perplexity held_out",
         "torch accelerate tqdm",
     ),
     "app.py": ("errors files card hub model generation prosody script ui", "gradio pandas"),
@@ -75,6 +83,11 @@ WITHOUT_TORCH = (
     "card",
     "errors",
     "files",
+    "novelty",
+    "intervals",
+    "measures",
+    "held_out",
+    "table",
 )
 
 

@@ -96,11 +96,17 @@ def test_the_folder_is_whole_and_writes_poems(trained):
         "training_log.jsonl",
         "samples.jsonl",
         "corpus_report.json",
+        "held_out.json",
         "metrics.json",
         "README.md",
     }
     poem = PoetModel.from_pretrained(output).generate("春", seed=1)
     assert poem.text.startswith("春") and poem.text.endswith("。")
+    report, record = (
+        json.loads((output / name).read_text(encoding="utf-8"))
+        for name in ("corpus_report.json", "held_out.json")
+    )
+    assert {part: len(record[part]) for part in ("valid", "test")}.items() <= report["splits"].items()
     samples = read_json_lines(output / "samples.jsonl")
     assert {"step", "start", "seed", "text"} <= samples[-1].keys()
     best = min(losses(output, "valid"))

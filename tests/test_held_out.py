@@ -1,0 +1,88 @@
+"""held_out.json: written, read back, refused when damaged; the poems picked by it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from conftest import POEMS
+
+from poet_model import CheckpointError, CorpusError, held_out
+from poet_model.corpus import Corpus, CorpusReport, PoemRecord
+
+NIGHT, DAWN, TOWER, YANGZHOU = (PoemRecord(text) for text in POEMS)
+CORPUS = Corpus({"train": [NIGHT, DAWN], "valid": [TOWER], "test": [YANGZHOU]}, CorpusReport(source="mine"))
+HASHES = [hashlib.sha256(text.encode()).hexdigest()[:12] for text in POEMS]
+
+
+def test_the_record_is_two_lists_of_hashes(tmp_path):
+    held_out.write_held_out(tmp_path, CORPUS)
+    record = json.loads((tmp_path / "held_out.json").read_text(encoding="utf-8"))
+    assert record == {"format_version": 1, "valid": [HASHES[2]], "test": [HASHES[3]]}
+    assert held_out.read_held_out(tmp_path) == {"valid": [HASHES[2]], "test": [HASHES[3]]}
+
+
+def test_a_folder_without_it_has_none(tmp_path):
+    assert held_out.read_held_out(tmp_path) is None
+
+
+def test_poems_change_sides_as_the_record_says():
+    found = held_out.pick(CORPUS, {"valid": [HASHES[3], HASHES[0]], "test": []})
+    assert found.splits == {"train": [DAWN, TOWER], "valid": [YANGZHOU, NIGHT], "test": []}
+    assert CORPUS.splits["train"] == [NIGHT, DAWN]  # the corpus given stays as it was
+
+
+def test_a_corpus_that_lacks_poems_is_refused():
+    with pytest.raises(CorpusError, match=r"1 of the 2 poems held out .* \(mine, .*give the --corpus of its"):
+        held_out.pick(CORPUS, {"valid": ["0" * 12], "test": [HASHES[3]]})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is not valid JSON"),
+        ("[]", "holds a JSON list, expected a dict"),
+        ("{}", "expected 1 and valid, test"),
+        ({"format_version": 2, "valid": [], "test": []}, "format_version 2, expected 1"),
+        ({"format_version": 1, "valid": []}, "expected 1 and valid, test"),
+        ({"format_version": 1, "valid": [], "test": [], "more": 1}, "expected 1 and valid, test"),
+        ({"format_version": 1, "valid": 5, "test": []}, "expected lists of different hashes"),
+        ({"format_version": 1, "valid": {"a": 1}, "test": []}, "expected lists of different hashes"),
+        ({"format_version": 1, "valid": [7], "test": []}, "holds '7', expected lists"),
+        ({"format_version": 1, "valid": [["a"]], "test": []}, "expected lists of different hashes"),
+        ({"format_version": 1, "valid": ["G" * 12], "test": []}, "holds 'GGGGGGGGGGGG'"),
+        (
+            {"format_version": 1, "valid": ["a" * 12 + "\\n"], "test": []},
+            "expected lists of different hashes",
+        ),
+        ({"format_version": 1, "valid": ["a" * 12], "test": ["a" * 12]}, "the same hash twice"),
+        ("[" * 100_000, "is not valid JSON"),
+        ("<!doctype html>", "it is a web page"),
+    ],
+    ids=range(15),
+)
+def test_a_damaged_record_is_one_sentence(tmp_path, content, said):
+    text = content if isinstance(content, str) else json.dumps(content)
+    (tmp_path / "held_out.json").write_text(text, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=said) as caught:
+        held_out.read_held_out(tmp_path)
+    assert "held_out.json" in str(caught.value) and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))
+
+
+def test_a_huge_record_is_not_read(tmp_path):
+    with open(tmp_path / "held_out.json", "wb") as file:
+        file.truncate(40 << 20)
+    with pytest.raises(CheckpointError, match="more than any of ours"):
+        held_out.read_held_out(tmp_path)
+
+
+def test_other_splits_than_those_of_the_training_are_refused(tmp_path):
+    report = CorpusReport(characters={"train": 60, "valid": 24, "test": 24})
+    (tmp_path / "corpus_report.json").write_text(json.dumps(vars(report)), encoding="utf-8")
+    held_out.check_same_corpus(tmp_path, report)
+    held_out.check_same_corpus(tmp_path, CorpusReport(characters={"train": 50, "valid": 24, "test": 24}))
+    other = CorpusReport(characters={"train": 60, "valid": 25, "test": 24})
+    with pytest.raises(CorpusError, match="give the --corpus and --exclude of its training"):
+        held_out.check_same_corpus(tmp_path, other)
