@@ -18,13 +18,15 @@ _BLOCK = re.compile(r"^\{\{#([\w.-]+)\}\}\n(.*?)^\{\{/\1\}\}\n", re.DOTALL | re.
 def render(template: str, metrics: dict) -> str:
     """Puts figures into a template: `{{perplexity.valid.tokens|,}}` is formatted as Python formats.
 
+    One with an interval (a dict of `value`, `low`, `high`) becomes `93.7% (92.1 to 95.0)`.
+
     A line with a figure that was not measured is left out, and so is all between `{{#section.name}}` and
     `{{/section.name}}`; there is no other way for a card to lack one.
     """
     template = _BLOCK.sub(lambda match: "" if _find(metrics, match[1]) is None else match[2], template)
     try:
         return "".join(
-            _FIGURE.sub(lambda match: format(_find(metrics, match[1]), match[2] or ""), line)
+            _FIGURE.sub(lambda match: shown(_find(metrics, match[1]), match[2] or ""), line)
             for line in template.splitlines(keepends=True)
             if all(_find(metrics, name) is not None for name, _ in _FIGURE.findall(line))
         )
@@ -32,6 +34,16 @@ def render(template: str, metrics: dict) -> str:
         raise CheckpointError(
             f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
         ) from error
+
+
+def shown(figure: float | str | dict, spec: str) -> str:
+    """A number as Python formats it; `93.7% (92.1 to 95.0)` if it has an interval."""
+    if not isinstance(figure, dict):
+        return format(figure, spec)
+    value, low, high = (
+        "" if figure.get(name) is None else format(figure[name], spec) for name in ("value", "low", "high")
+    )
+    return f"{value} ({low.rstrip('%')} to {high.rstrip('%')})" if low else value
 
 
 def _find(metrics: dict, name: str):

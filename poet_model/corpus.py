@@ -22,9 +22,9 @@ from pathlib import Path
 
 from . import script, sources
 from .errors import CorpusError
-from .files import write_text
+from .files import cache_folder, write_text
 from .prosody import FORMS, form_of, line_lengths, split_lines
-from .sources import RawPoem, cache_folder
+from .sources import RawPoem
 
 SPLITS = ("train", "valid", "test")
 MIN_CHARACTERS = 10

@@ -32,6 +32,7 @@ from .perplexity import score, tangshi_gpt, without_header
 from .prosody import FORMS, form_of, has_equal_lines
 
 TEMPERATURE = 0.8
+BEST_OF = 8
 POEMS_A_FORM, FEW_POEMS_A_FORM = 250, 50  # by the command line; at the end of a training
 MAX_POEMS_A_FORM = 256  # four times this many are written at once
 
@@ -42,6 +43,7 @@ def measure(
     tangshi_gpt_file: str | Path | None = None,
     *,
     poems_a_form: int = FEW_POEMS_A_FORM,
+    best_of: int = 1,
 ) -> dict:
     """Every figure of the card that a model and its corpus give, as sections of metrics.json.
 
@@ -49,6 +51,7 @@ def measure(
         corpus: perplexity is that of its valid and test poems; lines are looked for in its train poems.
         poems_a_form: how many are written of each form, for each column of the table; four times as many with
             an empty header. Seeds are those from 0 on. Few poems mean few titles and few scored headers too.
+        best_of: candidates for each line of one more column; 1 leaves it out.
     """
     valid, test = corpus.splits["valid"], corpus.splits["test"]
     perplexity = {}
@@ -68,18 +71,18 @@ def measure(
             "num_layers": config.num_layers,
         },
         "perplexity": perplexity,
-        **measure_poems(model, corpus, poems_a_form),
+        **measure_poems(model, corpus, poems_a_form, best_of),
         "measured_on": machine(),
     }
 
 
-def measure_poems(model, corpus: Corpus, poems_a_form: int) -> dict:
+def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) -> dict:
     """The sections `poems`, `measures` and `header` of metrics.json.
 
-    `measures` has three columns by the same functions: `real`, held-out poems, none a near-copy of another,
-    as many of each form (drawn with a fixed seed); `named`, the model's with the form in the header and
-    nothing imposed; `ruled`, the model's with form, tones and rhyme imposed. A column that cannot be is left
-    out, and `refused` says why.
+    `measures` has columns by the same functions: `real`, held-out poems, none a near-copy of another, as many
+    of each form (drawn with a fixed seed); `named`, the model's with the form in the header and nothing
+    imposed; `ruled`, the model's with form, tones and rhyme imposed; `best`, the same with the best of
+    several candidates for each line. A column that cannot be is left out, and `refused` says why.
     """
     wishes = {"temperature": TEMPERATURE, "seed": 0}
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
@@ -90,6 +93,8 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int) -> dict:
     refused = {}
     try:
         columns["ruled"] = write(model, poems_a_form, tones=True, rhyme=True, **wishes)
+        if best_of > 1:
+            columns["best"] = write(model, poems_a_form, tones=True, rhyme=True, best_of=best_of, **wishes)
     except InvalidValueError as error:  # a small vocabulary has no rhymes
         refused = {"refused": str(error)}
     index = NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in train) if train else None
@@ -99,7 +104,9 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int) -> dict:
         header["title"] = title_effect(model, titles, temperature=TEMPERATURE)
     if scored := corpus.splits["test"] or corpus.splits["valid"]:
         header["saved_nats"] = saved_nats(model, spread(scored, min(SCORED_POEMS, 2 * poems_a_form)))
-    settings = {"temperature": TEMPERATURE, "top_k": model.generation_config.top_k, "first_seed": 0}
+    defaults = model.generation_config
+    settings = {"temperature": TEMPERATURE, "top_k": defaults.top_k, "first_seed": 0}
+    settings["frequency_penalty"] = defaults.frequency_penalty
     return {
         "poems": {
             "settings": settings,
@@ -115,6 +122,7 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int) -> dict:
         "measures": {
             "poems": {name: len(poems) for name, poems in columns.items()},
             "compared_with": len(train),  # poems that lines are looked for in
+            **({"best_of": best_of} if "best" in columns else {}),
             **{name: measures.figures(poems, index) for name, poems in columns.items() if poems},
             **refused,
         },
@@ -225,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model = PoetModel.from_pretrained(options.model)
         corpus = held_out_corpus(options.model, options.corpus, options.exclude)
-        measured = measure(model, corpus, options.tangshi_gpt, poems_a_form=options.poems)
+        measured = measure(model, corpus, options.tangshi_gpt, poems_a_form=options.poems, best_of=BEST_OF)
         if options.tangshi_gpt:
             measured["perplexity"]["tangshi_gpt"]["command"] = command
         metrics = update_folder(options.model, measured, evaluation=command)

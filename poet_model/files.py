@@ -20,6 +20,13 @@ _AT_FDCWD = -100
 T = TypeVar("T")
 
 
+def cache_folder() -> Path:
+    """Where corpora and indexes are kept: `$POET_CACHE`, or `poet_model` in the user's cache folder."""
+    if os.environ.get("POET_CACHE"):
+        return Path(os.environ["POET_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poet_model"
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 with Unix line ends, through a temporary file beside `path`."""
     path = Path(path)

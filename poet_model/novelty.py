@@ -20,7 +20,7 @@ import numpy as np
 
 from . import script
 from .errors import CheckpointError, PoetError
-from .files import read_json, replaced_folder, write_text
+from .files import cache_folder, read_json, replaced_folder, write_text
 from .prosody import LINE_ENDS, split_lines
 
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
@@ -188,8 +188,6 @@ def sort_suffixes(codes: np.ndarray) -> np.ndarray:
 
 def default_folder() -> Path:
     """Where the index is kept if no folder is named."""
-    from .sources import cache_folder
-
     return cache_folder() / "novelty"
 
 

@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .errors import CorpusError
+from .files import cache_folder
 
 NPM_PACKAGE = "chinese-poetry"
 NPM_VERSION = "2.0.1"
@@ -42,13 +43,6 @@ class RawPoem:
     title: str
     author: str
     text: str | None
-
-
-def cache_folder() -> Path:
-    """Where corpora are kept: `$POET_CACHE`, or `poet_model` in the user's cache folder."""
-    if os.environ.get("POET_CACHE"):
-        return Path(os.environ["POET_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poet_model"
 
 
 def read_source(source: str) -> Iterator[RawPoem]:

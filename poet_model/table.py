@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from .card import shown
 from .measures import ROWS
 
-FIRST, OTHERS = 54, 30  # columns of the terminal
+FIRST, OTHERS = 54, 24  # columns of the terminal
 
 
 def text_of(metrics: dict) -> str:
@@ -17,10 +18,10 @@ def text_of(metrics: dict) -> str:
         interval = f"{found['low']:.2f} to {found['high']:.2f}" if "low" in found else ""
         lines.append(_row(f"  {name}", (f"{found['perplexity']:.2f}", interval, f"{found['tokens']:,}")))
     section, header = metrics["measures"], metrics["header"]
-    columns = [name for name in ("real", "named", "ruled") if name in section]
+    columns = [name for name in ("real", "named", "ruled", "best") if name in section]
     lines += ["", _row("poems", [f"{name}, {section['poems'][name]:,}" for name in columns])]
     for name, label, shape in ROWS:
-        lines.append(_row(f"  {label}", [shown(section[column].get(name), shape) for column in columns]))
+        lines.append(_row(f"  {label}", [_cell(section[column].get(name), shape) for column in columns]))
     lines += ["", _row("header", ("with", "without", "difference"))]
     for name, label in (("character", "a character of the title"), ("near", "one of these, or near to one")):
         if found := header.get("title", {}).get(name):
@@ -33,18 +34,13 @@ def text_of(metrics: dict) -> str:
     return "\n".join(lines)
 
 
-def shown(figure: dict | None, shape: str) -> str:
-    """`93.7% (92.1 to 95.0)`; a dash for what was not measured."""
-    if figure is None:
-        return "–"
-    value, low, high = (
-        "" if figure[name] is None else f"{figure[name]:{shape}}" for name in ("value", "low", "high")
-    )
-    return f"{value} ({low.rstrip('%')} to {high.rstrip('%')})" if low else value
+def _cell(figure: dict | None, shape: str) -> str:
+    """A figure with its interval; a dash for what was not measured."""
+    return "–" if figure is None else shown(figure, shape)
 
 
 def _figures(label: str, found: dict, names: Sequence[str], shape: str) -> str:
-    return _row(f"  {label}", [shown(found[name], shape) for name in names])
+    return _row(f"  {label}", [_cell(found[name], shape) for name in names])
 
 
 def _row(label: str, cells: Sequence[str]) -> str:

@@ -178,3 +178,11 @@ def test_kill_9_at_any_moment_leaves_one_whole_folder(tmp_path):
         found = content(folder)
         assert sorted(found) == ["first", "second"]
         assert found["first"] == found["second"]
+
+
+def test_the_cache_folder_can_be_chosen(tmp_path, monkeypatch):
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))
+    assert files.cache_folder() == tmp_path
+    monkeypatch.setenv("POET_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert files.cache_folder() == tmp_path / "poet_model"

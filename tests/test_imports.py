@@ -38,7 +38,7 @@ ALLOWED = {
     "trainer": ("errors files batches tokenizer", "numpy torch accelerate safetensors tqdm"),
     "intervals": ("", "numpy"),
     "measures": ("intervals novelty prosody", "numpy"),
-    "table": ("measures", ""),
+    "table": ("card measures", ""),
     "held_out": ("errors files corpus hub", ""),
     "perplexity": ("batches corpus intervals sources tokenizer", "numpy torch"),
     "header_effects": ("corpus intervals perplexity prosody script", "numpy torch"),

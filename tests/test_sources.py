@@ -307,14 +307,6 @@ def test_a_hub_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
     assert result.stdout.count("\n") == 1
 
 
-def test_the_cache_folder_can_be_chosen(tmp_path, monkeypatch):
-    monkeypatch.setenv("POET_CACHE", str(tmp_path))
-    assert sources.cache_folder() == tmp_path
-    monkeypatch.setenv("POET_CACHE", "")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert sources.cache_folder() == tmp_path / "poet_model"
-
-
 def test_the_three_hundred_are_a_file_of_their_own_in_the_package(tmp_path, monkeypatch):
     poems = {"唐诗三百首": "春眠不覺曉，處處聞啼鳥。", "poet.tang.0": "白日依山盡，黃河入海流。"}
     contents = {
