@@ -270,8 +270,10 @@ def decode(model, request: Request, num_poems: int = 1) -> Iterator[list[tuple[i
 
 def make_filters(tokenizer: PoetTokenizer, request: Request, device: torch.device) -> list[LogitFilter]:
     """The rules of a request; none of them cares which comes first."""
-    filters: list[LogitFilter] = [OnlyPoemCharacters(tokenizer, device)]
-    filters.append(request.rules or WholeLines(tokenizer, request.config.max_length))
+    if request.rules:
+        filters: list[LogitFilter] = [request.rules]
+    else:
+        filters = [OnlyPoemCharacters(tokenizer, device), WholeLines(tokenizer, request.config.max_length)]
     if request.known_lines:
         length = request.rules.length if request.rules else None
         filters.append(OriginalLines(tokenizer, request.known_lines, length))
