@@ -108,6 +108,7 @@ class RegularForm:
         form: one of prosody.FORMS.
         level: each line keeps the tones of one of the four templates at this level of prosody.py; None: any
             tones.
+        template: the one of prosody.TEMPLATES to keep to; '' leaves the choice to the model.
         rhyme: whether the even lines rhyme in one group of 平水韻, which the poem finds; or that group.
         heads, tails: the first and last characters of the first lines; '' for none.
         start: what the poem will begin with.
@@ -122,12 +123,14 @@ class RegularForm:
         form: str,
         *,
         level: int | None = None,
+        template: str = "",
         rhyme: bool | str = False,
         heads: str = "",
         tails: str = "",
         start: str = "",
     ):
         self.form, self.level, self.rhyme, self.heads, self.tails = form, level, bool(rhyme), heads, tails
+        self._all_templates = [t for t in prosody.templates(form) if t.name == (template or t.name)]
         self.lines, self.length = prosody.SHAPES[form]
         self.tokenizer, self._tones = tokenizer, tones_of(tokenizer)
         self._is_known = level is not None or self.rhyme  # then only characters whose readings are known
@@ -192,13 +195,14 @@ class RegularForm:
     def wishes(self) -> str:
         """What is asked for, in a few words."""
         edges = [f"{name} {given}" for name, given in (("heads", self.heads), ("tails", self.tails)) if given]
-        tones = [f"tones {prosody.LEVELS[self.level]}"] if self._has_tones else []
+        names = [t.name for t in self._all_templates] if len(self._all_templates) == 1 else []
+        tones = [" ".join(["tones", prosody.LEVELS[self.level], *names])] if self._has_tones else []
         return ", ".join([self.form, *tones, *["rhyme"] * self.rhyme, *edges])
 
     def _odd_one(self) -> str:
         """The first line whose head and tail no template has room for, if it is one line's fault."""
         for line in range(self.lines):
-            if not any(self._has_room(template, line) for template in prosody.templates(self.form)):
+            if not any(self._has_room(template, line) for template in self._all_templates):
                 edges = [text[line] for text in (self.heads, self.tails) if line < len(text)]
                 found = " ".join(f"{c} {prosody.tones(c)}" for c in edges)
                 rhyming = " that rhymes with the others, or ends in 仄" * (self.rhyme and line == 0)
@@ -211,7 +215,7 @@ class RegularForm:
 
     def _open_templates(self) -> list[prosody.Template]:
         """Those that have room for all heads and tails."""
-        templates = prosody.templates(self.form)
+        templates = self._all_templates
         if found := [t for t in templates if all(self._has_room(t, line) for line in range(self.lines))]:
             return found
         raise InvalidValueError(f"{self.wishes} cannot be{self._odd_one()}")

@@ -49,6 +49,7 @@ _BIG_TWIST = "中仄中仄仄"  # 大拗: only if the next line saves it
 _SAVES = "中平平仄平"
 _BEFORE = {"A": "平平", "a": "平平", "B": "仄仄", "b": "仄仄"}  # the two more characters of a line of seven
 _QUATRAINS = {"T1": "AbBa", "T2": "abBa", "T3": "BaAb", "T4": "baAb"}
+TEMPLATES = tuple(_QUATRAINS)  # their names: see Template
 # groups that poets rhyme with each other
 NEIGHBOURS = ("東冬", "江陽", "支微齊", "支微齊灰", "魚虞", "佳灰", "佳麻", "真文元", "寒刪先元")
 NEIGHBOURS += ("蕭肴豪", "庚青蒸", "覃鹽咸")

@@ -19,7 +19,7 @@ from .constraints import RegularForm
 from .errors import CheckpointError, InvalidValueError
 from .files import read_json, write_text
 from .novelty import MIN_ORIGINAL, NoveltyIndex, default_folder
-from .prosody import FORMS, L0, L1, L2, LINE_ENDS, SHAPES
+from .prosody import FORMS, L0, L1, L2, LINE_ENDS, SHAPES, TEMPLATES
 from .script import is_hanzi
 from .tokenizer import PoetTokenizer
 
@@ -134,6 +134,7 @@ class Request:
         author: str = "",
         title: str = "",
         tones: bool | str = False,
+        template: str = "",
         rhyme: bool | str = False,
         acrostic: str = "",
         telestich: str = "",
@@ -162,6 +163,11 @@ class Request:
             raise InvalidValueError(
                 f'tones must be True (L1), False, or one of "L0", "L1", "L2" (see prosody.py), got {tones!r}'
             )
+        if template not in ("", *TEMPLATES) or (template and not tones):
+            raise InvalidValueError(
+                f"template must be one of {' '.join(TEMPLATES)} (see prosody.Template), together with tones; "
+                f"got {template!r} and tones={tones!r}"
+            )
         if not isinstance(rhyme, (bool, str)):
             raise InvalidValueError(f"rhyme must be True or a group of 平水韻 such as 東, got {rhyme!r}")
         config = _config(defaults, overrides)
@@ -176,7 +182,8 @@ class Request:
             raise InvalidValueError(f"tones and rhyme need a form; give form, one of {' '.join(FORMS)}")
         rules = None
         if form and (impose_form or tones or rhyme or heads or tails):
-            wishes = {"level": _TONES[tones], "rhyme": rhyme, "heads": heads, "tails": tails}
+            wishes = {"level": _TONES[tones], "template": template, "rhyme": rhyme}
+            wishes |= {"heads": heads, "tails": tails}
             rules, start = impose(tokenizer, form, start, **wishes)
         best_of = _best_of(best_of, rules, config)
         known_lines = _known_lines(original, start, rules)
@@ -338,17 +345,19 @@ def _less(form: str, wishes: dict) -> Iterator[tuple[str, dict]]:
         yield "tones=True", wishes | {"level": L1}
     if level is not None and level < L2:
         yield 'tones="L2"', wishes | {"level": L2}
+    if wishes["template"]:
+        yield 'template=""', wishes | {"template": ""}
     if isinstance(rhyme, str):
         yield "rhyme=True", wishes | {"rhyme": True}
     if rhyme:
         yield "rhyme=False", wishes | {"rhyme": False}
     if level is not None:
-        yield "tones=False", wishes | {"level": None}
+        yield "tones=False", wishes | {"level": None, "template": ""}
     for other in FORMS:
         if other != form and SHAPES[other][0] >= max(len(wishes["heads"]), len(wishes["tails"])):
             yield f"form={other!r}", wishes | {"form": other}
     if rhyme and level is not None:
-        yield "neither rhyme nor tones", wishes | {"rhyme": False, "level": None}
+        yield "neither rhyme nor tones", wishes | {"rhyme": False, "level": None, "template": ""}
 
 
 def fit_start(rules: RegularForm, start: str) -> str:

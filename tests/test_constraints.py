@@ -24,9 +24,10 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def untrained(tokenizer):
-    """A model that knows nothing but the characters."""
+    """A model that knows nothing but the commonest characters."""
     torch.manual_seed(0)
-    model = PoetModel(PoetConfig(len(tokenizer), hidden_size=8, num_layers=1), tokenizer).eval()
+    common = PoetTokenizer(tokenizer.characters[:2000])
+    model = PoetModel(PoetConfig(len(common), hidden_size=8, num_layers=1), common).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_()
@@ -54,15 +55,26 @@ def assert_regular(poem, form, heads="", rhyme=None):
 
 
 @pytest.mark.parametrize("acrostic", [False, True], ids=["", "acrostic"])
+@pytest.mark.parametrize("template", prosody.TEMPLATES)
 @pytest.mark.parametrize("form", FORMS)
-def test_whatever_the_weights_form_rhyme_and_tones_are_kept(untrained, form, acrostic):
+def test_whatever_the_weights_form_rhyme_and_tones_are_kept(untrained, form, template, acrostic):
     heads = HEADS[SHAPES[form][0]] if acrostic else ""
-    wishes = {"tones": True, "rhyme": True, "acrostic": heads, "temperature": 1.5, "top_k": 300, "seed": 0}
+    wishes = {"tones": True, "template": template, "rhyme": True, "acrostic": heads}
+    wishes |= {"temperature": 1.5, "top_k": 300, "seed": 0}
     poems = untrained.generate(form=form, num_poems=POEMS, **wishes)
+    [course] = [course for course in prosody.templates(form) if course.name == template]
     for poem in poems:
         assert_regular(poem, form, heads)
-    assert {evaluate(poem.text).template for poem in poems} == {"T1", "T2", "T3", "T4"}
+        for line, number in zip(poem.lines, range(8), strict=False):
+            masks = tuple(map(prosody.tone_mask, line[:-1]))
+            assert any(prosody.fits(masks, pattern) for pattern in course.patterns(number))
     assert len({poem.text for poem in poems}) > POEMS * 0.95
+
+
+def test_the_model_chooses_among_all_templates(untrained):
+    for form in FORMS:
+        poems = untrained.generate(form=form, tones=True, rhyme=True, num_poems=40, seed=0, temperature=1.5)
+        assert {evaluate(poem.text).template for poem in poems} == set(prosody.TEMPLATES)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -232,6 +244,15 @@ def test_the_form_follows_from_the_heads(shipped):
             """tones must be True .*, or one of "L0", "L1", "L2" .* got 'L9'""",
         ),
         ({"form": "五絕", "tones": 1}, "tones must be True .* got 1"),
+        (
+            {"form": "五絕", "tones": True, "template": "T5"},
+            "template must be one of T1 T2 T3 T4 .* got 'T5'",
+        ),
+        ({"form": "五絕", "template": "T1"}, "together with tones; got 'T1' and tones=False"),
+        (
+            {"form": "五絕", "tones": True, "template": "T1", "start": "清泉石上流"},
+            'does not fit 五絕, tones L1 T1 at its character .*; with template="" it would',
+        ),
         (
             {"form": "五絕", "tones": True, "start": "明月松間照，清泉石上流。月月"},
             "does not fit 五絕, tones L1 at its character 14, '月'; "
