@@ -21,8 +21,8 @@ from .hub import api_with, check_name, check_visibility, explained
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = Path("assets") / "tang-lstm"
-LEFT_OUT = ("from_scratch", "presets", "remote_code", "__pycache__", "space.py", "novelty.py", "trainer.py")
-LEFT_OUT += ("batches.py", "corpus.py", "evaluation.py", "hardware.py", "sources.py")
+LEFT_OUT = ("from_scratch", "presets", "remote_code", "__pycache__", "space.py", "trainer.py")
+LEFT_OUT += ("batches.py", "corpus.py", "evaluation.py", "hardware.py")
 MARK = "poet_model/__init__.py"  # a Space of ours has it
 FOR_TRAINING = "# Only to train:"  # below this line of requirements.txt
 TITLE = """

@@ -41,12 +41,12 @@ ALLOWED = {
         "errors files batches corpus generation prosody tokenizer card hub sources script hardware model",
         "numpy torch",
     ),
-    "ui": ("errors files card model generation prosody script tokenizer", "gradio pandas"),
+    "ui": ("errors files card model generation novelty prosody script tokenizer", "gradio pandas"),
     "train.py": (
         "errors files config tokenizer corpus prosody batches model trainer evaluation hardware hub card",
         "torch accelerate tqdm",
     ),
-    "app.py": ("errors files card hub model generation prosody script ui", "gradio pandas"),
+    "app.py": ("errors files card hub model generation novelty prosody script ui", "gradio pandas"),
 }
 FROM_SCRATCH = {
     "__init__": "",
