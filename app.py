@@ -18,16 +18,14 @@ from poet_model import PoetError, PoetModel
 from poet_model.card import facts
 from poet_model.hub import find_folder
 from poet_model.novelty import NoveltyIndex, default_folder
-from poet_model.prosody import FORMS
-from poet_model.ui import curves, theme
-from poet_model.ui.poem import SIMPLIFIED, advice, notice_html, plain_text, poem_html
+from poet_model.ui import controls, curves, theme
+from poet_model.ui.controls import TRADITIONAL
+from poet_model.ui.poem import advice, notice_html, plain_text, poem_html
 from poet_model.ui.report import novelty_record, report_html, report_record
-from poet_model.ui.wishes import ANY_FORM, MAX_BEST_OF, MAX_SEED, MAX_TYPED, RHYME, TONES, wishes_of
+from poet_model.ui.wishes import ANY_FORM, MAX_BEST_OF, MAX_TYPED, RHYME, TONES, wishes_of
 
 BUNDLED = Path(__file__).parent / "assets" / "tang-lstm"
 HUB_MODEL = ""  # in a Space that poet_model.hub makes: the Hub id of the model to show
-TRADITIONAL = "繁體"
-NUM_AUTHORS = 60  # of those with most poems, to choose from; any other can be typed
 # what the controls say at first: with the poem of these wishes the page opens
 FIRST = {"start": "春", "form": "七絕", "temperature": 0.8, "top_k": 40, "seed": 6}
 FIRST |= {"rules": [RHYME, TONES], "best_of": 8}
@@ -218,20 +216,10 @@ def first_poem() -> tuple[dict, tuple]:
     return wishes, (html, plain, notice, shown)
 
 
-def author_box() -> gr.Dropdown | gr.Textbox:
-    """Whose manner: one of those that the model knows best, or any name."""
-    labels = {"label": "作者 Author", "min_width": 120, "elem_id": "author"}
-    authors = model.tokenizer.authors[:NUM_AUTHORS]
-    if not authors:
-        return gr.Textbox("", info="如李白，可留空 · or none", max_length=MAX_TYPED, lines=1, **labels)
-    choices = [(ANY_FORM, ""), *((name, name) for name in authors)]
-    return gr.Dropdown(choices, value="", info="可自填 · or type one", allow_custom_value=True, **labels)
-
-
 def build() -> gr.Blocks:
     """The page, with a poem already on it."""
     first, (html, plain_first, _, shown_first) = first_poem()
-    with gr.Blocks(title="唐詩 LSTM · Tang poems, character by character", fill_width=True) as page:
+    with controls.Page(title="唐詩 LSTM · Tang poems, character by character", fill_width=True) as page:
         gr.HTML(
             "<header><h1 lang='zh-Hant'>唐詩 LSTM</h1><p>一個字一個字寫唐詩的小模型。 "
             "A small neural network that writes Tang poems, one character at a time.</p></header>",
@@ -252,78 +240,7 @@ def build() -> gr.Blocks:
                     with gr.Row():
                         button = gr.Button("寫一首 Write", variant="primary", elem_id="write", min_width=120)
                         another = gr.Button("再來一首 Another", elem_id="another", min_width=120)
-                with gr.Column(elem_id="settings"):
-                    form = gr.Radio([ANY_FORM, *FORMS], value=first["form"], label="詩體 Form")
-                    rules = gr.CheckboxGroup(
-                        [("押韻 rhyme", RHYME), ("平仄 tones", TONES)],
-                        value=first["rules"],
-                        label="格律 Rules",
-                        info="有詩體時 · with a form",
-                        elem_id="rules",
-                    )
-                    temperature = gr.Slider(
-                        0,
-                        1.5,
-                        first["temperature"],
-                        step=0.05,
-                        label="溫度 Temperature",
-                        info="低則穩，高則奇 · low is steady",
-                    )
-                    top_k = gr.Slider(
-                        1,
-                        200,
-                        first["top_k"],
-                        step=1,
-                        label="候選字數 Top-k",
-                        info="從最可能的 k 字中選 · k likeliest",
-                    )
-                    with gr.Row():
-                        seed = gr.Number(
-                            first["seed"],
-                            label="種子 Seed",
-                            precision=0,
-                            minimum=0,
-                            maximum=MAX_SEED,
-                            min_width=110,
-                        )
-                        script = gr.Radio(
-                            [TRADITIONAL, SIMPLIFIED], value=TRADITIONAL, label="字體 Script", min_width=150
-                        )
-                    with gr.Accordion("更多 More", open=False, elem_id="more"):
-                        with gr.Row():
-                            title = gr.Textbox(
-                                "",
-                                label="題 Title",
-                                info="寫甚麼，可留空 · or none",
-                                max_length=MAX_TYPED,
-                                lines=1,
-                                min_width=120,
-                                elem_id="title",
-                            )
-                            author = author_box()
-                        acrostic = gr.Textbox(
-                            "",
-                            label="藏頭 Acrostic",
-                            info="每句首字，二至八字，起首留空 · heads of lines, 2–8; leave Start empty",
-                            max_length=MAX_TYPED,
-                            lines=1,
-                            elem_id="acrostic",
-                        )
-                        best_of = gr.Slider(
-                            1,
-                            MAX_BEST_OF,
-                            first["best_of"],
-                            step=1,
-                            label="每句選優 Best of lines",
-                            info="有詩體時，每句寫幾次 · with a form",
-                        )
-                        # without an index there is nothing to be told apart from
-                        original = known_lines and gr.Checkbox(
-                            False,
-                            label="原創 Original",
-                            info="無一句見於全唐詩 · no line of it stands in 全唐詩",
-                            elem_id="original",
-                        )
+                settings = controls.settings(first, model.tokenizer.authors, known_lines is not None)
             with gr.Column(scale=5, min_width=280, elem_id="writing"):
                 poem = gr.HTML(html, elem_id="poem")
                 notice = gr.HTML(notice_html(), elem_id="notice")
@@ -353,18 +270,17 @@ def build() -> gr.Blocks:
                 gr.HTML(f'<p class="curve-note">{escape(curves.summary(log))}</p>')
                 gr.HTML("<h2 class='rubric'>這個模型 · This model</h2>" + facts_html(), elem_id="facts")
 
-        inputs = [start, form, temperature, top_k, seed, script, title, author, rules, acrostic, best_of]
-        inputs += [original] if original else []
+        inputs = [start, *settings.values()]
         # nothing is checked before `write`: it answers a raw request with a sentence too
         as_it_is = {"preprocess": False, "show_progress": "hidden"}
         outputs = [poem, plain, notice, shown]
         gr.on([button.click, start.submit], write, inputs, outputs, api_name="generate", **as_it_is)
-        another.click(new_seed, None, seed, api_visibility="private", show_progress="hidden").then(
-            write, inputs, outputs, api_visibility="private", **as_it_is
-        )
-        script.change(
+        another.click(
+            new_seed, None, settings["seed"], api_visibility="private", show_progress="hidden"
+        ).then(write, inputs, outputs, api_visibility="private", **as_it_is)
+        settings["script"].change(
             change_script,
-            [shown, script],
+            [shown, settings["script"]],
             [poem, plain],
             api_visibility="private",
             show_progress="hidden",
