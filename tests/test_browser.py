@@ -152,6 +152,18 @@ def test_lines_are_set_vertically_from_right_to_left(open_page):
     assert all(left["x"] < right["x"] for right, left in itertools.pairwise(boxes))
 
 
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_all_eight_lines_of_a_regulated_poem_are_in_sight(open_page, width):
+    page = open_page(width, 844)
+    page.get_by_text("七律", exact=True).click()
+    write(page, "江")
+    sheet = page.locator("#poem .scroll").bounding_box()
+    boxes = [line.bounding_box() for line in page.locator("#poem .poem p").all()]
+    assert len(boxes) == 8
+    assert all(sheet["x"] - 1 <= box["x"] for box in boxes)
+    assert all(box["x"] + box["width"] <= sheet["x"] + sheet["width"] + 1 for box in boxes)
+
+
 def test_another_poem_has_another_seed(open_page):
     page = open_page()
     first, seed = poem_of(page), page.get_by_label("種子 Seed").input_value()

@@ -32,11 +32,10 @@ def poem_html(text: str, given: int, seed: int, script: str, is_finished: bool =
         head = f'<span class="given">{escape(line[:own])}</span>' if own else ""
         paragraphs.append(f"<p>{head}{escape(line[own:])}</p>")
         position += len(line)
-    form = form_of(text)
-    form = to_simplified(form) if is_simplified else form
+    label = f"{form_of(text) or '詩'} · 種子 seed {seed}"
     seal = '<span class="seal" aria-hidden="true">唐詩</span>'
-    colophon = f"{seal}<span>{escape(form or '詩')} · 種子 seed {seed}</span>"
-    size = " long" if len(paragraphs) > 8 or len(text) > 70 else ""
+    colophon = f"{seal}<span>{escape(to_simplified(label) if is_simplified else label)}</span>"
+    size = " long" if len(paragraphs) > 6 else ""  # eight lines do not fit into the sheet at full size
     language = "zh-Hans" if is_simplified else "zh-Hant"
     return (
         f'<div class="sheet"><div class="scroll"><div class="poem{size}" lang="{language}" '

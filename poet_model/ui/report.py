@@ -89,7 +89,9 @@ def course_of(report: Report) -> tuple[str, str]:
     opening, first = COURSES[report.template]
     if SHAPES[report.form][1] == 7:
         opening = "平起" if opening == "仄起" else "仄起"
-    if report.rhyme.first_line == "入韻":  # a word of both tones fits either template
+    if not report.rhyme.status:  # there is nothing that the first line could rhyme with
+        first = ""
+    elif report.rhyme.first_line == "入韻":  # a word of both tones fits either template
         first = "首句入韻"
     elif first == "首句入韻" and report.rhyme.status == "平":
         first = "首句入鄰韻" if report.rhyme.first_line else "首句平收不入韻"
