@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import secrets
 import sys
@@ -18,17 +17,18 @@ import gradio as gr
 from poet_model import PoetError, PoetModel
 from poet_model.card import facts
 from poet_model.hub import find_folder
-from poet_model.prosody import FORMS
-from poet_model.ui import curves, theme
-from poet_model.ui.poem import SIMPLIFIED, advice, check_start, notice_html, plain_text, poem_html
+from poet_model.novelty import NoveltyIndex, default_folder
+from poet_model.ui import controls, curves, theme
+from poet_model.ui.controls import TRADITIONAL
+from poet_model.ui.poem import advice, notice_html, plain_text, poem_html
+from poet_model.ui.report import novelty_record, report_html, report_record
+from poet_model.ui.wishes import ANY_FORM, MAX_BEST_OF, MAX_TYPED, RHYME, TONES, wishes_of
 
 BUNDLED = Path(__file__).parent / "assets" / "tang-lstm"
 HUB_MODEL = ""  # in a Space that poet_model.hub makes: the Hub id of the model to show
-FIRST_START, FIRST_FORM, FIRST_SEED = "春", "五絕", 8
-ANY_FORM = "不限 any"
-TRADITIONAL = "繁體"
-MAX_SEED = 2**31 - 1
-MAX_TYPED = 2000  # the box takes more than can be used: a pasted text is answered, not cut in silence
+# what the controls say at first: with the poem of these wishes the page opens
+FIRST = {"start": "春", "form": "五絕", "temperature": 0.8, "top_k": 40, "seed": 3}
+FIRST |= {"rules": [RHYME, TONES], "best_of": 4}
 
 
 def load() -> tuple[str, Path, PoetModel]:
@@ -45,12 +45,34 @@ def load() -> tuple[str, Path, PoetModel]:
     return f"{BUNDLED.name}（代 for {HUB_MODEL}）", BUNDLED, PoetModel.from_pretrained(BUNDLED)
 
 
+def open_index() -> NoveltyIndex | None:
+    """The index of 全唐詩, if somebody has built it here."""
+    try:
+        return NoveltyIndex.load(default_folder())
+    except PoetError as error:
+        if default_folder().exists():  # that it is not there is no news
+            print(f"note: the page does not look poems up: {error}", file=sys.stderr)
+    return None
+
+
 source, folder, model = load()
 log = curves.read_log(folder)
+known_lines = open_index()
 
 
 def write(
-    start: str, form: str, temperature: float, top_k: float, seed: float, script: str
+    start: str,
+    form: str,
+    temperature: float,
+    top_k: float,
+    seed: float,
+    script: str,
+    title: str = "",
+    author: str = "",
+    rules: list[str] | None = None,
+    acrostic: str = "",
+    best_of: float = 1,
+    original: bool = False,
 ) -> Iterator[tuple]:
     """Writes one poem as the page shows it: vertical, as text, a notice, and what `change_script` needs.
 
@@ -61,29 +83,40 @@ def write(
         top_k: how many of the likeliest characters to draw from.
         seed: writes the same poem again.
         script: 繁體 or 簡體.
+        title: what to write about; may be empty.
+        author: a poet in whose manner to write; may be empty.
+        rules: `rhyme` and `tones`, to be kept where there is a form.
+        acrostic: 2 to 8 characters that the lines begin with; may be empty.
+        best_of: how many candidates to write of each line, where there is a form.
+        original: whether no line may stand in 全唐詩, where the page has an index of it.
     """
+    wishes = (start, form, temperature, top_k, seed, title, author, rules, acrostic, best_of, original)
     try:
-        start = start or ""  # a raw request may hold null, and so does an emptied number box
-        problem = check_start(start)
-        if problem:
-            raise PoetError(problem)
-        if not all(number is not None and math.isfinite(number) for number in (temperature, top_k, seed)):
-            raise PoetError("溫度、top-k 和種子都要是數。 Temperature, top-k and seed must be numbers.")
-        seed = min(max(int(seed), 0), MAX_SEED)
-        wishes = {"temperature": temperature, "top_k": round(top_k), "seed": seed}
-        pieces = model.stream(start, form="" if form == ANY_FORM else form, **wishes)
-        text, given = "", len(model.tokenizer.normalize(start))
-        for piece in pieces:
+        wishes = wishes_of(*wishes, known_lines)
+        text, given, seed = "", 0, wishes["seed"]
+        heads = len(model.tokenizer.normalize(wishes["acrostic"]))
+        for piece in model.stream(**wishes):
+            if not text and wishes["start"]:
+                given = len(piece)  # the first piece is the start, with the line ends it lacked
             text += piece
-            yield poem_html(text, given, seed, script, is_finished=False), gr.skip(), notice_html(), gr.skip()
-        yield (
-            poem_html(text, given, seed, script),
-            plain_text(text, script),
-            notice_html(),
-            (text, given, seed),
-        )
+            html = poem_html(text, given, seed, script, is_finished=False, heads=heads)
+            yield html, gr.skip(), notice_html(), gr.skip()
+        shown = (text, given, seed, heads)
+        html, plain = change_script(shown, script)
+        yield html, plain, notice_html(), shown
     except PoetError as error:
         yield gr.skip(), gr.skip(), notice_html(advice(error), is_advice=True), gr.skip()
+
+
+def change_script(shown: tuple[str, int, int, int], script: str) -> tuple[str, str]:
+    """A finished poem with its report, and as text, in one of the scripts.
+
+    `shown` is its text, how much of it was given, its seed, and how many heads of lines were given.
+    """
+    text, given, seed, heads = shown
+    matches = known_lines.find(text) if known_lines else None
+    html = poem_html(text, given, seed, script, heads=heads) + report_html(text, script, matches)
+    return html, plain_text(text, script)
 
 
 def write_poem(
@@ -94,8 +127,14 @@ def write_poem(
     seed: int = -1,
     author: str = "",
     title: str = "",
+    rhyme: bool | str = False,
+    tones: bool | str = False,
+    acrostic: str = "",
+    best_of: int = 1,
+    telestich: str = "",
+    original: bool = False,
 ) -> dict:
-    """Writes a Tang poem and returns its text, lines, log-probabilities, seed and form.
+    """Writes a Tang poem and returns its text, lines, log-probabilities, seed, form, report and novelty.
 
     Args:
         start: the first characters, in either script; may be empty.
@@ -105,9 +144,19 @@ def write_poem(
         seed: writes the same poem again; -1 draws one.
         author: a poet in whose manner to write; may be empty.
         title: what to write about; may be empty.
+        rhyme: true, or a group of 平水韻 such as 東; needs a form.
+        tones: true for regular 平仄, or one of the levels L0, L1, L2; needs a form.
+        acrostic: 2 to 8 characters that the lines begin with; may be empty.
+        best_of: how many candidates to write of each line, 1 to 16; more than one needs a form.
+        telestich: 2 to 8 characters that the lines end with; may be empty.
+        original: whether no line may stand in 全唐詩; needs the index.
     """
     wishes = {"form": form, "temperature": temperature, "top_k": top_k, "author": author, "title": title}
+    wishes |= {"rhyme": rhyme, "tones": tones, "acrostic": acrostic, "telestich": telestich}
+    wishes |= {"best_of": best_of, "original": known_lines if original is True and known_lines else original}
     try:
+        if isinstance(best_of, int) and best_of > MAX_BEST_OF:
+            raise PoetError(f"best_of goes from 1 to {MAX_BEST_OF} here, got {best_of}")
         poem = model.generate(start, seed=None if seed == -1 else seed, **wishes)
     except PoetError as error:
         raise gr.Error(str(error), print_exception=False) from error
@@ -118,13 +167,9 @@ def write_poem(
         "log_probs": list(poem.log_probs),
         "seed": poem.seed,
         "form": poem.form,
+        "report": report_record(poem.text),
+        "novelty": novelty_record(known_lines.find(poem.text)) if known_lines else None,
     }
-
-
-def change_script(shown: tuple[str, int, int], script: str) -> tuple[str, str]:
-    """The poem on the page in the other script; `shown` is its text, how much was given, and its seed."""
-    text, given, seed = shown
-    return poem_html(text, given, seed, script), plain_text(text, script)
 
 
 def new_seed() -> int:
@@ -159,21 +204,33 @@ def facts_html() -> str:
     return f'<dl class="facts">{rows}</dl>'
 
 
+def first_poem() -> tuple[dict, tuple]:
+    """FIRST, or as much of it as a model of few characters can do, and what `write` shows for it."""
+    for less in ({}, {"rules": []}, {"form": ANY_FORM}, {"form": ANY_FORM, "start": ""}):
+        wishes = FIRST | less
+        *_, (html, plain, notice, shown) = write(**wishes, script=TRADITIONAL)
+        if isinstance(shown, tuple):
+            break
+    else:
+        sys.exit(f"error: the model of the page writes no poem: {notice}")
+    return wishes, (html, plain, notice, shown)
+
+
 def build() -> gr.Blocks:
     """The page, with a poem already on it."""
-    first = model.generate(FIRST_START, form=FIRST_FORM, seed=FIRST_SEED)
-    with gr.Blocks(title="唐詩 LSTM · Tang poems, character by character", fill_width=True) as page:
+    first, (html, plain_first, _, shown_first) = first_poem()
+    with controls.Page(title="唐詩 LSTM · Tang poems, character by character", fill_width=True) as page:
         gr.HTML(
             "<header><h1 lang='zh-Hant'>唐詩 LSTM</h1><p>一個字一個字寫唐詩的小模型。 "
             "A small neural network that writes Tang poems, one character at a time.</p></header>",
             elem_id="masthead",
         )
-        shown = gr.State((first.text, len(FIRST_START), FIRST_SEED))
+        shown = gr.State(shown_first)
         with gr.Row(elem_id="columns"):
             with gr.Column(scale=4, min_width=280, elem_id="wishes"):
                 with gr.Column(elem_id="opening"):
                     start = gr.Textbox(
-                        FIRST_START,
+                        first["start"],
                         label="起首 Start",
                         info="一字或數字，可留空 · one character or more, or none",
                         max_length=MAX_TYPED,
@@ -183,47 +240,12 @@ def build() -> gr.Blocks:
                     with gr.Row():
                         button = gr.Button("寫一首 Write", variant="primary", elem_id="write", min_width=120)
                         another = gr.Button("再來一首 Another", elem_id="another", min_width=120)
-                with gr.Column(elem_id="settings"):
-                    form = gr.Radio([ANY_FORM, *FORMS], value=FIRST_FORM, label="詩體 Form")
-                    temperature = gr.Slider(
-                        0,
-                        1.5,
-                        0.8,
-                        step=0.05,
-                        label="溫度 Temperature",
-                        info="低則穩，高則奇 · low: steady, high: strange",
-                    )
-                    top_k = gr.Slider(
-                        1,
-                        200,
-                        40,
-                        step=1,
-                        label="候選字數 Top-k",
-                        info="每步從最可能的 k 字中選 · from the k likeliest",
-                    )
-                    with gr.Row():
-                        seed = gr.Number(
-                            FIRST_SEED,
-                            label="種子 Seed",
-                            precision=0,
-                            minimum=0,
-                            maximum=MAX_SEED,
-                            min_width=110,
-                        )
-                        script = gr.Radio(
-                            [TRADITIONAL, SIMPLIFIED], value=TRADITIONAL, label="字體 Script", min_width=150
-                        )
+                settings = controls.settings(first, model.tokenizer.authors, known_lines is not None)
             with gr.Column(scale=5, min_width=280, elem_id="writing"):
-                poem = gr.HTML(
-                    poem_html(first.text, len(FIRST_START), FIRST_SEED, TRADITIONAL), elem_id="poem"
-                )
+                poem = gr.HTML(html, elem_id="poem")
                 notice = gr.HTML(notice_html(), elem_id="notice")
                 plain = gr.Textbox(
-                    plain_text(first.text, TRADITIONAL),
-                    label="文字 Text",
-                    lines=3,
-                    interactive=False,
-                    elem_id="plain",
+                    plain_first, label="文字 Text", lines=2, interactive=False, elem_id="plain"
                 )
                 copy = gr.Button("複製 Copy", size="sm", elem_id="copy")
             with gr.Column(scale=5, min_width=280, elem_id="learning"):
@@ -248,17 +270,17 @@ def build() -> gr.Blocks:
                 gr.HTML(f'<p class="curve-note">{escape(curves.summary(log))}</p>')
                 gr.HTML("<h2 class='rubric'>這個模型 · This model</h2>" + facts_html(), elem_id="facts")
 
-        inputs = [start, form, temperature, top_k, seed, script]
+        inputs = [start, *settings.values()]
+        # nothing is checked before `write`: it answers a raw request with a sentence too
+        as_it_is = {"preprocess": False, "show_progress": "hidden"}
         outputs = [poem, plain, notice, shown]
-        gr.on(
-            [button.click, start.submit], write, inputs, outputs, api_name="generate", show_progress="hidden"
-        )
-        another.click(new_seed, None, seed, api_visibility="private", show_progress="hidden").then(
-            write, inputs, outputs, api_visibility="private", show_progress="hidden"
-        )
-        script.change(
+        gr.on([button.click, start.submit], write, inputs, outputs, api_name="generate", **as_it_is)
+        another.click(
+            new_seed, None, settings["seed"], api_visibility="private", show_progress="hidden"
+        ).then(write, inputs, outputs, api_visibility="private", **as_it_is)
+        settings["script"].change(
             change_script,
-            [shown, script],
+            [shown, settings["script"]],
             [poem, plain],
             api_visibility="private",
             show_progress="hidden",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import re
 import subprocess
@@ -15,8 +16,11 @@ import pytest
 from conftest import ROOT
 
 import app
-from poet_model.ui import curves
-from poet_model.ui.poem import check_start, notice_html, poem_html
+from poet_model.novelty import NoveltyIndex
+from poet_model.prosody import evaluate
+from poet_model.ui import controls, curves
+from poet_model.ui.poem import SIMPLIFIED, check_start, notice_html, poem_html
+from poet_model.ui.wishes import wishes_of
 
 WISHES = {"form": app.ANY_FORM, "temperature": 0.8, "top_k": 40, "seed": 7, "script": app.TRADITIONAL}
 BAD_STARTS = {
@@ -124,14 +128,14 @@ def test_good_starts_begin_the_poem(start):
 
 
 def test_simplified_output_is_simplified():
-    html, plain, _, text = written(start="雲", script=app.SIMPLIFIED)
+    html, plain, _, text = written(start="雲", script=SIMPLIFIED)
     assert text.startswith("雲") and plain.startswith("云") and 'lang="zh-Hans"' in html
 
 
 def test_the_other_script_is_the_same_poem():
     *_, text = written()
-    html, plain = app.change_script((text, 1, 7), app.SIMPLIFIED)
-    back, _ = app.change_script((text, 1, 7), app.TRADITIONAL)
+    html, plain = app.change_script((text, 1, 7, 0), SIMPLIFIED)
+    back, _ = app.change_script((text, 1, 7, 0), app.TRADITIONAL)
     assert len(characters(html)) == len(text) and plain.replace("\n", "") == characters(html)
     assert characters(back) == text
 
@@ -143,18 +147,178 @@ def test_form_temperature_and_top_k_are_heeded():
     assert written(form="七絕")[3] == app.model.generate("春", form="七絕", seed=7).text
 
 
-def test_not_a_number_gets_a_sentence_over_raw_http(url):
-    body = json.dumps({"data": ["春", app.ANY_FORM, 0.8, 40, 7, app.TRADITIONAL]}).replace("0.8", "NaN")
+def over_raw_http(url: str, data: list) -> str:
+    """The events that /generate answers to a bare list of values, NaN included."""
     headers = {"Content-Type": "application/json"}
+    body = json.dumps({"data": data})
     started = http.post(f"{url}gradio_api/call/generate", content=body, headers=headers)
-    events = http.get(f"{url}gradio_api/call/generate/{started.json()['event_id']}", timeout=60).text
-    assert "event: complete" in events and "numbers" in events
+    return http.get(f"{url}gradio_api/call/generate/{started.json()['event_id']}", timeout=60).text
+
+
+RAW = {"start": "春", "form": "五絕", "temperature": 0.8, "top_k": 40, "seed": 7, "script": app.TRADITIONAL}
+RAW |= {"title": "", "author": "", "rules": ["rhyme"], "acrostic": "", "best_of": 2}
+BAD_VALUES = {
+    "not a number": ({"temperature": math.nan}, "must be numbers"),
+    "null numbers": ({"top_k": None, "best_of": None}, "must be numbers"),
+    "a number in words": ({"best_of": "8"}, "must be numbers"),
+    "no end": ({"best_of": math.inf}, "must be numbers"),
+    "a form that is none": ({"form": "六絕"}, "form must be one of"),
+    "a number for a text": ({"title": 7}, "Every box takes text"),
+    "rules that are none": ({"rules": ["sonnet"]}, "Rules are"),
+    "rules in words": ({"rules": "rhyme"}, "Rules are"),
+    "many candidates": ({"best_of": 400}, "from 1 to 16"),
+    "too hot": ({"temperature": 1e9}, "temperature must be"),
+    "an unknown author": ({"author": "𪚥𪚥"}, "never saw"),
+    "nine heads": ({"start": "", "acrostic": "春夏秋冬風花雪月明"}, "2 to 8"),
+    "heads of emoji": ({"start": "", "acrostic": "🏮🏮"}, "2 to 8"),
+    "another head": ({"acrostic": "明月"}, "leave the start empty"),
+    "a title of emoji": ({"title": "🏮"}, "never saw"),
+    "a long title": ({"title": "春" * 400}, "400 characters"),
+    "a very long title": ({"title": "春" * 4000}, "2000 characters at most"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_bad_values_get_a_sentence_over_raw_http(url, wrong, sentence):
+    events = over_raw_http(url, list((RAW | wrong).values()))
+    assert "event: error" not in events and "event: complete" in events
+    assert "advice" in events and sentence in events and "data-finished" not in events
+
+
+def test_null_texts_and_rules_are_none(url):
+    events = over_raw_http(
+        url, list((RAW | dict.fromkeys(["title", "author", "rules", "acrostic"])).values())
+    )
+    poem = app.model.generate("春", form="五絕", seed=7, best_of=2)
+    assert "event: complete" in events and json.dumps(poem.lines[-1])[1:-1] in events
+
+
+def test_a_request_for_fewer_controls_has_their_first_values(url):
+    """A program written when there were six of them."""
+    events = over_raw_http(url, list(RAW.values())[:6])
+    poem = app.model.generate("春", form="五絕", seed=7, rhyme=True, tones=True, best_of=8)
+    assert "event: complete" in events and json.dumps(poem.lines[-1])[1:-1] in events
 
 
 @pytest.mark.parametrize("emptied", ["temperature", "top_k", "seed"])
 def test_an_emptied_number_box_gets_a_sentence(emptied):
     *_, notice, _ = written(**{emptied: None})
     assert "advice" in notice and "must be numbers" in notice
+
+
+def test_the_first_poem_is_what_the_controls_write():
+    first, (html, plain, _, (text, *_)) = app.first_poem()
+    assert first == app.FIRST  # nothing had to be left out
+    assert written(**first)[:2] == (html, plain) and text.startswith("春")
+    wishes = {"form": first["form"], "seed": first["seed"], "rhyme": True, "tones": True}
+    assert text == app.model.generate("春", **wishes, best_of=8, temperature=0.8, top_k=40).text
+    report = evaluate(text)
+    assert report.is_regular and report.faults == ()
+
+
+def test_a_model_that_cannot_keep_the_rules_opens_with_what_it_can(tiny_model, monkeypatch):
+    monkeypatch.setattr(app, "model", tiny_model)
+    first, (html, *_) = app.first_poem()
+    assert first == app.FIRST | {"rules": []} and 'data-finished="true"' in html
+
+
+def test_rules_and_best_of_are_for_a_form():
+    assert written(rules=["rhyme", "tones"], best_of=8)[3] == written()[3]
+    text = written(form="五律", rules=["rhyme", "tones"], best_of=2)[3]
+    assert text == app.model.generate("春", form="五律", seed=7, rhyme=True, tones=True, best_of=2).text
+    assert evaluate(text).is_regular
+    rhyming = written(form="五律", rules=["rhyme"])[3]
+    assert rhyming == app.model.generate("春", form="五律", seed=7, rhyme=True).text
+
+
+def test_an_acrostic_brings_its_form_and_is_coloured():
+    html, _, _, text = written(start="", acrostic=" 云山风月 ", rules=["rhyme"], best_of=2)
+    assert [line[0] for line in text.split("，") if line] and evaluate(text).form == "七絕"
+    assert re.findall('<p><span class="given">(.)</span>', html) == list("雲山風月")
+
+
+def test_a_start_is_coloured_with_the_line_ends_it_lacked():
+    html, *_ = written(start="春眠不覺曉處處", form="五絕")
+    assert '<span class="given">春眠不覺曉，</span>' in html and '<span class="given">處處</span>' in html
+
+
+def test_title_and_author_are_heeded():
+    known = {"title": "秋思", "author": "李白"}
+    assert written(**known)[3] == app.model.generate("春", seed=7, **known).text != written()[3]
+
+
+def test_original_lines_and_novelty_where_there_is_an_index(monkeypatch):
+    taken = app.model.generate("春", form="五絕", seed=7).text
+    monkeypatch.setattr(app, "known_lines", NoveltyIndex.build([(taken, "夜", "某")]))
+    html, *_, text = written(form="五絕")
+    assert text == taken and html.count("某《夜》") == 4
+    html, *_, text = written(form="五絕", original=True)
+    lines = set(taken.replace("，", "。").split("。")) & set(text.replace("，", "。").split("。"))
+    assert lines <= {""} and "見於全唐詩" in html
+    found = app.write_poem("春", form="五絕", seed=7)
+    assert found["novelty"][0] == {"line": 1, "text": taken[:5], "title": "夜", "author": "某"}
+    assert app.write_poem("春", form="五絕", seed=7, original=True)["text"] == text
+
+
+def test_without_an_index_there_is_no_novelty(monkeypatch):
+    monkeypatch.setattr(app, "known_lines", None)
+    assert "全唐詩" not in written(form="五絕")[0]
+    assert app.write_poem("春", seed=7)["novelty"] is None
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_the_page_opens_without_an_index(damage, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))
+    if damage:
+        (tmp_path / "novelty").mkdir()
+        (tmp_path / "novelty" / "poems.json").write_text("[]", encoding="utf-8")
+    assert app.open_index() is None
+    assert ("does not look poems up" in capsys.readouterr().err) is damage
+
+
+def test_the_index_is_opened(tmp_path, monkeypatch):
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))
+    NoveltyIndex.build([("春眠不覺曉。", "春曉", "孟浩然")]).save(tmp_path / "novelty")
+    assert app.open_index().find("春眠不覺曉。")[0].title == "春曉"
+
+
+def test_write_poem_reports_on_its_poem(client):
+    wishes = {"form": "五絕", "rhyme": "東", "tones": "L2", "telestich": "", "best_of": 2}
+    found = client.predict(start="春", seed=3, **wishes, api_name="/write_poem")
+    report = found["report"]
+    assert report["form"] == "五絕" and report["level"] in ("L0", "L1", "L2") and report["template"][0] == "T"
+    assert report["rhyme"]["groups"] == ["東"] and len(report["tones"]) == len(found["text"])
+    tails = client.predict(telestich="山月", seed=1, form="五絕", api_name="/write_poem")["lines"]
+    assert [line[-2] for line in tails[:2]] == ["山", "月"]
+
+
+def test_the_last_parameters_are_the_new_ones(client):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    names = {name: [p["parameter_name"] for p in named[name]["parameters"]] for name in named}
+    old = ["start", "form", "temperature", "top_k", "seed"]
+    new = ["title", "author", "rules", "acrostic", "best_of"]
+    has_index = ["original"] if app.known_lines else []
+    assert names["/generate"] == [*old, "script", *new, *has_index]
+    new = ["rhyme", "tones", "acrostic", "best_of", "telestich", "original"]
+    assert names["/write_poem"] == [*old, "author", "title", *new]
+    assert all(p["parameter_has_default"] for name in named for p in named[name]["parameters"])
+
+
+def test_authors_that_the_model_knows_can_be_chosen():
+    import gradio as gr
+
+    with gr.Blocks():
+        box = controls.settings(app.FIRST, [f"李{i}" for i in range(99)], False)["author"]
+        assert isinstance(box, gr.Dropdown) and box.allow_custom_value and box.value == ""
+        assert [value for _, value in box.choices][:2] == ["", "李0"]
+        assert len(box.choices) == controls.NUM_AUTHORS + 1
+        assert isinstance(controls.settings(app.FIRST, (), False)["author"], gr.Textbox)
+
+
+def test_numbers_between_are_rounded_and_seeds_kept_in_bounds():
+    wishes = wishes_of("春", "五絕", 0.8, 3.7, -5, best_of=2.2)
+    assert (wishes["top_k"], wishes["seed"], wishes["best_of"]) == (4, 0, 2)
+    assert wishes_of("春", "", 1, 5, 10**400)["seed"] == app.controls.MAX_SEED
 
 
 def test_every_character_of_html_is_escaped():

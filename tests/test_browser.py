@@ -15,6 +15,8 @@ import pytest
 from conftest import ROOT
 from install_browser import find_chromium
 
+from poet_model.novelty import NoveltyIndex
+
 pytestmark = pytest.mark.browser
 ARTIFACTS = ROOT / "test-artifacts"
 FLAGS = (
@@ -26,6 +28,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+BORROWED = "春風吹落曉江邊，月落烏啼霜滿天。"  # the corpus of this server's index
 VEGA_NOTE = "Vega-Lite v5"  # Gradio's own plots name an older version of the schema
 
 
@@ -44,7 +47,9 @@ def address(tmp_path_factory):
         "HOME": str(home),
         "HF_HUB_OFFLINE": "1",
         "GRADIO_TEMP_DIR": str(home / "gradio"),
+        "POET_CACHE": str(home / "cache"),
     }
+    NoveltyIndex.build([(BORROWED, "春日", "某甲")]).save(home / "cache" / "novelty")
     log = home / "log.txt"
     with open(log, "w", encoding="utf-8") as output:
         command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
@@ -147,6 +152,18 @@ def test_lines_are_set_vertically_from_right_to_left(open_page):
     assert all(left["x"] < right["x"] for right, left in itertools.pairwise(boxes))
 
 
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_all_eight_lines_of_a_regulated_poem_are_in_sight(open_page, width):
+    page = open_page(width, 844)
+    page.get_by_text("七律", exact=True).click()
+    write(page, "江")
+    sheet = page.locator("#poem .scroll").bounding_box()
+    boxes = [line.bounding_box() for line in page.locator("#poem .poem p").all()]
+    assert len(boxes) == 8
+    assert all(sheet["x"] - 1 <= box["x"] for box in boxes)
+    assert all(box["x"] + box["width"] <= sheet["x"] + sheet["width"] + 1 for box in boxes)
+
+
 def test_another_poem_has_another_seed(open_page):
     page = open_page()
     first, seed = poem_of(page), page.get_by_label("種子 Seed").input_value()
@@ -196,14 +213,83 @@ def test_what_cannot_begin_a_poem_is_answered_in_a_sentence(open_page, start):
     assert page.get_by_text("Error", exact=True).count() == 0
 
 
+def notice_of(page) -> str:
+    advice = page.locator("#notice .advice")
+    advice.wait_for(timeout=15_000)
+    return advice.inner_text()
+
+
+def test_the_report_of_a_poem_unfolds(open_page):
+    page = open_page()
+    first = page.locator("#poem .report")
+    line = first.locator(".verdict").inner_text()
+    assert line.startswith("七絕 · ") and "押" in line and line.endswith("平仄合律")
+    assert not first.locator(".strip").is_visible()
+    first.locator("summary").click()
+    assert first.locator(".strip tr").count() == 4 and first.locator(".strip").is_visible()
+    assert "「春風吹落曉江」某甲《春日》" in first.inner_text()
+    write(page, "明月")
+    again = page.locator("#poem .report")
+    assert again.locator("td").first.text_content() == poem_of(page)[:8]
+    again.locator("summary").click()
+    assert "無一句見於全唐詩" in again.inner_text()
+    traditional = again.locator("td:nth-child(2)").all_inner_texts()
+    page.get_by_text("簡體", exact=True).click()
+    page.wait_for_selector("#poem .report[lang=zh-Hans]")
+    assert "七绝" in page.locator("#poem .verdict").inner_text()
+    page.locator("#poem summary").click()
+    assert page.locator("#poem .report td:nth-child(2)").all_inner_texts() == traditional
+
+
+def test_more_wishes_unfold_and_an_acrostic_is_written(open_page):
+    page = open_page()
+    heads = page.locator("#acrostic textarea, #acrostic input").first
+    assert not heads.is_visible()
+    page.locator("#more").get_by_text("更多 More").click()
+    heads.fill("雲山風月")
+    page.get_by_role("button", name="寫一首 Write", exact=True).click()
+    assert "leave the start empty" in notice_of(page)  # 春 is no head of it
+    before = poem_of(page)
+    page.locator("#start textarea, #start input").first.fill("")
+    page.locator("#title textarea, #title input").first.fill("秋夜")
+    page.locator("#author textarea, #author input").first.fill("李白")
+    page.locator("#original input").check()
+    page.get_by_role("button", name="寫一首 Write", exact=True).click()
+    page.wait_for_function(
+        "old => { const p = document.querySelector('#poem .poem');"
+        " return p.dataset.finished === 'true' && p.innerText.replace(/\\s/g, '') !== old }",
+        arg=before,
+    )
+    assert page.locator("#poem .poem .given").all_inner_texts() == list("雲山風月")
+    assert page.locator("#notice .advice").count() == 0
+    assert page.locator("#poem .verdict").inner_text().endswith("平仄合律")
+    page.locator("#acrostic textarea, #acrostic input").first.fill("春夏秋冬風花雪月明")
+    page.get_by_role("button", name="寫一首 Write", exact=True).click()
+    assert "2 to 8" in notice_of(page)
+    screenshot(page, "more")
+
+
+def test_without_a_form_the_rules_are_left_out(open_page):
+    page = open_page()
+    page.get_by_text("不限 any", exact=True).first.click()
+    text = write(page, "夜")
+    assert text.endswith("。") and page.locator("#notice .advice").count() == 0
+    assert page.locator("#poem .report .gloss").inner_text()
+
+
 @pytest.mark.parametrize("width", [390, 320])
 def test_a_phone_shows_the_poem_first_and_scrolls_one_way(open_page, width):
     page = open_page(width, 844, is_mobile=True, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    screenshot(page, f"phone-{width}")
     poem = page.locator("#poem .poem").bounding_box()
     settings = page.locator("#settings").bounding_box()
     assert poem["y"] + poem["height"] < 844 and poem["y"] < settings["y"]
-    screenshot(page, f"phone-{width}")
+    page.locator("#poem summary").click()
+    page.locator("#more").get_by_text("更多 More").click()
+    page.locator("#acrostic textarea, #acrostic input").first.wait_for()
+    screenshot(page, f"phone-{width}-unfolded")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_night_ink(open_page):
@@ -211,6 +297,13 @@ def test_night_ink(open_page):
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(int(part) for part in background.strip("rgba()").split(",")[:3]) < 60
     screenshot(page, "dark")
+
+
+def test_a_desktop_has_everything_in_sight(open_page):
+    page = open_page()
+    for part in ("#more", "#copy", "#facts"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= 800, part
 
 
 def test_the_keyboard_alone_writes_a_poem(open_page):

@@ -48,13 +48,13 @@ ALLOWED = {
         " measures perplexity header_effects held_out table",
         "torch",
     ),
-    "ui": ("errors files card model generation prosody script tokenizer", "gradio pandas"),
+    "ui": ("errors files card model generation novelty prosody script tokenizer", "gradio pandas"),
     "train.py": (
         "errors files config tokenizer corpus prosody batches model trainer evaluation hardware hub card"
         " perplexity held_out",
         "torch accelerate tqdm",
     ),
-    "app.py": ("errors files card hub model generation prosody script ui", "gradio pandas"),
+    "app.py": ("errors files card hub model generation novelty prosody script ui", "gradio pandas"),
 }
 FROM_SCRATCH = {
     "__init__": "",

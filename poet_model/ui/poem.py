@@ -12,7 +12,7 @@ MAX_START = 40
 SIMPLIFIED = "簡體"
 
 
-def poem_html(text: str, given: int, seed: int, script: str, is_finished: bool = True) -> str:
+def poem_html(text: str, given: int, seed: int, script: str, is_finished: bool = True, heads: int = 0) -> str:
     """A poem, or as much of it as is written, set from right to left.
 
     Args:
@@ -20,22 +20,22 @@ def poem_html(text: str, given: int, seed: int, script: str, is_finished: bool =
         given: how many of its first characters the reader gave: they are coloured.
         seed: shown beside the seal.
         script: `簡體` shows simplified characters.
+        heads: how many lines begin with a character of the reader's (藏頭): these are coloured too.
     """
     is_simplified = script == SIMPLIFIED
     shown = to_simplified(text) if is_simplified else text
     if len(shown) != len(text):  # no phrase of OpenCC's does that today; if one does, colour nothing
-        given = 0
+        given = heads = 0
     paragraphs, position = [], 0
-    for line in split_lines(shown):
-        own = max(0, min(given - position, len(line)))
+    for number, line in enumerate(split_lines(shown)):
+        own = max(int(number < heads), min(given - position, len(line)))
         head = f'<span class="given">{escape(line[:own])}</span>' if own else ""
         paragraphs.append(f"<p>{head}{escape(line[own:])}</p>")
         position += len(line)
-    form = form_of(text)
-    form = to_simplified(form) if is_simplified else form
+    label = f"{form_of(text) or '詩'} · 種子 seed {seed}"
     seal = '<span class="seal" aria-hidden="true">唐詩</span>'
-    colophon = f"{seal}<span>{escape(form or '詩')} · 種子 seed {seed}</span>"
-    size = " long" if len(paragraphs) > 8 or len(text) > 70 else ""
+    colophon = f"{seal}<span>{escape(to_simplified(label) if is_simplified else label)}</span>"
+    size = " long" if len(paragraphs) > 6 else ""  # eight lines do not fit into the sheet at full size
     language = "zh-Hans" if is_simplified else "zh-Hant"
     return (
         f'<div class="sheet"><div class="scroll"><div class="poem{size}" lang="{language}" '
