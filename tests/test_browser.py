@@ -28,7 +28,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-BORROWED = "春風吹落曉江邊，月落烏啼霜滿天。"  # the corpus of this server's index
+BORROWED = "春日一枝草邊，月落烏啼霜滿天。"  # the corpus of this server's index
 VEGA_NOTE = "Vega-Lite v5"  # Gradio's own plots name an older version of the schema
 
 
@@ -223,11 +223,11 @@ def test_the_report_of_a_poem_unfolds(open_page):
     page = open_page()
     first = page.locator("#poem .report")
     line = first.locator(".verdict").inner_text()
-    assert line.startswith("七絕 · ") and "押" in line and line.endswith("平仄合律")
+    assert line.startswith("五絕 · ") and "押" in line and line.endswith("平仄合律")
     assert not first.locator(".strip").is_visible()
     first.locator("summary").click()
     assert first.locator(".strip tr").count() == 4 and first.locator(".strip").is_visible()
-    assert "「春風吹落曉江」某甲《春日》" in first.inner_text()
+    assert "「春日一枝草」某甲《春日》" in first.inner_text()
     write(page, "明月")
     again = page.locator("#poem .report")
     assert again.locator("td").first.text_content() == poem_of(page)[:8]
@@ -236,7 +236,7 @@ def test_the_report_of_a_poem_unfolds(open_page):
     traditional = again.locator("td:nth-child(2)").all_inner_texts()
     page.get_by_text("簡體", exact=True).click()
     page.wait_for_selector("#poem .report[lang=zh-Hans]")
-    assert "七绝" in page.locator("#poem .verdict").inner_text()
+    assert "五绝" in page.locator("#poem .verdict").inner_text()
     page.locator("#poem summary").click()
     assert page.locator("#poem .report td:nth-child(2)").all_inner_texts() == traditional
 
