@@ -46,9 +46,19 @@ class VocabularyTones:
         self.only = functools.lru_cache(maxsize=1024)(self._only)
 
     def _only_like(
-        self, tones: int, groups: frozenset[str], with_unknown: bool, device: torch.device
+        self,
+        tones: int,
+        groups: frozenset[str],
+        with_unknown: bool,
+        without: frozenset[int],
+        device: torch.device,
     ) -> torch.Tensor:
-        """(V,) to add to logits: -inf for what has none of the tones and rhymes in none of the groups."""
+        """(V,) to add to logits: -inf for what has none of the tones and rhymes in none of the groups.
+
+        Args:
+            with_unknown: whether hanzi of unknown tone are allowed too.
+            without: ids that are not.
+        """
         allowed = torch.zeros_like(self.unknown)
         for tone, mask in self.by_tone.items():
             if tones & tone:
@@ -57,6 +67,7 @@ class VocabularyTones:
             allowed |= self.unknown
         for group in groups:
             allowed |= self.by_group[group]
+        allowed[list(without)] = False
         return _to_add(allowed, device)
 
     def _only(self, token: int, device: torch.device) -> torch.Tensor:
@@ -77,7 +88,9 @@ def tones_of(tokenizer: PoetTokenizer) -> VocabularyTones:
     return VocabularyTones(tokenizer)
 
 
-@dataclass(frozen=True)
+# Courses and states are never changed, and compared as objects: many are made, and are keys of what is worked
+# out only once.
+@dataclass(eq=False, slots=True)
 class Course:
     """A way a poem can go on.
 
@@ -90,7 +103,7 @@ class Course:
     patterns: tuple[Pattern, ...]
 
 
-@dataclass(frozen=True, eq=False)  # compared as objects: they are keys of what is worked out only once
+@dataclass(eq=False, slots=True)
 class State:
     """Where a poem stands: what is open, and what has rhymed."""
 
@@ -141,7 +154,7 @@ class RegularForm:
         self._characters: dict[str, int] = {}
         self._states: dict[str, State | None] = {}
         self._steps: dict[tuple[State, int], State | None] = {}
-        self._masks: dict[tuple[State, torch.device], torch.Tensor] = {}
+        self._masks: dict[torch.device, dict[State, torch.Tensor]] = {}
 
     @property
     def _has_tones(self) -> bool:
@@ -290,11 +303,14 @@ class RegularForm:
     @staticmethod
     def _fitting(state: State, tones: int) -> tuple[Course, ...]:
         """The courses that are open after a character with these tones."""
-        courses = (
-            Course(course.template, tuple(p for p in course.patterns if p[state.place] & tones))
-            for course in state.courses
-        )
-        return tuple(course for course in courses if course.patterns)
+        place, open_ones = state.place, []
+        for course in state.courses:
+            patterns = tuple([p for p in course.patterns if p[place] & tones])
+            if len(patterns) == len(course.patterns):
+                open_ones.append(course)
+            elif patterns:
+                open_ones.append(Course(course.template, patterns))
+        return tuple(open_ones)
 
     def _end(self, state: State, character: str, tones: int) -> State | None:
         """The state after the last character of a line."""
@@ -336,16 +352,17 @@ class RegularForm:
         return state
 
     def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
-        masks = [self._mask(self.state_of(text), logits.device) for text in texts]
+        known, masks = self._masks.setdefault(logits.device, {}), []
+        for text in texts:
+            state = self.state_of(text)
+            mask = known.get(state)
+            if mask is None:
+                mask = known[state] = self._make_mask(state, logits.device)
+            masks.append(mask)
         logits += masks[0] if all(mask is masks[0] for mask in masks) else torch.stack(masks)
 
-    def _mask(self, state: State, device: torch.device) -> torch.Tensor:
-        """(V,) to add to logits: -inf for what may not stand next."""
-        if (state, device) not in self._masks:
-            self._masks[state, device] = self._make_mask(state, device)
-        return self._masks[state, device]
-
     def _make_mask(self, state: State, device: torch.device) -> torch.Tensor:
+        """(V,) to add to logits: -inf for what may not stand next."""
         if state.line == self.lines:
             return self._tones.only(EOS, device)
         if state.place == self.length:
@@ -354,13 +371,13 @@ class RegularForm:
             return self._tones.only(self.tokenizer.ids[asked_for], device)
         is_last = state.place == self.length - 1
         rhyming = [course for course in state.courses if is_last and self._rhymes(course, state.line)]
-        free = [pattern for c in state.courses if c not in rhyming for pattern in c.patterns]
-        tones = functools.reduce(int.__or__, (pattern[state.place] for pattern in free), 0)
+        tones = 0
+        for course in state.courses:
+            if course not in rhyming:
+                for pattern in course.patterns:
+                    tones |= pattern[state.place]
         groups = (self._groups if state.groups is None else state.groups) if rhyming else frozenset()
-        mask = self._tones.only_like(tones, groups, tones == ANY and not self._is_known, device)
         # used words are barred as rhyme words only: where a line may end otherwise, they may stand
         words = state.words | set(self._reserved(state.line)) if is_last else ()
-        if used := [word for word in words if self.after(state, word) is None]:
-            mask = mask.clone()
-            mask[[self.tokenizer.ids[word] for word in used]] = -torch.inf
-        return mask
+        used = frozenset(self.tokenizer.ids[word] for word in words if self.after(state, word) is None)
+        return self._tones.only_like(tones, groups, tones == ANY and not self._is_known, used, device)
