@@ -51,8 +51,8 @@ def log_probs(model: PoetModel, text: str, form: str) -> list[float]:
 
 
 def time_alone(model: PoetModel, wishes: dict, poems: int = 10) -> tuple[float, float]:
-    """Median seconds for one poem; what share of the time the masks take, those of looking ahead included."""
-    times, in_masks = [], 0.0
+    """Median seconds for one poem, and the median share that masks take, those of looking ahead included."""
+    times, shares, in_masks = [], [], 0.0
 
     def timed(mask):
         def call(*arguments):
@@ -67,14 +67,14 @@ def time_alone(model: PoetModel, wishes: dict, poems: int = 10) -> tuple[float, 
     generation.make_filters = lambda *arguments: list(map(timed, make_filters(*arguments)))
     try:
         model.generate(seed=poems, **wishes)
-        in_masks = 0.0
         for seed in range(poems):
-            started = time.perf_counter()
+            in_masks, started = 0.0, time.perf_counter()
             model.generate(seed=seed, **wishes)
             times.append(time.perf_counter() - started)
+            shares.append(in_masks / times[-1])
     finally:
         generation.make_filters = make_filters
-    return round(statistics.median(times), 3), round(in_masks / sum(times), 4)
+    return round(statistics.median(times), 3), round(statistics.median(shares), 4)
 
 
 def measure(model: PoetModel, real: list) -> dict:

@@ -82,6 +82,19 @@ def _to_add(allowed: torch.Tensor, device: torch.device) -> torch.Tensor:
     return torch.where(allowed, 0.0, -torch.inf).to(device)
 
 
+def line_end_ids(tokenizer: PoetTokenizer) -> list[int]:
+    """The ids of `，` and `。`.
+
+    Raises:
+        InvalidValueError: the vocabulary lacks one.
+    """
+    if missing := [c for c in LINE_ENDS if c not in tokenizer]:
+        raise InvalidValueError(
+            f"the vocabulary has no {' and no '.join(missing)}, so lines cannot end; train with both"
+        )
+    return [tokenizer.ids[c] for c in LINE_ENDS]
+
+
 @functools.lru_cache(maxsize=8)
 def tones_of(tokenizer: PoetTokenizer) -> VocabularyTones:
     """The tones of a vocabulary, looked up once."""
@@ -145,6 +158,7 @@ class RegularForm:
         self.form, self.level, self.rhyme, self.heads, self.tails = form, level, bool(rhyme), heads, tails
         self._all_templates = [t for t in prosody.templates(form) if t.name == (template or t.name)]
         self.lines, self.length = prosody.SHAPES[form]
+        self._ends = line_end_ids(tokenizer)
         self.tokenizer, self._tones = tokenizer, tones_of(tokenizer)
         self._is_known = level is not None or self.rhyme  # then only characters whose readings are known
         self._given = frozenset(heads + tails + start)  # but those asked for: unknown, they fit anywhere
@@ -366,7 +380,7 @@ class RegularForm:
         if state.line == self.lines:
             return self._tones.only(EOS, device)
         if state.place == self.length:
-            return self._tones.only(self.tokenizer.ids[LINE_ENDS[state.line % 2]], device)
+            return self._tones.only(self._ends[state.line % 2], device)
         if asked_for := self._asked_for(state):
             return self._tones.only(self.tokenizer.ids[asked_for], device)
         is_last = state.place == self.length - 1

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from . import prosody, script
+from .constraints import line_end_ids
 from .errors import InvalidValueError
 from .novelty import MIN_ORIGINAL, NoveltyIndex
 from .prosody import LINE_ENDS
@@ -93,11 +94,7 @@ class WholeLines:
     """No empty line, none over MAX_LINE characters; a poem ends after a `。`, the next one if it is long."""
 
     def __init__(self, tokenizer: PoetTokenizer, max_length: int):
-        if missing := [c for c in LINE_ENDS if c not in tokenizer]:
-            raise InvalidValueError(
-                f"the vocabulary has no {' and no '.join(missing)}, so lines cannot end; train with both"
-            )
-        self._comma, self._stop = self._ends = [tokenizer.ids[c] for c in LINE_ENDS]
+        self._comma, self._stop = self._ends = line_end_ids(tokenizer)
         self._max_length = max_length
 
     def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:

@@ -99,10 +99,6 @@ class GenerationConfig:
             raise CheckpointError(f"{path}: {error}") from error
 
 
-def _one_end(ends: re.Match) -> str:
-    return "。" if "。" in ends[0] else "，"
-
-
 @dataclass(frozen=True)
 class Request:
     """What is wished for, checked and brought to the model's script.
@@ -227,7 +223,7 @@ def _one_end(ends: re.Match) -> str:
 
 def _title(tokenizer: PoetTokenizer, title: str) -> str:
     _check_length("title", title)
-    title = tokenizer.normalize(title)
+    title = tokenizer.normalize(title).strip("《》")
     tokenizer.check_known(title)
     return title
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .card import shown
 from .measures import ROWS
 
-FIRST, OTHERS = 54, 24  # columns of the terminal
+FIRST, OTHERS = 54, 29  # columns of the terminal
 
 
 def text_of(metrics: dict) -> str:

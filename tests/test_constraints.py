@@ -332,6 +332,8 @@ def test_too_small_a_vocabulary_cannot_rhyme_and_says_so():
     small = PoetTokenizer("，。春花秋月五七絕律")
     with pytest.raises(InvalidValueError, match="knows no group of 平水韻 with 20 words"):
         RegularForm(small, "五絕", rhyme=True)
+    with pytest.raises(InvalidValueError, match="the vocabulary has no ，, so lines cannot end"):
+        RegularForm(PoetTokenizer("。春花秋月五七絕律"), "五絕")
 
 
 def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
@@ -379,7 +381,10 @@ def test_the_committed_figures_reach_their_bars():
     """Made by benchmarks/constraints.py with the shipped model, 200 poems each."""
     record = json.loads((ROOT / "benchmarks/results/constraints.json").read_text(encoding="utf-8"))
     assert set(record["forms"]) == set(FORMS)
+    assert record["forms"]["七律"]["seconds_alone_best_of_8"] < 1.5
+    assert record["forms"]["五絕"]["seconds_alone_best_of_8"] < 0.4
     for found in record["forms"].values():
+        assert max(found["masks_alone"], found["masks_alone_best_of_8"]) < 0.05
         both = found["tones and rhyme"]
         assert both["poems"] == both["form"] == both["L1"] == both["rhyme"] == 200
         assert both["mean"] > found["form alone"]["mean"] - 0.35

@@ -319,6 +319,7 @@ def test_special_tokens_written_out_are_no_special_tokens(tiny_model):
         tiny_model.generate("<eos>")
     with pytest.raises(UnknownCharacterError):
         tiny_model.generate("月", title="<sep>")
+    assert tiny_model.generate("月", title="《春 眠》", seed=0).title == "春眠"
     header = tiny_model.tokenizer.encode_header("<sep><eos>")
     assert header.count(EOS) == 0
 

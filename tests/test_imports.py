@@ -33,7 +33,7 @@ ALLOWED = {
     "novelty": ("errors files script prosody sources corpus", "numpy"),
     "constraints": ("errors script prosody tokenizer", "torch"),
     "request": ("errors files script prosody novelty tokenizer constraints", "numpy"),
-    "generation": ("errors script prosody novelty tokenizer request", "numpy torch"),
+    "generation": ("errors script prosody novelty tokenizer constraints request", "numpy torch"),
     "model": ("errors files config tokenizer cells hub request generation card weights", "torch"),
     "trainer": ("errors files batches tokenizer", "numpy torch accelerate safetensors tqdm"),
     "intervals": ("", "numpy"),
