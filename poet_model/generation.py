@@ -18,7 +18,7 @@ import torch
 from . import prosody, script
 from .constraints import line_end_ids
 from .errors import InvalidValueError
-from .novelty import MIN_ORIGINAL, NoveltyIndex
+from .novelty import MIN_ORIGINAL, NoveltyIndex, plain
 from .prosody import LINE_ENDS
 from .request import GenerationConfig, Request
 from .tokenizer import EOS, PoetTokenizer
@@ -118,6 +118,15 @@ class WholeLines:
         row[token + 1 :] = -torch.inf
 
 
+@functools.lru_cache(maxsize=4)
+def _ids_by_plain(tokenizer: PoetTokenizer) -> dict[str, list[int]]:
+    """The ids of the characters that an index writes in one way."""
+    found: dict[str, list[int]] = {}
+    for character in tokenizer.characters:
+        found.setdefault(plain(character), []).append(tokenizer.ids[character])
+    return found
+
+
 class OriginalLines:
     """No line of MIN_ORIGINAL characters or more that stands, whole, in the poems of an index.
 
@@ -126,7 +135,8 @@ class OriginalLines:
     """
 
     def __init__(self, tokenizer: PoetTokenizer, index: NoveltyIndex, length: int | None):
-        self._ids, self._length = tokenizer.ids, length
+        self._ids, self._length = _ids_by_plain(tokenizer), length
+        self._ends = line_end_ids(tokenizer)
         self._followers = functools.cache(index.followers)
 
     def __call__(self, logits: torch.Tensor, texts: Sequence[str]) -> None:
@@ -135,10 +145,14 @@ class OriginalLines:
             if len(line) + 1 < (self._length or MIN_ORIGINAL):
                 continue
             if len(line) != self._length:
-                known = [self._ids[c] for c in self._followers(line) if c in self._ids]
+                known = [token for c in self._followers(line) for token in self._ids.get(c, ())]
                 row[known] = -torch.inf
-            if not self._length and len(line) >= MIN_ORIGINAL and line[-1] in self._followers(line[:-1]):
-                row[[self._ids[end] for end in LINE_ENDS]] = -torch.inf  # it was begun by the start
+            if (
+                not self._length
+                and len(line) >= MIN_ORIGINAL
+                and plain(line[-1]) in self._followers(line[:-1])
+            ):
+                row[self._ends] = -torch.inf  # it was begun by the start
 
 
 class FrequencyPenalty:

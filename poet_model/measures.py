@@ -97,7 +97,7 @@ def figures(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict[s
     repeats = [len(hanzi) - len(set(hanzi)) for hanzi in (_without_ends(text) for text, _ in poems)]
     again, bigrams = np.array([repeated_bigrams(text) for text, _ in poems]).reshape(-1, 2).T
     found = {
-        "structure": intervals.share([r.form == form for r, (_, form) in zip(reports, poems, strict=True)]),
+        "structure": intervals.share([prosody.form_of(text) == form for text, form in poems]),
         "rhyme": intervals.share([report.rhyme.status == "平" for report in reports]),
         **{
             f"tones_{LEVELS[level]}": intervals.share([r.form != "" and r.level <= level for r in reports])

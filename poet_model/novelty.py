@@ -4,12 +4,14 @@
     python -m poet_model.novelty find 春眠不覺曉，處處聞啼鳥。
 
 The index is a suffix array: every place of the corpus, in the order of the text that begins there. Lines are
-kept apart, so no stretch goes across a line end. Nothing in it is ever unpickled.
+kept apart, so no stretch goes across a line end. Ways to write one character (爲 為 为) count as the same.
+Nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -24,7 +26,7 @@ from .files import cache_folder, read_json, replaced_folder, write_text
 from .prosody import LINE_ENDS, split_lines
 
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SORTED_BY = 32  # characters of a suffix that decide its place: longer than any line of verse
 MIN_LENGTH = 3  # characters: shorter stretches are everybody's
 MIN_ORIGINAL = 5  # characters of a line that may be called somebody's
@@ -68,7 +70,7 @@ class NoveltyIndex:
         """An index of poems, each (text, title, author)."""
         pieces, places, length = [], [], 0
         for text, title, author in poems:
-            piece = text.translate(str.maketrans(LINE_ENDS, "\0" * len(LINE_ENDS))) + "\0"
+            piece = plain(text).translate(str.maketrans(LINE_ENDS, "\0" * len(LINE_ENDS))) + "\0"
             places.append((length, title, author))
             pieces.append(piece)
             length += len(piece)
@@ -116,15 +118,13 @@ class NoveltyIndex:
 
     def find(self, poem: str) -> list[Match]:
         """For each line of a poem, in either script, its longest stretch that the corpus holds."""
-        if any(script.is_only_simplified(poem)):
-            poem = script.to_traditional(poem)
         lines = [line.rstrip(LINE_ENDS) for line in split_lines(poem)]
         return [self._find(number, line) for number, line in enumerate(lines, 1)]
 
     def followers(self, stretch: str) -> str:
-        """The characters that stand behind a stretch, in traditional script, somewhere in the corpus."""
+        """The characters, as `plain` has them, that stand behind a stretch somewhere in the corpus."""
         low, high = 0, len(self._suffixes)
-        for depth, character in enumerate(stretch):
+        for depth, character in enumerate(plain(stretch)):
             found = self._narrow(low, high, depth, np.uint32(ord(character)))
             if found is None:
                 return ""
@@ -134,7 +134,7 @@ class NoveltyIndex:
 
     def _find(self, number: int, line: str) -> Match:
         best = (MIN_LENGTH - 1, 0, 0, 0)  # length, start in the line, range of suffixes
-        codes = np.array([ord(c) for c in line], np.uint32)
+        codes = np.array([ord(c) for c in plain(line)], np.uint32)
         for start in range(len(line)):
             low, high, length = 0, len(self._suffixes), 0
             while start + length < len(line) and length < SORTED_BY:
@@ -172,6 +172,17 @@ class NoveltyIndex:
 
     def _code(self, place: int) -> int:
         return self._text[place] if place < len(self._text) else 0
+
+
+def plain(text: str) -> str:
+    """A text in which each character is written in one way: its simplified form."""
+    return "".join(map(_plain, text))
+
+
+@functools.cache
+def _plain(character: str) -> str:
+    simplified = script.to_simplified(character)
+    return simplified if len(simplified) == 1 else character
 
 
 def sort_suffixes(codes: np.ndarray) -> np.ndarray:

@@ -18,6 +18,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import InvalidValueError
+
 LINE_ENDS = "，。"
 FORMS = ("五絕", "七絕", "五律", "七律")
 # (lines, characters a line)
@@ -84,38 +86,52 @@ def form_of(text: str) -> str:
 
 
 @functools.cache
-def _table() -> dict[str, frozenset[str]]:
-    """Character -> its readings, such as {"東平", "送去"}."""
+def _table() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """Character -> its own readings, such as {"東平", "送去"}, and those that it has in a simplified text."""
     rows = (line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines())
-    return {character: frozenset(readings.split()) for character, readings in rows}
+    return {
+        character: (frozenset(own.split()), frozenset(" ".join([own, *more]).split()))
+        for character, own, *more in rows
+    }
 
 
-def readings(character: str) -> frozenset[str]:
+def is_simplified(text: str) -> bool:
+    """Whether a text has a character that only simplified texts have."""
+    nothing = (frozenset(), frozenset())
+    return any(every and not own for own, every in (_table().get(c, nothing) for c in text))
+
+
+def readings(character: str, in_simplified: bool = False) -> frozenset[str]:
     """The rhyme groups of 平水韻 that a character may have, with their tones: {"東平", "送去"}.
 
-    Empty if it is unknown; a simplified character has those of all its traditional forms.
+    Empty if it is unknown.
+
+    Args:
+        in_simplified: in a simplified text it has those of all its traditional forms: 才 is also 纔.
     """
-    return _table().get(character, frozenset())
+    own, every = _table().get(character, (frozenset(), frozenset()))
+    return every if in_simplified else own or every
 
 
 @functools.cache
-def tone_mask(character: str) -> int:
+def tone_mask(character: str, in_simplified: bool = False) -> int:
     """PING, ZE, or ANY if the character has readings of both; 0 if it is unknown."""
-    return functools.reduce(lambda mask, r: mask | (PING if r[-1] == "平" else ZE), readings(character), 0)
+    tones = (PING if reading[-1] == "平" else ZE for reading in readings(character, in_simplified))
+    return functools.reduce(int.__or__, tones, 0)
 
 
 @functools.cache
-def rhyme_groups(character: str, tone: str = "平") -> frozenset[str]:
+def rhyme_groups(character: str, tone: str = "平", in_simplified: bool = False) -> frozenset[str]:
     """The groups that a character may rhyme in, without the tone; regular poems rhyme in 平."""
-    return frozenset(reading[:-1] for reading in readings(character) if reading[-1] in tone)
+    return frozenset(r[:-1] for r in readings(character, in_simplified) if r[-1] in tone)
 
 
 @functools.cache
 def all_groups(tone: str = "平") -> tuple[str, ...]:
     """The groups of a tone, those with most characters first."""
     counts: dict[str, int] = {}
-    for found in _table().values():
-        for reading in found:
+    for own, _ in _table().values():
+        for reading in own:
             if reading[-1] == tone:
                 counts[reading[:-1]] = counts.get(reading[:-1], 0) + 1
     return tuple(sorted(counts, key=lambda group: (-counts[group], group)))
@@ -123,7 +139,8 @@ def all_groups(tone: str = "平") -> tuple[str, ...]:
 
 def tones(text: str) -> str:
     """平 仄, ○ for a character that may be either and ？ for one that is unknown; punctuation stays."""
-    return "".join(c if c in LINE_ENDS else _SIGNS[tone_mask(c)] for c in text)
+    simplified = is_simplified(text)
+    return "".join(c if c in LINE_ENDS else _SIGNS[tone_mask(c, simplified)] for c in text)
 
 
 # Templates
@@ -301,37 +318,57 @@ def _rigid(masks: tuple[int, ...], kind: str) -> list[bool]:
     return [bool((masks[i] or ANY) & pattern[i]) for i in rigid_places(len(masks))]
 
 
-def _rhyme(words: list[str], first: str) -> Rhyme:
+def _rhyme(words: list[str], first: str, simplified: bool) -> Rhyme:
     """How the last characters of the even lines rhyme, and whether that of the first does."""
+
+    def groups_of(word: str) -> frozenset[str]:
+        return rhyme_groups(word, in_simplified=simplified)
+
     known = [word for word in words if readings(word)]
-    common = frozenset.intersection(*map(rhyme_groups, known)) if known else frozenset()
+    common = frozenset.intersection(*map(groups_of, known)) if known else frozenset()
     status, groups = ("平", sorted(common)) if common else ("", [])
     if not common and known:
-        neighbours = [n for n in NEIGHBOURS if all(rhyme_groups(word) & set(n) for word in known)]
+        neighbours = [n for n in NEIGHBOURS if all(groups_of(word) & set(n) for word in known)]
         if neighbours:
-            status, groups = "鄰", sorted(set(neighbours[0]) & set().union(*map(rhyme_groups, known)))
+            status, groups = "鄰", sorted(set(neighbours[0]) & set().union(*map(groups_of, known)))
         elif common := frozenset.intersection(
-            *(frozenset(r for r in readings(word) if r[-1] != "平") for word in known)
+            *(frozenset(r for r in readings(word, simplified) if r[-1] != "平") for word in known)
         ):
             status, groups = "仄", sorted(common)
-    own = rhyme_groups(first)
+    own = groups_of(first)
     if status != "平" or not own:
         return Rhyme(status, tuple(groups))
     near = {group for n in NEIGHBOURS if set(groups) & set(n) for group in n}
     return Rhyme(status, tuple(groups), "入韻" if own & set(groups) else "鄰韻" if own & near else "")
 
 
+def _with_line_ends(text: str) -> str:
+    """The text with `，` and `。` in turn if its lines, however ended, have a regular form; else the text."""
+    lines = re.findall(r"\w+", text)
+    if len({len(line) for line in lines}) == 1 and (len(lines), len(lines[0])) in _FORM_OF_SHAPE:
+        return "".join(line + LINE_ENDS[number % 2] for number, line in enumerate(lines))
+    return text
+
+
 def evaluate(text: str) -> Report:
     """Judges a poem by the form it has.
 
     Args:
-        text: hanzi in either script, with `，` and `。`.
+        text: hanzi in either script, each line ended by some punctuation mark, a space or a line break. Which
+            it is does not matter if the lines have a regular form.
+
+    Raises:
+        InvalidValueError: it is no text.
     """
+    if not isinstance(text, str):
+        raise InvalidValueError(f"a poem must be text, got {text!r}")
+    text = _with_line_ends(text)
     form = form_of(text)
     if not form:
         return Report("")
+    simplified = is_simplified(text)
     lines = [line.rstrip(LINE_ENDS) for line in split_lines(text)]
-    masks = [tuple(map(tone_mask, line)) for line in lines]
+    masks = [tuple(tone_mask(c, simplified) for c in line) for line in lines]
     best = None
     for template in templates(form):
         kinds = template.kinds
@@ -348,9 +385,10 @@ def evaluate(text: str) -> Report:
         <= L3
         for i in range(0, len(lines), 2)
     )
-    rhyme = _rhyme([line[-1] for line in lines[1::2]], lines[0][-1])
+    rhyme = _rhyme([line[-1] for line in lines[1::2]], lines[0][-1], simplified)
     faults = sorted(
-        [*_tone_faults(lines, masks, template), *_rhyme_faults(lines, rhyme)], key=lambda f: (f.line, f.place)
+        [*_tone_faults(lines, masks, template), *_rhyme_faults(lines, rhyme, simplified)],
+        key=lambda f: (f.line, f.place),
     )
     return Report(
         form, template.name, level, couplets_fit, (-right, places), rhyme, tuple(faults), tones(text)
@@ -394,7 +432,7 @@ def _twist(mask: tuple[int, ...], kind: str, after: tuple[int, ...]) -> str:
     return ""
 
 
-def _rhyme_faults(lines: list[str], rhyme: Rhyme) -> list[Fault]:
+def _rhyme_faults(lines: list[str], rhyme: Rhyme, simplified: bool) -> list[Fault]:
     faults, seen = [], set()
     for number in range(1, len(lines), 2):
         word, last = lines[number][-1], len(lines[number])
@@ -405,10 +443,11 @@ def _rhyme_faults(lines: list[str], rhyme: Rhyme) -> list[Fault]:
         return faults
     # the group that most of the rhyme words share; the others are out of it
     words = [line[-1] for line in lines[1::2]]
-    groups = [group for word in words for group in rhyme_groups(word)]
+    groups_of = [rhyme_groups(word, in_simplified=simplified) for word in words]
+    groups = [group for found in groups_of for group in found]
     chief = max(sorted(set(groups)), key=groups.count, default="")
     return faults + [
         Fault(2 * number + 2, len(lines[1]), "出韻", word)
         for number, word in enumerate(words)
-        if chief not in rhyme_groups(word)
+        if chief not in groups_of[number]
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import json
 import math
 import os
@@ -188,10 +189,14 @@ class Request:
 
 def _config(defaults: GenerationConfig, overrides: dict) -> GenerationConfig:
     given = {name: value for name, value in overrides.items() if value is not None}
-    known = [field.name for field in fields(GenerationConfig)]
-    if unknown := [name for name in given if name not in known]:
+    settings = [field.name for field in fields(GenerationConfig)]
+    if unknown := [name for name in given if name not in settings]:
+        wishes = inspect.signature(Request.make).parameters.values()
+        known = [wish.name for wish in wishes if wish.kind == wish.KEYWORD_ONLY] + settings
+        near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.5)
+        meant = f"did you mean {near[0]}? " if near else ""
         raise InvalidValueError(
-            f"there is no setting {unknown[0]!r} for writing a poem; known are {', '.join(known)}"
+            f"there is no setting {unknown[0]!r} for writing a poem; {meant}known are {', '.join(known)}"
         )
     return replace(defaults, **given)
 
@@ -254,7 +259,8 @@ def _best_of(best_of: int, rules: RegularForm | None, config: GenerationConfig) 
         raise InvalidValueError(f"best_of must be a whole number from 1 to {MAX_BEST_OF}, got {best_of!r}")
     if best_of > 1 and not rules:
         raise InvalidValueError(
-            f"best_of compares lines of one length, which a form gives; give form, one of {' '.join(FORMS)}"
+            "best_of compares lines of one length, which a form that is imposed gives; give form, one of "
+            f"{' '.join(FORMS)}"
         )
     return best_of if config.temperature else 1  # else all candidates would be the same
 
@@ -291,9 +297,15 @@ def edges_of(
     edges = {}
     for name, given in (("acrostic", acrostic), ("telestich", telestich)):
         edges[name] = tokenizer.normalize(given)
-        if given and not (2 <= len(edges[name]) <= 8 and all(map(is_hanzi, edges[name]))):
+        if odd := [c for c in edges[name] if not is_hanzi(c)]:
             raise InvalidValueError(
-                f"{name} must be 2 to 8 hanzi, one for each line, got {len(given)}: {given[:20]!r}"
+                f"{name} must be 2 to 8 hanzi, got {odd[0]!r} in {given[:20]!r}; leave it out"
+            )
+        if given and not 2 <= len(edges[name]) <= 8:
+            raise InvalidValueError(
+                f"{name} must be 2 to 8 hanzi, the first for the first line and so on, got {len(given)}: "
+                f"{given[:20]!r}; "
+                + ("leave some out" if len(given) > 8 else "add one, or take start instead")
             )
         tokenizer.check_known(edges[name])
     needed = max(map(len, edges.values()))
@@ -309,7 +321,7 @@ def edges_of(
     heads, tails = edges.values()
     if start and heads and start[0] != heads[0]:
         raise InvalidValueError(
-            f"the start {start[:10]!r} does not begin with the first head {heads[0]!r}; leave it out"
+            f"the start {start[:10]!r} does not begin with the first head {heads[0]!r}; leave the start out"
         )
     return form, heads, tails
 

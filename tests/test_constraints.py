@@ -219,8 +219,15 @@ def test_the_form_follows_from_the_heads(shipped):
 @pytest.mark.parametrize(
     ("wishes", "said"),
     [
-        ({"acrostic": "春"}, "acrostic must be 2 to 8 hanzi, one for each line, got 1: '春'"),
-        ({"acrostic": "春夏秋冬東西南北中"}, "acrostic must be 2 to 8 hanzi"),
+        (
+            {"acrostic": "春"},
+            "acrostic must be 2 to 8 hanzi, .*, got 1: '春'; add one, or take start instead",
+        ),
+        ({"acrostic": "春夏秋冬東西南北中"}, "acrostic must be 2 to 8 hanzi, .* got 9: .*; leave some out"),
+        (
+            {"rythm": True},
+            "no setting 'rythm' for writing a poem; did you mean rhyme. known are form, author",
+        ),
         ({"acrostic": "春，夏"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": "ab"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": 5}, "acrostic must be text, got 5"),
@@ -228,7 +235,7 @@ def test_the_form_follows_from_the_heads(shipped):
             {"form": "五絕", "acrostic": "東西南北中"},
             "a 五絕 has 4 lines, .* has 5 characters; take form='五律'",
         ),
-        ({"acrostic": "春夏", "start": "秋"}, "does not begin with the first head '春'; leave it out"),
+        ({"acrostic": "春夏", "start": "秋"}, "does not begin with the first head '春'; leave the start out"),
         ({"rhyme": True}, "tones and rhyme need a form; give form, one of 五絕"),
         (
             {"form": "五絕", "rhyme": "江南"},
@@ -307,7 +314,7 @@ def test_the_form_follows_from_the_heads(shipped):
         ({"form": "五絕", "tones": True, "telestich": "盡流樓"}, "no line 3 with 樓 平"),
         ({"telestich": "a1"}, "telestich must be 2 to 8 hanzi"),
         # candidates, originality
-        ({"best_of": 4}, "best_of compares lines of one length, which a form gives; give form"),
+        ({"best_of": 4}, "best_of compares lines of one length, .* imposed gives; give form"),
         ({"form": "五絕", "best_of": 0}, "best_of must be a whole number from 1 to 64, got 0"),
         ({"form": "五絕", "best_of": 2.0}, "best_of must be a whole number from 1 to 64"),
         ({"original": "yes"}, "original must be True, False or a NoveltyIndex, got 'yes'"),

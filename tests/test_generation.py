@@ -430,6 +430,15 @@ def test_an_original_poem_cannot_begin_with_anothers_line(tiny_model):
         assert not stolen(index, tiny_model.generate("春眠不覺", form="五絕", original=index, seed=seed).text)
 
 
+def test_another_way_to_write_a_character_does_not_make_a_line_original(tiny_model):
+    index = NoveltyIndex.build([("春眠不覺曉，處處聞啼鳥。", "春曉", "孟浩然")])
+    with pytest.raises(InvalidValueError, match="stands in 孟浩然"):
+        tiny_model.generate("处处闻啼鸟，", original=index)
+    simplified = NoveltyIndex.build([("春眠不觉晓，处处闻啼鸟。", "春晓", "孟浩然")])
+    for poem in tiny_model.generate("春眠不覺", form="五絕", original=simplified, num_poems=20, seed=0):
+        assert not poem.text.startswith("春眠不覺曉")
+
+
 def test_without_an_index_it_says_how_to_make_one(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setenv("POET_CACHE", str(tmp_path))
     with pytest.raises(CheckpointError, match=r"python -m poet_model.novelty build"):

