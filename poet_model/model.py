@@ -128,8 +128,9 @@ class PoetModel(nn.Module):
                 - `rhyme`: True, or a group of 平水韻 such as "東".
                 - `acrostic`, `telestich`: 2 to 8 characters that the lines begin (藏頭) or end with (藏尾).
                 - `title`, `author`: what it is about, and in whose manner.
-                - `original`: True if no line may stand in a poem of the corpus (of which there must be an
-                  index: `python -m poet_model.novelty build`), or a NoveltyIndex of other poems.
+                - `original`: True if no line of five characters or more may stand in a poem of the corpus (of
+                  which there must be an index: `python -m poet_model.novelty build`), or a NoveltyIndex of
+                  other poems.
                 - `best_of`: how many candidates to write of each line (with a form only): the likelier ones
                   are taken, at that many times the work.
                 - `seed`: the same seed writes the same poem.
@@ -146,7 +147,7 @@ class PoetModel(nn.Module):
         return poems[0] if num_poems is None else poems
 
     def stream(self, start: str = "", **wishes) -> Iterator[str]:
-        """Writes one poem piece by piece, with the arguments of `generate`; joined, they are its text.
+        """Writes one poem piece by piece, with the wishes of `generate`; joined, they are its text.
 
         The arguments are checked at once; the generator's return value is the Poem.
         """

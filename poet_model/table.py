@@ -8,6 +8,12 @@ from collections.abc import Sequence
 from .card import shown
 from .measures import ROWS
 
+WHAT = {
+    "real": "held-out poems, as many of each form",
+    "named": "the model's, the form in the header and nothing imposed",
+    "ruled": "the model's, form, tones and rhyme imposed",
+    "best": "the same, with several candidates for each line",
+}
 FIRST, OTHERS = 54, 29  # columns of the terminal
 
 
@@ -18,8 +24,9 @@ def text_of(metrics: dict) -> str:
         interval = f"{found['low']:.2f} to {found['high']:.2f}" if "low" in found else ""
         lines.append(_row(f"  {name}", (f"{found['perplexity']:.2f}", interval, f"{found['tokens']:,}")))
     section, header = metrics["measures"], metrics["header"]
-    columns = [name for name in ("real", "named", "ruled", "best") if name in section]
-    lines += ["", _row("poems", [f"{name}, {section['poems'][name]:,}" for name in columns])]
+    columns = [name for name in WHAT if name in section]
+    lines += ["", *(f"{name}: {WHAT[name]}" for name in columns)]
+    lines.append(_row("poems", [f"{name}, {section['poems'][name]:,}" for name in columns]))
     for name, label, shape in ROWS:
         lines.append(_row(f"  {label}", [_cell(section[column].get(name), shape) for column in columns]))
     lines += ["", _row("header", ("with", "without", "difference"))]

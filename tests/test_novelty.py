@@ -53,8 +53,9 @@ def test_whole_lines_parts_and_nothing(index):
 
 
 def test_simplified_text_is_found_too(index):
-    assert [match.text for match in index.find(to_simplified(POEMS[3]))] == [
-        line.rstrip(LINE_ENDS) for line in split_lines(POEMS[3])
+    poem = to_simplified(POEMS[3])
+    assert [match.text for match in index.find(poem)] == [
+        line.rstrip(LINE_ENDS) for line in split_lines(poem)
     ]
 
 
@@ -98,8 +99,8 @@ def test_saved_and_loaded_it_is_the_same_and_stays_on_disk(index, tmp_path):
         ("text.npy", b"\x80\x04K\x01."),
         ("suffixes.npy", b"not an array"),
         ("poems.json", b"[]"),
-        ("poems.json", b'{"format_version": 2, "poems": [[0, "", ""]]}'),
-        ("poems.json", b'{"format_version": 1, "poems": [[0]]}'),
+        ("poems.json", b'{"format_version": 1, "poems": [[0, "", ""]]}'),
+        ("poems.json", b'{"format_version": 2, "poems": [[0]]}'),
     ],
 )
 def test_a_damaged_index_is_one_sentence(index, tmp_path, name, content):
@@ -135,12 +136,12 @@ def test_ways_to_write_one_character_are_the_same():
 
 def test_followers_are_what_stands_behind_a_stretch_anywhere():
     index = NoveltyIndex.build([("春眠不覺曉，春風又綠。", "", ""), ("不覺春風來。", "", "")])
-    assert sorted(index.followers("春")) == sorted("眠風")
-    assert sorted(index.followers("春風")) == sorted("又來")
+    assert sorted(index.followers("春")) == sorted("眠风")
+    assert sorted(index.followers("春風")) == sorted("又来")
     assert (
         index.followers("綠") == index.followers("來") == index.followers("夏") == ""
     )  # a line's end is no character
-    assert set(index.followers("")) == set("春眠不覺曉風又綠來")
+    assert set(index.followers("")) == set("春眠不觉晓风又绿来")
 
 
 def test_the_command(tmp_path):
