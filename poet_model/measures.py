@@ -13,7 +13,7 @@ import numpy as np
 from . import intervals, prosody
 from .intervals import Figure
 from .novelty import NoveltyIndex
-from .prosody import FORMS, LEVELS, LINE_ENDS, SHAPES, line_lengths, split_lines
+from .prosody import FORMS, LEVELS, LINE_ENDS, split_lines
 
 GROUP = 200  # poems over which distinct-n is counted: it falls with their number
 DRAW_SEED = 0
@@ -39,13 +39,6 @@ ROWS = (
 Asked = tuple[str, str]  # a text, and the form it should have
 
 
-def shape_of(text: str) -> str:
-    """The form whose number and length of lines a text has, wherever `，` and `。` stand in it; else ''."""
-    lengths = line_lengths(text)
-    shapes = {shape: form for form, shape in SHAPES.items()}
-    return shapes.get((len(lengths), lengths[0]), "") if len(set(lengths)) == 1 else ""
-
-
 def draw_real(texts: Iterable[str], most: int) -> list[Asked]:
     """Poems of the four shapes, as many of each form: of those it has most, only as many as of the rarest.
 
@@ -60,7 +53,7 @@ def draw_real(texts: Iterable[str], most: int) -> list[Asked]:
     """
     by_form: dict[str, list[str]] = {form: [] for form in FORMS}
     for text in texts:
-        if form := shape_of(text):
+        if form := prosody.shape_of(text):
             by_form[form].append(text)
     count = min(most, *map(len, by_form.values()))
     rng = np.random.default_rng(DRAW_SEED)

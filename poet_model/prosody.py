@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,13 +74,21 @@ def has_equal_lines(text: str) -> bool:
     return text.endswith("。") and len(lengths) >= 2 and lengths[0] > 0 and len(set(lengths)) == 1
 
 
+def join_lines(lines: Iterable[str]) -> str:
+    """Lines without their ends -> a text with `，` and `。` in turn."""
+    return "".join(line + LINE_ENDS[number % 2] for number, line in enumerate(lines))
+
+
+def shape_of(text: str) -> str:
+    """The form whose number and length of lines a text has, wherever `，` and `。` stand in it; else ''."""
+    lengths = line_lengths(text)
+    return _FORM_OF_SHAPE.get((len(lengths), lengths[0]), "") if len(set(lengths)) == 1 else ""
+
+
 def form_of(text: str) -> str:
     """`五絕 七絕 五律 七律` if number and length of lines are right and `，` and `。` alternate; else ''."""
-    lengths = line_lengths(text)
     ends = "".join(character for character in text if character in LINE_ENDS)
-    if len(set(lengths)) != 1 or ends != "，。" * (len(lengths) // 2):
-        return ""
-    return _FORM_OF_SHAPE.get((len(lengths), lengths[0]), "")
+    return shape_of(text) if ends == LINE_ENDS * (len(ends) // 2) else ""
 
 
 # Characters
@@ -96,7 +105,7 @@ def _table() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
 
 
 def is_simplified(text: str) -> bool:
-    """Whether a text has a character that only simplified texts have."""
+    """Whether a text has a character that only simplified texts have, by the table: no OpenCC is needed."""
     nothing = (frozenset(), frozenset())
     return any(every and not own for own, every in (_table().get(c, nothing) for c in text))
 
@@ -344,10 +353,8 @@ def _rhyme(words: list[str], first: str, simplified: bool) -> Rhyme:
 
 def _with_line_ends(text: str) -> str:
     """The text with `，` and `。` in turn if its lines, however ended, have a regular form; else the text."""
-    lines = re.findall(r"\w+", text)
-    if len({len(line) for line in lines}) == 1 and (len(lines), len(lines[0])) in _FORM_OF_SHAPE:
-        return "".join(line + LINE_ENDS[number % 2] for number, line in enumerate(lines))
-    return text
+    joined = join_lines(re.findall(r"\w+", text))
+    return joined if shape_of(joined) else text
 
 
 def evaluate(text: str) -> Report:

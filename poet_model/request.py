@@ -379,7 +379,7 @@ def fit_start(rules: RegularForm, start: str) -> str:
         given = [given[0][i : i + rules.length] for i in range(0, len(given[0]), rules.length)]
     if all(len(line) == rules.length for line in given[:-1]):  # which sign ends a line is the form's business
         is_ended = start.endswith(tuple(LINE_ENDS))
-        start = "".join(line + LINE_ENDS[number % 2] for number, line in enumerate(given))
+        start = prosody.join_lines(given)
         start = start if is_ended or not start else start[:-1]
     for count in range(1, len(start) + 1):
         if rules.state_of(start[:count]) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import POEMS
 
-from poet_model import measures
+from poet_model import measures, prosody
 from poet_model.novelty import NoveltyIndex
 from poet_model.prosody import FORMS
 
@@ -99,9 +99,9 @@ def test_every_row_of_the_table_is_measured(found):
 
 
 def test_shapes_are_found_whatever_the_line_ends():
-    assert measures.shape_of(TOWER) == "五絕" and measures.shape_of(YANGZHOU) == "七絕"
-    assert measures.shape_of(TOWER.replace("盡，", "盡。")) == "五絕"
-    assert measures.shape_of(SHORT) == measures.shape_of("") == measures.shape_of("白日依，") == ""
+    assert prosody.shape_of(TOWER) == "五絕" and prosody.shape_of(YANGZHOU) == "七絕"
+    assert prosody.shape_of(TOWER.replace("盡，", "盡。")) == "五絕"
+    assert prosody.shape_of(SHORT) == prosody.shape_of("") == prosody.shape_of("白日依，") == ""
 
 
 def test_real_poems_are_as_many_of_each_form():
@@ -109,7 +109,7 @@ def test_real_poems_are_as_many_of_each_form():
     texts = [TOWER, DAWN, NIGHT, YANGZHOU, YANGZHOU, SHORT, *eight.values(), eight["七律"], eight["五律"]]
     drawn = measures.draw_real(texts, 10)
     assert [form for _, form in drawn] == [form for form in FORMS for _ in range(2)]
-    assert all(measures.shape_of(text) == form for text, form in drawn)
+    assert all(prosody.shape_of(text) == form for text, form in drawn)
     assert measures.draw_real(texts, 10) == drawn
     assert len(measures.draw_real(texts, 1)) == 4
     assert measures.draw_real([TOWER, DAWN], 10) == []
