@@ -29,7 +29,7 @@ class HeaderRates(NamedTuple):
     """
 
     field: float = 0.3
-    all: float = 0.15
+    all: float = 0.3
 
 
 class PoemBatches:

@@ -78,9 +78,14 @@ class PoetModel(nn.Module):
         """Ids (B, T) -> outputs of the last layer (B, T, H), and the state after them."""
         return self.lstm(self.embedding(ids), state)
 
-    def project(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Outputs of the last layer (..., H) -> raw logits (..., V), through the tied embedding."""
-        return F.linear(hidden, self.embedding.weight, self.bias)
+    def project(self, hidden: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
+        """Outputs of the last layer (..., H) -> raw logits (..., V) through the tied embedding.
+
+        With `ids` (C,) only theirs: (..., C).
+        """
+        if ids is None:
+            return F.linear(hidden, self.embedding.weight, self.bias)
+        return F.linear(hidden, self.embedding(ids), self.bias[ids])
 
     def forward(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Ids (B, T) and the state before them -> raw logits (B, T, V) and the state after them."""

@@ -44,6 +44,10 @@ class TrainingConfig:
         max_grad_norm: gradients are clipped to this norm.
         input_mask: share of input characters replaced by `<unk>`.
         gradient_accumulation_steps: parts that a batch is worked through in, to save memory.
+        softmax_frequent: the softmax is sampled: this many of the first ids (the most frequent characters)
+            always stand in it; 0: it is over the whole vocabulary.
+        softmax_sampled: how many of the other ids are drawn for each batch.
+        softmax_exact: share of the training, at its end, in which the softmax is whole all the same.
         log_every, eval_every, checkpoint_every: in optimizer steps; the training ends with one of each too.
         max_minutes: the schedule ends after this time, if the epochs have not ended before; None: no limit.
         seed: of batches, dropout and masks.
@@ -57,6 +61,9 @@ class TrainingConfig:
     max_grad_norm: float = 1.0
     input_mask: float = 0.0
     gradient_accumulation_steps: int = 1
+    softmax_frequent: int = 0
+    softmax_sampled: int = 512
+    softmax_exact: float = 0.15
     log_every: int = 25
     eval_every: int = 500
     checkpoint_every: int = 250
@@ -68,6 +75,13 @@ class TrainingConfig:
         for name in (*at_least_one, "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InvalidValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.softmax_frequent < 0 or self.softmax_sampled < 1:
+            raise InvalidValueError(
+                "softmax_frequent must be 0 or more and softmax_sampled 1 or more, "
+                f"got {self.softmax_frequent} and {self.softmax_sampled}"
+            )
+        if not 0 <= self.softmax_exact <= 1:
+            raise InvalidValueError(f"softmax_exact must be from 0 to 1, got {self.softmax_exact}")
         for name in ("learning_rate", "max_grad_norm"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InvalidValueError(f"{name} must be above 0, got {getattr(self, name)}")
@@ -88,6 +102,10 @@ class TrainingConfig:
         done = (progress - self.warmup) / (1 - self.warmup)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
+    def samples_softmax(self, progress: float) -> bool:
+        """Whether the softmax is sampled at a share (0 to 1) of the training."""
+        return self.softmax_frequent > 0 and progress < 1 - self.softmax_exact
+
 
 class EpochSource(Protocol):
     """Gives the batches of each epoch, the same in every process."""
@@ -97,17 +115,38 @@ class EpochSource(Protocol):
 
 
 class NextCharacterLoss(nn.Module):
-    """Summed cross-entropy of the scored targets; the softmax is computed only where there is one."""
+    """Summed cross-entropy of the scored targets; the softmax is computed only where there is one.
 
-    def __init__(self, model: nn.Module):
+    On a CPU the softmax over the vocabulary is half of a step. `sampled` takes it over the `frequent` first
+    ids (the most frequent characters), `drawn` of the others, and each row's own target: exp(logit) of a
+    drawn one counts as many times as there are others to each drawn one, which makes the sum of the softmax
+    right on average.
+    """
+
+    def __init__(self, model: nn.Module, frequent: int = 0, drawn: int = 0):
         super().__init__()
-        self.model = model
+        self.model, self.frequent, self.drawn = model, frequent, drawn
+        self.sampled = False
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:  # (B, T), (B, T) -> ()
         hidden, _ = self.model.hidden_states(inputs)
         scored = targets != IGNORE
-        logits = self.model.project(hidden[scored])  # (N, V)
-        return F.cross_entropy(logits.float(), targets[scored], reduction="sum")
+        hidden, targets = hidden[scored], targets[scored]  # (N, H), (N,)
+        others = len(self.model.bias) - self.frequent
+        if not self.sampled or self.drawn >= others:
+            return F.cross_entropy(self.model.project(hidden).float(), targets, reduction="sum")
+        log_counts = hidden.new_full((len(self.model.bias),), -torch.inf, dtype=torch.float32)  # (V,)
+        log_counts[: self.frequent] = 0
+        drawn = self.frequent + torch.randperm(others, device=targets.device)[: self.drawn]
+        log_counts[drawn] = math.log(others / self.drawn)
+        is_candidate = log_counts > -torch.inf
+        is_candidate[targets] = True
+        candidates = is_candidate.nonzero()[:, 0]  # (C,)
+        place = is_candidate.cumsum(0)[targets, None] - 1  # (N, 1) of the target among the candidates
+        logits = self.model.project(hidden, candidates).float()  # (N, C)
+        own = logits.gather(1, place)
+        total = (logits + log_counts[candidates]).scatter(1, place, own).logsumexp(1, keepdim=True)
+        return (total - own).sum()
 
 
 class Interrupted(Exception):
@@ -157,7 +196,8 @@ class Trainer:
             {"params": vectors, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-        self._loss, self._optimizer = self.accelerator.prepare(NextCharacterLoss(model), optimizer)
+        self._objective = NextCharacterLoss(model, config.softmax_frequent, config.softmax_sampled)
+        self._loss, self._optimizer = self.accelerator.prepare(self._objective, optimizer)
         self.step = self.epoch = self.index = 0
         self.best: dict = {}
         self._tokens = self._seconds = 0.0
@@ -219,6 +259,7 @@ class Trainer:
                     if progress >= 1:
                         ended = True
                         break
+                    self._objective.sampled = config.samples_softmax(progress)
                     self._train_batch(plan.batch(self.index), config.rate(progress))
                     self.index += 1
                     if self.step % config.log_every == 0 or self.step % config.eval_every == 0:

@@ -311,6 +311,7 @@ def test_a_time_limit_ends_the_schedule(tmp_path):
     "settings",
     [{"epochs": 0}, {"batch_size": 0}, {"gradient_accumulation_steps": 0}, {"log_every": 0}, {"warmup": 1.0},
      {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"max_grad_norm": float("inf")},
+     {"softmax_frequent": -1}, {"softmax_sampled": 0}, {"softmax_exact": 1.5},
      {"input_mask": 1.0}, {"weight_decay": -1.0}, {"max_minutes": 0.0}, {"max_minutes": float("inf")}],
     ids=str,
 )  # fmt: skip
@@ -464,6 +465,94 @@ def test_the_loss_is_cross_entropy_over_all_positions():
     nothing = NextCharacterLoss(model)(inputs, torch.full_like(targets, IGNORE))
     assert nothing == 0
     nothing.backward()  # a process without a row joins in with this
+
+
+def sampled_loss(model: PoetModel, frequent: int, drawn: int) -> NextCharacterLoss:
+    loss = NextCharacterLoss(model, frequent, drawn)
+    loss.sampled = True
+    return loss
+
+
+def a_batch(model: PoetModel):
+    return PoemBatches(RECORDS, model.tokenizer, batch_size=16, header=HeaderRates()).epoch(0).batch(0)
+
+
+def test_the_sampled_softmax_is_what_its_definition_says():
+    model, frequent, drawn = make_model(dropout=0.0), 9, 5
+    vocabulary = len(model.tokenizer)
+    batch = a_batch(model)
+    torch.manual_seed(5)
+    found = sampled_loss(model, frequent, drawn)(*batch)
+    torch.manual_seed(5)
+    chosen = {frequent + int(place) for place in torch.randperm(vocabulary - frequent)[:drawn]}
+    expected, counted = 0.0, 0
+    logits = model(batch.inputs)[0].tolist()
+    for row, targets in zip(logits, batch.targets.tolist(), strict=True):
+        for scores, target in zip(row, targets, strict=True):
+            if target != IGNORE:
+                weights = {i: 1.0 for i in range(frequent)}
+                weights |= dict.fromkeys(chosen, (vocabulary - frequent) / drawn) | {target: 1.0}
+                total = sum(weight * math.exp(scores[i]) for i, weight in weights.items())
+                expected += math.log(total) - scores[target]
+                counted += target >= frequent and target not in chosen
+    assert counted > 10  # targets that only their own rows may see
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_sampled_softmax_is_right_on_average():
+    model = make_model(dropout=0.0)
+    batch = a_batch(model)
+    parameters = list(model.parameters())
+    exact = torch.cat(
+        [g.flatten() for g in torch.autograd.grad(NextCharacterLoss(model)(*batch), parameters)]
+    )
+    loss, draws = sampled_loss(model, 9, 60), []
+    for _ in range(200):
+        draws.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss(*batch), parameters)]) - exact)
+    off = torch.stack(draws)
+    noise = off.norm(dim=1).square().mean().sqrt()
+    assert 0.1 * exact.norm() < noise < exact.norm()
+    assert off.mean(dim=0).norm() < 1.3 * noise / len(draws) ** 0.5 < 0.06 * exact.norm()
+
+
+@pytest.mark.parametrize(("frequent", "drawn"), [(0, 10**6), (9, 10**6)])
+def test_a_sample_of_everything_is_the_whole_softmax(frequent, drawn):
+    model = make_model(dropout=0.0)
+    batch = a_batch(model)
+    assert torch.equal(sampled_loss(model, frequent, drawn)(*batch), NextCharacterLoss(model)(*batch))
+
+
+def test_a_sampled_softmax_of_nothing_is_nothing():
+    model = make_model()
+    inputs, targets = a_batch(model)
+    nothing = sampled_loss(model, 9, 5)(inputs, torch.full_like(targets, IGNORE))
+    assert nothing == 0
+    nothing.backward()
+
+
+def test_the_softmax_is_sampled_until_the_end_draws_near(tmp_path):
+    trainer = make_trainer(tmp_path, softmax_frequent=9, softmax_sampled=5, softmax_exact=0.25)
+    sampled = []
+    trainer._objective.register_forward_pre_hook(lambda loss, _: sampled.append(loss.sampled))
+    trainer.train()
+    last = sum(sampled)
+    assert sampled == [True] * last + [False] * (len(sampled) - last)
+    assert last == pytest.approx(0.75 * len(sampled), abs=1)
+    exact = make_trainer(tmp_path)
+    assert not any(exact.config.samples_softmax(progress) for progress in (0, 0.5, 1))
+
+
+@pytest.mark.parametrize("stop", [3, 14])
+def test_a_resumed_training_with_sampled_softmax_is_the_unbroken_one(tmp_path, stop):
+    settings = {"softmax_frequent": 9, "softmax_sampled": 5, "softmax_exact": 0.3}
+    whole = make_trainer(tmp_path / "whole", **settings)
+    whole.train()
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path / "parts", stop_before(stop), **settings).train()
+    resumed = make_trainer(tmp_path / "parts", **settings)
+    resumed.load_checkpoint()
+    resumed.train()
+    assert_identical(resumed, whole)
 
 
 def test_it_learns_a_poem_by_heart(tmp_path):
