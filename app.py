@@ -144,7 +144,7 @@ def write_poem(
         seed: writes the same poem again; -1 draws one.
         author: a poet in whose manner to write; may be empty.
         title: what to write about; may be empty.
-        rhyme: true, or a group of 平水韻 such as 東; needs a form.
+        rhyme: true, or a group of 平水韻 such as 東 or 一東; needs a form.
         tones: true for regular 平仄, or one of the levels L0, L1, L2; needs a form.
         acrostic: 2 to 8 characters that the lines begin with; may be empty.
         best_of: how many candidates to write of each line, 1 to 16; more than one needs a form.

@@ -185,13 +185,15 @@ class RegularForm:
                     f"this model knows no group of 平水韻 with {MIN_RHYME_WORDS} words; leave rhyme out"
                 )
             return groups
-        group = self.tokenizer.normalize(rhyme) if isinstance(rhyme, str) else rhyme
-        needed = self.lines // 2 + 1
+        given = self.tokenizer.normalize(rhyme) if isinstance(rhyme, str) else ""
+        group, needed = prosody.group_named(given), self.lines // 2 + 1
         if counts.get(group, 0) < needed:
-            able = " ".join(name for name, count in counts.items() if count >= needed)
+            able = [name for name, count in counts.items() if count >= needed]
+            near = " or ".join(sorted(prosody.rhyme_groups(given).intersection(able)))
+            advice = f"{given} rhymes in {near}: give that, or another" if near else "it can be one"
             raise InvalidValueError(
                 f"rhyme must be True or a group of 平水韻 in which this model knows {needed} words, got "
-                f"{rhyme!r}; it can be one of {able}"
+                f"{rhyme!r}; {advice} of {' '.join(able)}"
             )
         return frozenset({group})
 

@@ -130,7 +130,7 @@ class PoetModel(nn.Module):
                   `impose_form=False`.
                 - `tones`: True (平仄 by one of the four templates, L1 of prosody.py), or "L0", "L1", "L2".
                 - `template`: which of them, "T1" to "T4" of prosody.Template; the model chooses without.
-                - `rhyme`: True, or a group of 平水韻 such as "東".
+                - `rhyme`: True, or a group of 平水韻 such as "東" or "一東".
                 - `acrostic`, `telestich`: 2 to 8 characters that the lines begin (藏頭) or end with (藏尾).
                 - `title`, `author`: what it is about, and in whose manner.
                 - `original`: True if no line of five characters or more may stand in a poem of the corpus (of

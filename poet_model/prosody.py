@@ -53,6 +53,9 @@ _SAVES = "中平平仄平"
 _BEFORE = {"A": "平平", "a": "平平", "B": "仄仄", "b": "仄仄"}  # the two more characters of a line of seven
 _QUATRAINS = {"T1": "AbBa", "T2": "abBa", "T3": "BaAb", "T4": "baAb"}
 TEMPLATES = tuple(_QUATRAINS)  # their names: see Template
+# the groups of 平 in the order of the rhyme books, where 東 is called 上平一東 and 先 下平一先
+_BOOKS = {"上平": "東冬江支微魚虞齊佳灰真文元寒刪", "下平": "先蕭肴豪歌麻陽庚青蒸尤侵覃鹽咸"}
+_NUMERALS = [*"一二三四五六七八九十", *(f"十{unit}" for unit in "一二三四五")]
 # groups that poets rhyme with each other
 NEIGHBOURS = ("東冬", "江陽", "支微齊", "支微齊灰", "魚虞", "佳灰", "佳麻", "真文元", "寒刪先元")
 NEIGHBOURS += ("蕭肴豪", "庚青蒸", "覃鹽咸")
@@ -144,6 +147,26 @@ def all_groups(tone: str = "平") -> tuple[str, ...]:
             if reading[-1] == tone:
                 counts[reading[:-1]] = counts.get(reading[:-1], 0) + 1
     return tuple(sorted(counts, key=lambda group: (-counts[group], group)))
+
+
+@functools.cache
+def _names_of_groups() -> dict[str, str]:
+    numbered = [
+        (book, numeral, group)
+        for book, groups in _BOOKS.items()
+        for numeral, group in zip(_NUMERALS, groups, strict=True)
+    ]
+    return {
+        name + suffix: group
+        for book, numeral, group in numbered
+        for name in (group, numeral + group, book + numeral + group)
+        for suffix in ("", "韻")
+    }
+
+
+def group_named(name: str) -> str:
+    """The group of 平 that is called 東, 東韻, 一東 or 上平一東; '' if none is."""
+    return _names_of_groups().get(name, "")
 
 
 def tones(text: str) -> str:

@@ -159,7 +159,7 @@ def test_all_wishes_together_in_a_batch_and_streamed(shipped):
 
 
 def test_simplified_wishes_are_understood(shipped):
-    poem = shipped.generate(acrostic="云梦风华", form="五绝", rhyme="东", tones=True, seed=0)
+    poem = shipped.generate(acrostic="云梦风华", form="五绝", rhyme="上平一东", tones=True, seed=0)
     assert_regular(poem, "五絕", "雲夢風華", "東")
 
 
@@ -241,7 +241,9 @@ def test_the_form_follows_from_the_heads(shipped):
             {"form": "五絕", "rhyme": "江南"},
             "rhyme must be True or a group of 平水韻 .*; it can be one of 支",
         ),
-        ({"form": "五絕", "rhyme": "月"}, "rhyme must be True or a group of 平水韻"),
+        ({"form": "五絕", "rhyme": "月"}, "rhyme must be True or a group of 平水韻 .*; it can be one of"),
+        ({"form": "五絕", "rhyme": "二東"}, "rhyme must be True or a group of 平水韻 .*; it can be one of"),
+        ({"form": "五絕", "rhyme": "春"}, "got '春'; 春 rhymes in 真: give that, or another of"),
         (
             {"form": "五絕", "rhyme": ["東"]},
             r"rhyme must be True or a group of 平水韻 such as 東, got \['東'\]",

@@ -22,6 +22,7 @@ from poet_model.prosody import (
     all_groups,
     evaluate,
     form_of,
+    group_named,
     has_equal_lines,
     line_lengths,
     line_patterns,
@@ -134,6 +135,26 @@ def test_tones_of_characters(characters, tone):
         if character == "魍":
             continue
         assert tone_mask(character) == tone, character
+
+
+def test_groups_go_by_their_names_in_the_rhyme_books():
+    assert {group_named(group) for group in all_groups()} == set(all_groups())
+    names = {
+        "東": "東",
+        "一東": "東",
+        "上平一東": "東",
+        "十五刪": "刪",
+        "下平一先": "先",
+        "十五咸韻": "咸",
+        "四豪": "豪",
+    }
+    assert {name: group_named(name) for name in names} == names
+    assert not any(map(group_named, ("", "二東", "下平一東", "上平東", "董", "一董", "韻", "春", "東冬")))
+
+
+def test_賀知章_rhymes_衰_with_回_and_來():
+    found = evaluate("少小離家老大回，鄉音無改鬢毛衰。兒童相見不相識，笑問客從何處來。")
+    assert (found.rhyme.status, found.rhyme.groups, found.faults) == ("平", ("灰",), ())
 
 
 def test_rhyme_groups():
