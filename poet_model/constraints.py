@@ -228,6 +228,14 @@ class RegularForm:
         tones = [" ".join(["tones", prosody.LEVELS[self.level], *names])] if self._has_tones else []
         return ", ".join([self.form, *tones, *["rhyme"] * self.rhyme, *edges])
 
+    @property
+    def wishes_in_chinese(self) -> str:
+        """The same in Chinese."""
+        edges = [
+            f"{name}「{given}」" for name, given in (("藏頭", self.heads), ("藏尾", self.tails)) if given
+        ]
+        return "、".join([self.form, *["平仄"] * self._has_tones, *["押韻"] * self.rhyme, *edges])
+
     def _odd_one(self) -> str:
         """The first line whose head and tail no template has room for, if it is one line's fault."""
         for line in range(self.lines):
@@ -247,7 +255,9 @@ class RegularForm:
         templates = self._all_templates
         if found := [t for t in templates if all(self._has_room(t, line) for line in range(self.lines))]:
             return found
-        raise InvalidValueError(f"{self.wishes} cannot be{self._odd_one()}")
+        raise InvalidValueError(
+            f"{self.wishes} cannot be{self._odd_one()}", chinese=f"{self.wishes_in_chinese}寫不出來。"
+        )
 
     def _has_room(self, template: prosody.Template, line: int) -> bool:
         """Whether a line has a pattern for its head and its tail."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 
 class PoetError(Exception):
-    """Any mistake that the person calling can mend; everything else is a bug of ours."""
+    """Any mistake that the person calling can mend; everything else is a bug of ours.
+
+    Attributes:
+        chinese: the message in Chinese, if a reader of the page can meet it; else empty.
+    """
+
+    def __init__(self, message: str = "", *, chinese: str = ""):
+        super().__init__(message)
+        self.chinese = chinese
 
 
 class InvalidValueError(PoetError, ValueError):
@@ -22,10 +30,15 @@ class UnknownCharacterError(PoetError, ValueError):
     def __init__(self, character: str, suggestions: list[str]):
         self.character = character
         self.suggestions = suggestions[:5]
+        quoted = "".join(f"「{suggestion}」" for suggestion in self.suggestions)
         super().__init__(
             f"{character!r} is not among the characters this model knows; "
-            f"try one of these instead: {' '.join(self.suggestions)}"
+            f"try one of these instead: {' '.join(self.suggestions)}",
+            chinese=f"這個模型沒學過「{character}」，不妨試試{quoted}。",
         )
+
+    def __reduce__(self):  # so that it comes through from another process
+        return type(self), (self.character, self.suggestions)
 
 
 class CorpusError(PoetError, ValueError):

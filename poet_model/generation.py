@@ -215,7 +215,8 @@ def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig)
 def _check_not_barred(likeliest: torch.Tensor | np.ndarray) -> None:
     if (likeliest == -math.inf).any():
         raise InvalidValueError(
-            "the wishes together leave nothing that may stand next; take another seed, or ask for less"
+            "the wishes together leave nothing that may stand next; take another seed, or ask for less",
+            chinese="這些要求合在一起，接不下去了；請換個種子，或少些要求。",
         )
 
 

@@ -97,7 +97,8 @@ class NoveltyIndex:
         folder = Path(folder)
         if not (folder / POEMS_NAME).is_file():
             raise CheckpointError(
-                f"{folder} holds no index; make one with python -m poet_model.novelty build"
+                f"there is no index in {folder}; make one with python -m poet_model.novelty build",
+                chinese="這裡沒有全唐詩的索引，查不了是否原創。",
             )
         record = read_json(folder / POEMS_NAME, dict)
         try:

@@ -31,6 +31,7 @@ MAX_BEST_OF = 64
 _IDS = [f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")]
 _OF_TRANSFORMERS = ("transformers_version", "_from_model_config", "use_cache", *_IDS)
 _TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2}
+_EDGES = {"acrostic": "藏頭", "telestich": "藏尾"}
 _REPEATED_ENDS = re.compile(f"[{LINE_ENDS}]{{2,}}")
 
 
@@ -216,7 +217,8 @@ def _start(tokenizer: PoetTokenizer, start: str, max_length: int) -> str:
     if len(start) > max_length:
         raise InvalidValueError(
             f"the start has {len(start)} characters; at most {max_length} fit: shorten it, or set "
-            "max_length higher"
+            "max_length higher",
+            chinese=f"起首有 {len(start)} 字，最多 {max_length} 字，請刪短些。",
         )
     tokenizer.check_known(start)
     return start
@@ -227,30 +229,33 @@ def _one_end(ends: re.Match) -> str:
 
 
 def _title(tokenizer: PoetTokenizer, title: str) -> str:
-    _check_length("title", title)
+    _check_length("title", "題目", title)
     title = tokenizer.normalize(title).strip("《》")
     tokenizer.check_known(title)
     return title
 
 
 def _author(tokenizer: PoetTokenizer, author: str) -> str:
-    _check_length("author", author)
+    _check_length("author", "作者", author)
     author = tokenizer.normalize(author)
     if author and tokenizer.authors and author not in tokenizer.authors:
         near = difflib.get_close_matches(author, tokenizer.authors, cutoff=0.5)
         others = " ".join(dict.fromkeys([*near, *tokenizer.authors[:8]]))
         raise InvalidValueError(
             f"the model has read no poem by {author!r}; it knows {len(tokenizer.authors):,} authors, such as "
-            f"{others}: take one of them, or none"
+            f"{others}: take one of them, or none",
+            chinese=f"模型沒讀過「{author}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
+            f"例如 {others}；請換一位，或留空。",
         )
     tokenizer.check_known(author)
     return author
 
 
-def _check_length(name: str, value: str) -> None:
+def _check_length(name: str, chinese: str, value: str) -> None:
     if len(value) > MAX_HEADER:
         raise InvalidValueError(
-            f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit: shorten it"
+            f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit: shorten it",
+            chinese=f"{chinese}有 {len(value)} 字，最多 {MAX_HEADER} 字，請刪短些。",
         )
 
 
@@ -278,7 +283,9 @@ def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm |
         if match.is_whole and is_whole and len(match.text) >= MIN_ORIGINAL:
             raise InvalidValueError(
                 f"the start's line {match.text!r} is not original: it stands in {match.author}"
-                f"《{match.title}》; give {match.text[:-1]!r} at most, or leave original out"
+                f"《{match.title}》; give {match.text[:-1]!r} at most, or leave original out",
+                chinese=f"起首的「{match.text}」是現成詩句，見{match.author}《{match.title}》；"
+                f"最多給「{match.text[:-1]}」，或不求原創。",
             )
     return index
 
@@ -299,13 +306,15 @@ def edges_of(
         edges[name] = tokenizer.normalize(given)
         if odd := [c for c in edges[name] if not is_hanzi(c)]:
             raise InvalidValueError(
-                f"{name} must be 2 to 8 hanzi, got {odd[0]!r} in {given[:20]!r}; leave it out"
+                f"{name} must be 2 to 8 hanzi, got {odd[0]!r} in {given[:20]!r}; leave it out",
+                chinese=f"{_EDGES[name]}要 2 至 8 個漢字，「{odd[0]}」不是漢字，請刪去。",
             )
         if given and not 2 <= len(edges[name]) <= 8:
             raise InvalidValueError(
                 f"{name} must be 2 to 8 hanzi, the first for the first line and so on, got {len(given)}: "
                 f"{given[:20]!r}; "
-                + ("leave some out" if len(given) > 8 else "add one, or take start instead")
+                + ("leave some out" if len(given) > 8 else "add one, or take start instead"),
+                chinese=f"{_EDGES[name]}要 2 至 8 個漢字，每句一字，現有 {len(given)} 字。",
             )
         tokenizer.check_known(edges[name])
     needed = max(map(len, edges.values()))
@@ -316,12 +325,15 @@ def edges_of(
         name = max(edges, key=lambda name: len(edges[name]))
         raise InvalidValueError(
             f"a {form} has {SHAPES[form][0]} lines, and the {name} {edges[name]!r} has {needed} characters; "
-            f"take form={longer!r}, or fewer"
+            f"take form={longer!r}, or fewer",
+            chinese=f"{form}只有 {SHAPES[form][0]} 句，{_EDGES[name]}「{edges[name]}」有 {needed} 字；"
+            f"請選{longer}，或少寫幾字。",
         )
     heads, tails = edges.values()
     if start and heads and start[0] != heads[0]:
         raise InvalidValueError(
-            f"the start {start[:10]!r} does not begin with the first head {heads[0]!r}; leave the start out"
+            f"the start {start[:10]!r} does not begin with the first head {heads[0]!r}; leave the start out",
+            chinese=f"起首「{start[:10]}」不是以藏頭的「{heads[0]}」開頭，請把起首留空。",
         )
     return form, heads, tails
 
@@ -336,36 +348,41 @@ def impose(tokenizer: PoetTokenizer, form: str, start: str, **wishes) -> tuple[R
         rules = RegularForm(tokenizer, form, start=start, **wishes)
         return rules, fit_start(rules, start)
     except InvalidValueError as error:
-        for name, less in _less(form, wishes):
+        for name, chinese, less in _less(form, wishes):
             try:
                 fit_start(RegularForm(tokenizer, start=start, **less), start)
             except InvalidValueError:
                 continue
-            raise InvalidValueError(f"{error}; with {name} it would") from None
+            chinese = f"{error.chinese.rstrip('。')}；若{chinese}，就可以。"
+            raise InvalidValueError(f"{error}; with {name} it would", chinese=chinese) from None
         raise
 
 
-def _less(form: str, wishes: dict) -> Iterator[tuple[str, dict]]:
-    """Smaller wishes, the nearest first, each with its name."""
+def _less(form: str, wishes: dict) -> Iterator[tuple[str, str, dict]]:
+    """Smaller wishes, the nearest first, each with its name in English and in Chinese."""
     wishes = {"form": form, **wishes}
     level, rhyme = wishes["level"], wishes["rhyme"]
     if level is not None and level < L1:
-        yield "tones=True", wishes | {"level": L1}
+        yield "tones=True", "平仄從 L1", wishes | {"level": L1}
     if level is not None and level < L2:
-        yield 'tones="L2"', wishes | {"level": L2}
+        yield 'tones="L2"', "平仄放寬到 L2", wishes | {"level": L2}
     if wishes["template"]:
-        yield 'template=""', wishes | {"template": ""}
+        yield 'template=""', "不指定譜式", wishes | {"template": ""}
     if isinstance(rhyme, str):
-        yield "rhyme=True", wishes | {"rhyme": True}
+        yield "rhyme=True", "不指定韻部", wishes | {"rhyme": True}
     if rhyme:
-        yield "rhyme=False", wishes | {"rhyme": False}
+        yield "rhyme=False", "不押韻", wishes | {"rhyme": False}
     if level is not None:
-        yield "tones=False", wishes | {"level": None, "template": ""}
+        yield "tones=False", "不論平仄", wishes | {"level": None, "template": ""}
     for other in FORMS:
         if other != form and SHAPES[other][0] >= max(len(wishes["heads"]), len(wishes["tails"])):
-            yield f"form={other!r}", wishes | {"form": other}
+            yield f"form={other!r}", f"改寫{other}", wishes | {"form": other}
     if rhyme and level is not None:
-        yield "neither rhyme nor tones", wishes | {"rhyme": False, "level": None, "template": ""}
+        yield (
+            "neither rhyme nor tones",
+            "不押韻也不論平仄",
+            wishes | {"rhyme": False, "level": None, "template": ""},
+        )
 
 
 def fit_start(rules: RegularForm, start: str) -> str:
@@ -383,9 +400,13 @@ def fit_start(rules: RegularForm, start: str) -> str:
         start = start if is_ended or not start else start[:-1]
     for count in range(1, len(start) + 1):
         if rules.state_of(start[:count]) is None:
-            fits = f"{start[: count - 1]!r} would" if count > 1 else "no start that begins so would"
+            fitting, wrong = start[: count - 1], start[count - 1]
+            fits = f"{fitting!r} would" if fitting else "no start that begins so would"
+            chinese_fits = f"「{fitting}」可以" if fitting else "這樣開頭都不行"
             raise InvalidValueError(
                 f"the start {start[:40]!r} does not fit {rules.wishes} at its character {count}, "
-                f"{start[count - 1]!r}; {fits}"
+                f"{wrong!r}; {fits}",
+                chinese=f"起首「{start[:40]}」不合{rules.wishes_in_chinese}：第 {count} 字「{wrong}」不行；"
+                f"{chinese_fits}。",
             )
     return start

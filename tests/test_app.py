@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import httpx2 as http
@@ -19,7 +20,7 @@ import app
 from poet_model.novelty import NoveltyIndex
 from poet_model.prosody import evaluate
 from poet_model.ui import controls, curves
-from poet_model.ui.poem import SIMPLIFIED, check_start, notice_html, poem_html
+from poet_model.ui.poem import SIMPLIFIED, notice_html, poem_html
 from poet_model.ui.wishes import wishes_of
 
 WISHES = {"form": app.ANY_FORM, "temperature": 0.8, "top_k": 40, "seed": 7, "script": app.TRADITIONAL}
@@ -114,6 +115,7 @@ def test_bad_starts_get_a_sentence_and_the_poem_stays(client, start):
 
 def test_an_unknown_character_gets_known_ones_as_advice():
     *_, notice, _ = written(start="𪚥")
+    assert "沒學過「𪚥」" in notice and "not among the characters this model knows" in notice
     suggested = re.findall("「(.)」", notice)[1:]
     assert 1 <= len(suggested) <= 5
     assert all(character in app.model.tokenizer for character in suggested)
@@ -162,20 +164,46 @@ BAD_VALUES = {
     "null numbers": ({"top_k": None, "best_of": None}, "must be numbers"),
     "a number in words": ({"best_of": "8"}, "must be numbers"),
     "no end": ({"best_of": math.inf}, "must be numbers"),
-    "a form that is none": ({"form": "六絕"}, "form must be one of"),
+    "a form that is none": ({"form": "六絕"}, "Form must be one of"),
     "a number for a text": ({"title": 7}, "Every box takes text"),
     "rules that are none": ({"rules": ["sonnet"]}, "Rules are"),
     "rules in words": ({"rules": "rhyme"}, "Rules are"),
     "many candidates": ({"best_of": 400}, "from 1 to 16"),
-    "too hot": ({"temperature": 1e9}, "temperature must be"),
+    "too hot": ({"temperature": 1e9}, "Temperature must be"),
     "an unknown author": ({"author": "𪚥𪚥"}, "take one of them, or none"),
     "nine heads": ({"start": "", "acrostic": "春夏秋冬風花雪月明"}, "2 to 8"),
     "heads of emoji": ({"start": "", "acrostic": "🏮🏮"}, "2 to 8"),
     "another head": ({"acrostic": "明月"}, "leave the start empty"),
-    "a title of emoji": ({"title": "🏮"}, "never saw"),
+    "a title of emoji": ({"title": "🏮"}, "not among the characters"),
     "a long title": ({"title": "春" * 400}, "400 characters"),
     "a very long title": ({"title": "春" * 4000}, "2000 characters at most"),
 }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "chinese", "english"),
+    [
+        ({"start": "春" * 500}, "起首有 500 字，最多 40 字", "The start has 500 characters"),
+        ({"start": "hello"}, "起首請用漢字", "Begin with Chinese characters"),
+        ({"start": "春眠不覺曉，處處聞啼鳥啼", "rules": []}, "第 12 字「啼」不行", "at its character 12"),
+        ({"start": "春春春春春"}, "若不論平仄，就可以", "with tones=False it would"),
+        ({"title": "春" * 41}, "題目有 41 字，最多 40 字", "The title has 41 characters"),
+        ({"author": "𪚥𪚥"}, "模型沒讀過「𪚥𪚥」的詩", "The model has read no poem by"),
+        ({"start": "", "acrostic": "春1"}, "「1」不是漢字", "Acrostic must be 2 to 8 hanzi"),
+        ({"start": "", "acrostic": "春夏秋冬風"}, "五絕只有 4 句", "A 五絕 has 4 lines"),
+        ({"acrostic": "明月"}, "藏頭時起首請留空", "With an acrostic leave the start empty"),
+        ({"original": True}, "這裡沒有全唐詩的索引", "There is no index in"),
+        ({"best_of": 99}, "每句選優請取 1 至 16", "Best of lines goes from 1 to 16"),
+    ],
+    ids=str,
+)
+def test_a_refusal_speaks_both_languages(monkeypatch, tmp_path, wrong, chinese, english):
+    monkeypatch.setattr(app, "known_lines", None)
+    monkeypatch.setattr("poet_model.request.default_folder", lambda: tmp_path / "none")
+    *_, notice, _ = written(**{"form": "五絕", "rules": ["tones", "rhyme"]} | wrong)
+    sentence = unescape(re.sub("<[^>]+>", "", notice))
+    assert chinese in sentence and english in sentence
+    assert re.search(r"。 [A-Z].*[^.]\.$", sentence)
 
 
 @pytest.mark.parametrize(("wrong", "sentence"), BAD_VALUES.values(), ids=BAD_VALUES)
@@ -333,11 +361,6 @@ def test_the_start_is_coloured_across_lines():
     html = poem_html("春風，明月。", 4, 1, app.TRADITIONAL)
     assert html.count('class="given"') == 2
     assert '<span class="given">春風，</span>' in html and '<span class="given">明</span>月。' in html
-
-
-def test_check_start_lets_whole_lines_through():
-    assert check_start("春眠不覺曉，處處聞啼鳥。") == ""
-    assert "500" in check_start("春" * 500)
 
 
 def log_folder(tmp_path: Path, text: str) -> Path:

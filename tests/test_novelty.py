@@ -163,4 +163,4 @@ def test_the_command(tmp_path):
         said.append((done.returncode, done.stdout + done.stderr))
     assert said[0][0] == 0 and "1 poems" in said[0][1]
     assert said[1][1].splitlines() == ["1  春眠不覺曉  孟浩然《春曉》, found 1×", "2  －  new"]
-    assert said[2][0] == 2 and "holds no index" in said[2][1]
+    assert said[2][0] == 2 and "there is no index in" in said[2][1]

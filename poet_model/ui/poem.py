@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from ..errors import InvalidValueError, PoetError, UnknownCharacterError
+from ..errors import PoetError
 from ..prosody import form_of, split_lines
-from ..script import is_hanzi, to_simplified
+from ..script import to_simplified
 
-MAX_START = 40
 SIMPLIFIED = "簡體"
 
 
@@ -56,30 +55,7 @@ def notice_html(message: str = "", is_advice: bool = False) -> str:
     return f'<p class="{kind}" role="status">{escape(message)}</p>'
 
 
-def check_start(start: str) -> str:
-    """What is wrong with a start, in both languages; '' if it can be tried."""
-    letters = "".join(start.split())
-    if len(letters) > MAX_START:
-        return (
-            f"起首有 {len(letters)} 字，最多 {MAX_START} 字，請只留一兩句。 "
-            f"The start has {len(letters)} characters; {MAX_START} at most: keep a line or two."
-        )
-    if letters and not any(is_hanzi(c) for c in letters):
-        return (
-            "起首請用漢字，例如「春」「明月」；留空也可以。 "
-            "Begin with Chinese characters, such as 春 or 明月, or leave it empty."
-        )
-    return ""
-
-
 def advice(error: PoetError) -> str:
-    """An error of ours as one plain sentence in both languages."""
-    if isinstance(error, UnknownCharacterError):
-        others = "".join(f"「{c}」" for c in error.suggestions)
-        return (
-            f"這個模型沒學過「{error.character}」，不妨試試{others}。 "
-            f"The model never saw {error.character}; try one of these instead."
-        )
-    if isinstance(error, InvalidValueError):
-        return f"這樣寫不了：{error}"
-    return str(error)
+    """An error of ours as a plain sentence in each language."""
+    english = str(error)
+    return f"{error.chinese or '這樣寫不了。'} {english[:1].upper()}{english[1:].rstrip('.')}."

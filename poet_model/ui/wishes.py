@@ -6,12 +6,12 @@ import math
 
 from ..errors import PoetError
 from ..novelty import NoveltyIndex
-from ..script import to_simplified
-from .poem import check_start
+from ..script import is_hanzi, to_simplified
 
 ANY_FORM = "不限 any"
 RHYME, TONES = "rhyme", "tones"
 MAX_SEED = 2**31 - 1
+MAX_START = 40
 MAX_BEST_OF = 16  # candidates of a line: a visitor's share of two cores
 MAX_TYPED = 2000  # a box takes more than can be used: a pasted text is answered, not cut in silence
 
@@ -45,23 +45,27 @@ def wishes_of(
     texts = {name: "" if text is None else text for name, text in texts.items()}
     if not all(isinstance(text, str) and len(text) <= MAX_TYPED for text in texts.values()):
         raise PoetError(
-            f"各欄請填文字，最多 {MAX_TYPED} 字。 Every box takes text, {MAX_TYPED} characters at most."
+            f"every box takes text, {MAX_TYPED} characters at most",
+            chinese=f"各欄請填文字，最多 {MAX_TYPED} 字。",
         )
     texts = {name: text.strip() for name, text in texts.items()}
-    if problem := check_start(texts["start"]):
-        raise PoetError(problem)
+    _check_start(texts["start"])
     _check_heads(texts["acrostic"], texts["start"])
     if not all(map(_is_number, (temperature, top_k, seed, best_of))):
         raise PoetError(
-            "溫度、top-k、種子和選優都要是數。 Temperature, top-k, seed and best of must be numbers."
+            "temperature, top-k, seed and best of must be numbers",
+            chinese="溫度、top-k、種子和選優都要是數。",
         )
     if not 1 <= round(best_of) <= MAX_BEST_OF:
         raise PoetError(
-            f"每句選優請取 1 至 {MAX_BEST_OF}。 Best of lines goes from 1 to {MAX_BEST_OF}, got {best_of}."
+            f"best of lines goes from 1 to {MAX_BEST_OF}, got {best_of}",
+            chinese=f"每句選優請取 1 至 {MAX_BEST_OF}。",
         )
     rules = [] if rules is None else rules
     if not isinstance(rules, list) or not all(rule in (RHYME, TONES) for rule in rules):
-        raise PoetError(f"格律只有 {RHYME} 和 {TONES} 兩項。 Rules are {RHYME} and {TONES}, or neither.")
+        raise PoetError(
+            f"rules are {RHYME} and {TONES}, or neither", chinese=f"格律只有 {RHYME} 和 {TONES} 兩項。"
+        )
     wishes = texts | {"form": "" if texts["form"] == ANY_FORM else texts["form"]}
     wishes |= {"temperature": temperature, "top_k": round(top_k), "seed": min(max(int(seed), 0), MAX_SEED)}
     if wishes["form"] or wishes["acrostic"]:  # an acrostic brings a form along
@@ -71,12 +75,27 @@ def wishes_of(
     return wishes
 
 
+def _check_start(start: str) -> None:
+    """Answers what people paste into the box before the model is asked."""
+    letters = "".join(start.split())
+    if len(letters) > MAX_START:
+        raise PoetError(
+            f"the start has {len(letters)} characters; {MAX_START} at most: keep a line or two",
+            chinese=f"起首有 {len(letters)} 字，最多 {MAX_START} 字，請只留一兩句。",
+        )
+    if letters and not any(is_hanzi(c) for c in letters):
+        raise PoetError(
+            "begin with Chinese characters, such as 春 or 明月, or leave it empty",
+            chinese="起首請用漢字，例如「春」「明月」；留空也可以。",
+        )
+
+
 def _check_heads(acrostic: str, start: str) -> None:
-    """Says in both languages what is often met: the start that the page has at first is no acrostic's."""
+    """The start that the page has at first is no acrostic's."""
     if acrostic and start and to_simplified(acrostic[0]) != to_simplified(start[0]):
         raise PoetError(
-            f"藏頭時起首請留空，或以「{acrostic[0]}」開頭。 "
-            f"With an acrostic leave the start empty, or begin it with {acrostic[0]}."
+            f"with an acrostic leave the start empty, or begin it with {acrostic[0]}",
+            chinese=f"藏頭時起首請留空，或以「{acrostic[0]}」開頭。",
         )
 
 
