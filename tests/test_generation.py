@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -310,6 +312,9 @@ def test_an_unknown_character_comes_with_advice(tiny_model, character):
     assert len(set(error.suggestions)) == len(error.suggestions)
     assert all(suggestion in tiny_model.tokenizer for suggestion in error.suggestions)
     assert all(part in str(error) for part in (character, *error.suggestions))
+    assert all(f"「{part}」" in error.chinese for part in (character, *error.suggestions))
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.chinese, again.character) == (str(error), error.chinese, character)
     for suggestion in error.suggestions:
         assert tiny_model.generate(suggestion, seed=1, max_length=5).text.startswith(suggestion)
 
