@@ -5,9 +5,9 @@
 The plain recipe: float32, random batches padded to their longest poem, one two-layer nn.LSTM, a softmax
 over every position with ignore_index. Ours is the Trainer's: bf16 autocast where the CPU has it, batches of
 one exact length, a softmax only where a target is, and there over the frequent characters and a sample of
-the others (all but the last 15 % of a training), freed memory kept by glibc. Each row below ours leaves out
-one of these; a softmax everywhere is a whole one too. Counted are real tokens, never padding. Each contender runs in a process of its own
-(malloc's settings belong to the whole process), and they take turns.
+the others (in all but the last 15 % of a training), freed memory kept by glibc. Each row below ours leaves
+out one of these; a softmax everywhere is a whole one too. Counted are real tokens, never padding. Each
+contender runs in a process of its own (malloc's settings belong to the whole process), and they take turns.
 """
 
 from __future__ import annotations
