@@ -157,7 +157,7 @@ def run(options: argparse.Namespace) -> int:
     from poet_model.files import append_json_line, read_json_lines, write_text
     from poet_model.hardware import best_precision
     from poet_model.held_out import write_held_out
-    from poet_model.hub import REPORT_NAME, check_can_push
+    from poet_model.hub import EARLIER_LOG_NAME, REPORT_NAME, check_can_push
     from poet_model.model import PoetModel
     from poet_model.perplexity import score, without_header
     from poet_model.prosody import FORMS
@@ -165,6 +165,7 @@ def run(options: argparse.Namespace) -> int:
     from poet_model.trainer import (
         CHECKPOINT_NAME,
         LOG_NAME,
+        SAMPLES_NAME,
         Interrupted,
         Trainer,
         TrainingConfig,
@@ -239,8 +240,12 @@ def run(options: argparse.Namespace) -> int:
         elif (output / "config.json").is_file():
             say(f"note: {output} holds a model, which the new one replaces")
         output.mkdir(parents=True, exist_ok=True)
-        for name in (LOG_NAME, "samples.jsonl", "metrics.json", "README.md"):  # they speak of another model
+        earlier = earlier_log(options.init_from, corpus.report.source) if options.init_from else []
+        records = (LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, "metrics.json", "README.md")
+        for name in records:  # they speak of another model
             (output / name).unlink(missing_ok=True)
+        for record in earlier:
+            append_json_line(output / EARLIER_LOG_NAME, record)
         write_text(
             output / REPORT_NAME,
             json.dumps(asdict(corpus.report), ensure_ascii=False, indent=2) + "\n",
@@ -273,10 +278,10 @@ def run(options: argparse.Namespace) -> int:
                     "perplexity": record["perplexity"],
                 }
                 append_json_line(
-                    output / "samples.jsonl",
+                    output / SAMPLES_NAME,
                     sample | {"start": start, "seed": SAMPLE_SEED, "text": poem.text},
                 )
-        tqdm.write(read_json_lines(output / "samples.jsonl")[-1]["text"], file=sys.stderr)
+        tqdm.write(read_json_lines(output / SAMPLES_NAME)[-1]["text"], file=sys.stderr)
 
     trainer = Trainer(
         model,
@@ -321,6 +326,15 @@ def run(options: argparse.Namespace) -> int:
         finish(options, made_by, corpus, accelerator.device)
         trainer.remove_checkpoint()
     return 0
+
+
+def earlier_log(base: str, source: str) -> list[dict]:
+    """The log of the model to start from, if it was trained on the same corpus, so that losses compare."""
+    from poet_model.card import read_log, read_metrics
+    from poet_model.hub import find_folder
+
+    folder = find_folder(base)
+    return read_log(folder) if read_metrics(folder).get("corpus", {}).get("source") == source else []
 
 
 def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:

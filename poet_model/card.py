@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from pathlib import Path
 
 from .errors import CheckpointError
-from .files import read_json, write_text
-from .hub import CARD_NAME, METRICS_NAME, RECORDS
+from .files import read_json, read_json_lines, write_text
+from .hub import CARD_NAME, EARLIER_LOG_NAME, LOG_NAME, METRICS_NAME, RECORDS
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "model_card.md"
 _FIGURE = re.compile(r"\{\{([\w.-]+)(?:\|([^}]*))?\}\}")  # {{section.name}} or {{section.name|format}}
@@ -79,6 +80,25 @@ def read_metrics(folder: str | Path) -> dict:
     """The content of `metrics.json`; {} if the model has none."""
     path = Path(folder) / METRICS_NAME
     return read_json(path, dict) if path.is_file() else {}
+
+
+def read_log(folder: str | Path) -> list[dict]:
+    """The training log of a model, behind that of the training it went on from, if on the same corpus.
+
+    Epochs and steps are counted through both.
+    """
+    earlier, records = (read_json_lines(Path(folder) / name) for name in (EARLIER_LOG_NAME, LOG_NAME))
+    for name in ("epoch", "step"):
+        done = max((record[name] for record in earlier if is_number(record.get(name))), default=0)
+        for record in records:
+            if is_number(record.get(name)):
+                record[name] = round(record[name] + done, 4)
+    return earlier + records
+
+
+def is_number(value: object) -> bool:
+    """Whether a value read from JSON is a number, and a finite one."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:

@@ -22,7 +22,8 @@ INDEX_NAME = f"{WEIGHTS_NAME}.index.json"
 CARD_NAME, METRICS_NAME = "README.md", "metrics.json"
 REQUIRED_FILES = (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME)
 REPORT_NAME, HELD_OUT_NAME = "corpus_report.json", "held_out.json"
-RECORDS = (CARD_NAME, METRICS_NAME, "training_log.jsonl", "samples.jsonl", REPORT_NAME, HELD_OUT_NAME)
+LOG_NAME, EARLIER_LOG_NAME = "training_log.jsonl", "earlier_log.jsonl"
+RECORDS = (CARD_NAME, METRICS_NAME, LOG_NAME, EARLIER_LOG_NAME, "samples.jsonl", REPORT_NAME, HELD_OUT_NAME)
 MODEL_FILES = (  # patterns: what a model folder may hold, and all that is ever pushed or fetched
     *REQUIRED_FILES,
     INDEX_NAME,

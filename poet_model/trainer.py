@@ -27,7 +27,7 @@ from .errors import CheckpointError, InvalidValueError
 from .files import append_json_line, read_json, read_json_lines, replaced_folder, write_text
 from .tokenizer import UNK
 
-LOG_NAME = "training_log.jsonl"
+LOG_NAME, SAMPLES_NAME = "training_log.jsonl", "samples.jsonl"
 CHECKPOINT_NAME = "checkpoint"
 
 
@@ -469,7 +469,7 @@ class Trainer:
 
     def _cut_records(self) -> None:
         """Drops lines of the log and the samples from after the checkpoint: they will be written again."""
-        for path in self.output.glob("*.jsonl"):
+        for path in filter(Path.is_file, (self.output / LOG_NAME, self.output / SAMPLES_NAME)):
             lines = [record for record in read_json_lines(path) if record.get("step", 0) <= self.step]
             write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in lines))
 

@@ -380,6 +380,18 @@ def test_the_log_is_read_and_broken_lines_left_out(tmp_path):
     assert list(log["step"]) == [1, 4]
 
 
+def test_the_curves_begin_with_the_training_it_went_on_from(tmp_path):
+    own = [
+        '{"step": 5, "epoch": 0.5, "split": "valid", "loss": 4.9}',
+        '{"step": "6", "split": "valid", "loss": 4}',
+    ]
+    earlier = ['{"step": 20, "epoch": 2.0, "split": "valid", "loss": 5.0}', '{"step": 21, "epoch": 2.25}']
+    (tmp_path / "earlier_log.jsonl").write_text("\n".join(earlier), encoding="utf-8")
+    log = curves.read_log(log_folder(tmp_path, "\n".join(own)))
+    assert list(log["step"]) == [20, 26] and list(log["epoch"]) == [2.0, 2.75]
+    assert "(epoch 2.8)" in curves.summary(log)
+
+
 def test_curves_keep_the_validation_and_thin_the_training(tmp_path):
     records = [{"step": s, "epoch": s / 100, "split": "train", "loss": 5 - s / 1000} for s in range(1, 1001)]
     records += [

@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import POEMS, ROOT
+from conftest import POEMS, ROOT, SHIPPED
 
 from poet_model import PoetModel
 from poet_model.corpus import load_corpus
 from poet_model.errors import PoetError
 from poet_model.files import read_json_lines
-from train import PRESETS, load_preset
+from train import PRESETS, earlier_log, load_preset
 
 SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", "--precision", "no", "--cpu"]
 
@@ -193,8 +193,15 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     )
     assert tuned["pretraining"] == {name: base[name] for name in ("corpus", "training", "commands")}
     card = (tmp_path / "tuned" / "README.md").read_text(encoding="utf-8")
+    assert not (tmp_path / "tuned" / "earlier_log.jsonl").exists()  # another corpus
     assert base["commands"]["training"] in card
     assert "pretraining" not in fresh
+
+
+def test_the_log_goes_on_only_on_the_same_corpus():
+    source = json.loads((SHIPPED / "metrics.json").read_text(encoding="utf-8"))["corpus"]["source"]
+    assert earlier_log(str(SHIPPED), source)[-1]["split"] == "valid"
+    assert earlier_log(str(SHIPPED), "poems of mine") == []
 
 
 @pytest.mark.parametrize(

@@ -412,6 +412,13 @@ def test_samples_from_after_the_checkpoint_are_dropped_on_resume(stopped):
     assert [record["step"] for record in read_json_lines(stopped / "samples.jsonl")] == [1]
 
 
+def test_the_log_of_an_earlier_training_is_kept_on_resume(stopped):
+    append_json_line(stopped / "earlier_log.jsonl", {"step": 10_000, "loss": 5.0})
+    make_trainer(stopped).load_checkpoint()
+    assert read_json_lines(stopped / "earlier_log.jsonl") == [{"step": 10_000, "loss": 5.0}]
+    assert not (stopped / "samples.jsonl").exists()
+
+
 def test_a_checkpoint_can_be_removed(stopped):
     make_trainer(stopped).remove_checkpoint()
     assert not (stopped / CHECKPOINT_NAME).exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..files import read_json_lines
+from .. import card
 
 TRAIN, VALID = "訓練 train", "驗證 validation"
 LOSS, PERPLEXITY = "損失 loss", "困惑度 perplexity"
@@ -17,10 +17,10 @@ MAX_POINTS = 300  # a curve of more is no smoother on a screen, and slower
 def read_log(folder: Path) -> pd.DataFrame:
     """Columns epoch, step, split, loss; lines with a missing or endless number are left out."""
     rows = []
-    for record in read_json_lines(Path(folder) / "training_log.jsonl"):
+    for record in card.read_log(folder):
         split = {"train": TRAIN, "valid": VALID}.get(record.get("split"))
         values = [record.get(name) for name in ("epoch", "step", "loss")]
-        if split and all(isinstance(v, (int, float)) and math.isfinite(v) for v in values):
+        if split and all(map(card.is_number, values)):
             rows.append((values[0], values[1], split, values[2]))
     return pd.DataFrame(rows, columns=["epoch", "step", "split", "loss"])
 
