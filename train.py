@@ -154,18 +154,15 @@ def run(options: argparse.Namespace) -> int:
     from poet_model.config import PoetConfig
     from poet_model.corpus import add_vocabulary, load_corpus
     from poet_model.errors import CorpusError
-    from poet_model.files import append_json_line, read_json_lines, write_text
+    from poet_model.files import SAMPLES_NAME, append_json_line, read_json_lines
     from poet_model.hardware import best_precision
-    from poet_model.held_out import write_held_out
-    from poet_model.hub import EARLIER_LOG_NAME, REPORT_NAME, check_can_push
+    from poet_model.hub import check_can_push
     from poet_model.model import PoetModel
     from poet_model.perplexity import score, without_header
     from poet_model.prosody import FORMS
     from poet_model.tokenizer import PoetTokenizer
     from poet_model.trainer import (
         CHECKPOINT_NAME,
-        LOG_NAME,
-        SAMPLES_NAME,
         Interrupted,
         Trainer,
         TrainingConfig,
@@ -239,18 +236,7 @@ def run(options: argparse.Namespace) -> int:
             say(f"note: {output} holds an unfinished training, which starts anew; --resume would continue it")
         elif (output / "config.json").is_file():
             say(f"note: {output} holds a model, which the new one replaces")
-        output.mkdir(parents=True, exist_ok=True)
-        earlier = earlier_log(options.init_from, corpus.report.source) if options.init_from else []
-        records = (LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, "metrics.json", "README.md")
-        for name in records:  # they speak of another model
-            (output / name).unlink(missing_ok=True)
-        for record in earlier:
-            append_json_line(output / EARLIER_LOG_NAME, record)
-        write_text(
-            output / REPORT_NAME,
-            json.dumps(asdict(corpus.report), ensure_ascii=False, indent=2) + "\n",
-        )
-        write_held_out(output, corpus)
+        begin_folder(output, corpus, earlier_log(options.init_from, corpus.report))
     accelerator.wait_for_everyone()
 
     batches = PoemBatches(
@@ -328,13 +314,34 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def earlier_log(base: str, source: str) -> list[dict]:
-    """The log of the model to start from, if it was trained on the same corpus, so that losses compare."""
+def earlier_log(base: str | None, report) -> list[dict]:
+    """The log of the model to start from, if it was validated on the same poems, so that losses compare."""
     from poet_model.card import read_log, read_metrics
     from poet_model.hub import find_folder
 
+    if not base:
+        return []
     folder = find_folder(base)
-    return read_log(folder) if read_metrics(folder).get("corpus", {}).get("source") == source else []
+    corpus = read_metrics(folder).get("corpus")
+    corpus = corpus if isinstance(corpus, dict) else {}
+    theirs, ours = ((c.get("source"), (c.get("splits") or {}).get("valid")) for c in (corpus, asdict(report)))
+    return read_log(folder) if theirs == ours else []
+
+
+def begin_folder(output: Path, corpus, earlier: list[dict]) -> None:
+    """Makes the folder of a new training: what is known before it begins, and no records of another model."""
+    from poet_model.files import LOG_NAME, SAMPLES_NAME, append_json_line, write_text
+    from poet_model.held_out import write_held_out
+    from poet_model.hub import CARD_NAME, EARLIER_LOG_NAME, METRICS_NAME, REPORT_NAME
+
+    output.mkdir(parents=True, exist_ok=True)
+    for name in (LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, METRICS_NAME, CARD_NAME):
+        (output / name).unlink(missing_ok=True)
+    for record in earlier:
+        append_json_line(output / EARLIER_LOG_NAME, record)
+    report = json.dumps(asdict(corpus.report), ensure_ascii=False, indent=2)
+    write_text(output / REPORT_NAME, report + "\n")
+    write_held_out(output, corpus)
 
 
 def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
@@ -350,7 +357,8 @@ def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
     measured = evaluation.measure(model, corpus) | {"training": made_by}
     if options.init_from:
         base = read_metrics(find_folder(options.init_from))
-        measured["pretraining"] = {name: base.get(name) for name in ("corpus", "training", "commands")}
+        names = ("pretraining", "corpus", "training", "commands")
+        measured["pretraining"] = {name: base[name] for name in names if name in base}
     command = evaluation.command_line("python train.py", sys.argv[1:])
     metrics = evaluation.update_folder(options.output, measured, training=command)
     for split, found in metrics["perplexity"].items():

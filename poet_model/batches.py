@@ -25,7 +25,8 @@ class Batch(NamedTuple):
 class HeaderRates(NamedTuple):
     """How often header fields are left out of the stream, drawn anew each epoch.
 
-    `field` is for each of form, author, title on its own; `all` empties the whole header, as most readers do.
+    `field` is for each of form, author, title on its own; `all` empties the whole header, as most readers do:
+    often enough that a poem without one is what the model is best at.
     """
 
     field: float = 0.3

@@ -1,15 +1,14 @@
-"""metrics.json + model_card.md -> README.md of a model folder; figures for the page. Measures nothing."""
+"""metrics.json + model_card.md -> README.md of a model folder; figures and log for the page."""
 
 from __future__ import annotations
 
-import math
 import re
 import shutil
 from pathlib import Path
 
 from .errors import CheckpointError
-from .files import read_json, read_json_lines, write_text
-from .hub import CARD_NAME, EARLIER_LOG_NAME, LOG_NAME, METRICS_NAME, RECORDS
+from .files import LOG_NAME, is_number, read_json, read_json_lines, write_text
+from .hub import CARD_NAME, EARLIER_LOG_NAME, METRICS_NAME, RECORDS
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "model_card.md"
 _FIGURE = re.compile(r"\{\{([\w.-]+)(?:\|([^}]*))?\}\}")  # {{section.name}} or {{section.name|format}}
@@ -83,7 +82,7 @@ def read_metrics(folder: str | Path) -> dict:
 
 
 def read_log(folder: str | Path) -> list[dict]:
-    """The training log of a model, behind that of the training it went on from, if on the same corpus.
+    """The training log of a model, preceded by that of the training it continued on the same corpus.
 
     Epochs and steps are counted through both.
     """
@@ -94,11 +93,6 @@ def read_log(folder: str | Path) -> list[dict]:
             if is_number(record.get(name)):
                 record[name] = round(record[name] + done, 4)
     return earlier + records
-
-
-def is_number(value: object) -> bool:
-    """Whether a value read from JSON is a number, and a finite one."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:

@@ -182,18 +182,20 @@ class RegularForm:
         if rhyme is True:
             if not (groups := frozenset(g for g, count in counts.items() if count >= MIN_RHYME_WORDS)):
                 raise InvalidValueError(
-                    f"this model knows no group of 平水韻 with {MIN_RHYME_WORDS} words; leave rhyme out"
+                    f"this model knows no group of 平水韻 with {MIN_RHYME_WORDS} words; leave rhyme out",
+                    chinese="這個模型識字太少，押不了韻，請不求押韻。",
                 )
             return groups
         given = self.tokenizer.normalize(rhyme) if isinstance(rhyme, str) else ""
         group, needed = prosody.group_named(given), self.lines // 2 + 1
         if counts.get(group, 0) < needed:
             able = [name for name, count in counts.items() if count >= needed]
-            near = " or ".join(sorted(prosody.rhyme_groups(given).intersection(able)))
-            advice = f"{given} rhymes in {near}: give that, or another" if near else "it can be one"
+            near = sorted(prosody.rhyme_groups(given).intersection(able)) if len(given) == 1 else []
+            own = f"{given} rhymes in {' or '.join(near)}; " if near else ""
             raise InvalidValueError(
                 f"rhyme must be True or a group of 平水韻 in which this model knows {needed} words, got "
-                f"{rhyme!r}; {advice} of {' '.join(able)}"
+                f"{str(rhyme)[:20]!r}; {own}it can be one of {' '.join(able)}",
+                chinese=f"韻部沒有「{given[:20]}」；可選{''.join(near or able)}。",
             )
         return frozenset({group})
 
@@ -203,14 +205,17 @@ class RegularForm:
         for number, (line, word) in enumerate(words):
             if word in self.tails[1:line:2]:
                 raise InvalidValueError(
-                    f"the tail {word!r} of line {line + 1} has rhymed already (重韻); take another word"
+                    f"the tail {word!r} of line {line + 1} has rhymed already (重韻); take another word",
+                    chinese=f"藏尾第 {line + 1} 字「{word}」重韻，請換一字。",
                 )
             if not (groups := self._groups & prosody.rhyme_groups(word)):
                 with_which = " ".join(word for _, word in words[:number])
                 among = f"with {with_which}" if with_which else f"in {' '.join(sorted(self._groups))}"
+                able = self._rhyming(self.tails[1:line:2])
                 raise InvalidValueError(
                     f"the tail {word!r} of line {line + 1} does not rhyme {among}; such as "
-                    f"{' '.join(self._rhyming(self.tails[1:line:2]))} would"
+                    f"{' '.join(able)} would",
+                    chinese=f"藏尾第 {line + 1} 字「{word}」不押韻，例如{'、'.join(able)}才押。",
                 )
             self._groups = groups
 
@@ -230,7 +235,7 @@ class RegularForm:
 
     @property
     def wishes_in_chinese(self) -> str:
-        """The same in Chinese."""
+        """The same in Chinese, without level and template."""
         edges = [
             f"{name}「{given}」" for name, given in (("藏頭", self.heads), ("藏尾", self.tails)) if given
         ]

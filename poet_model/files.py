@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -38,6 +39,10 @@ def write_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+# JSON lines that a training writes
+LOG_NAME, SAMPLES_NAME = "training_log.jsonl", "samples.jsonl"
+
+
 def append_json_line(path: Path, record: dict) -> None:
     """Adds one JSON object as a line at the end of a `.jsonl` file; a cut line is ended first."""
     with open(path, "ab+") as file:
@@ -58,6 +63,11 @@ def read_json_lines(path: Path) -> list[dict]:
                 if isinstance(record, dict):
                     records.append(record)
     return records
+
+
+def is_number(value: object) -> bool:
+    """Whether a value read from JSON is a number, and a finite one."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def read_json(path: Path, kind: type) -> dict | list:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from .errors import CheckpointError, HubError, InvalidValueError, PoetError
+from .files import LOG_NAME, SAMPLES_NAME
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -22,8 +23,8 @@ INDEX_NAME = f"{WEIGHTS_NAME}.index.json"
 CARD_NAME, METRICS_NAME = "README.md", "metrics.json"
 REQUIRED_FILES = (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME)
 REPORT_NAME, HELD_OUT_NAME = "corpus_report.json", "held_out.json"
-LOG_NAME, EARLIER_LOG_NAME = "training_log.jsonl", "earlier_log.jsonl"
-RECORDS = (CARD_NAME, METRICS_NAME, LOG_NAME, EARLIER_LOG_NAME, "samples.jsonl", REPORT_NAME, HELD_OUT_NAME)
+EARLIER_LOG_NAME = "earlier_log.jsonl"
+RECORDS = (CARD_NAME, METRICS_NAME, LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, REPORT_NAME, HELD_OUT_NAME)
 MODEL_FILES = (  # patterns: what a model folder may hold, and all that is ever pushed or fetched
     *REQUIRED_FILES,
     INDEX_NAME,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import itertools
 import json
 import math
 import os
@@ -236,16 +237,16 @@ def _title(tokenizer: PoetTokenizer, title: str) -> str:
 
 
 def _author(tokenizer: PoetTokenizer, author: str) -> str:
-    _check_length("author", "作者", author)
+    _check_length("author", "作者名", author)
     author = tokenizer.normalize(author)
     if author and tokenizer.authors and author not in tokenizer.authors:
         near = difflib.get_close_matches(author, tokenizer.authors, cutoff=0.5)
-        others = " ".join(dict.fromkeys([*near, *tokenizer.authors[:8]]))
+        others = list(dict.fromkeys([*near, *tokenizer.authors[:8]]))
         raise InvalidValueError(
             f"the model has read no poem by {author!r}; it knows {len(tokenizer.authors):,} authors, such as "
-            f"{others}: take one of them, or none",
+            f"{' '.join(others)}: take one of them, or none",
             chinese=f"模型沒讀過「{author}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
-            f"例如 {others}；請換一位，或留空。",
+            f"例如{'、'.join(others)}；請換一位，或留空。",
         )
     tokenizer.check_known(author)
     return author
@@ -280,12 +281,12 @@ def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm |
     for match in index.find(start):
         line = prosody.split_lines(start)[match.line - 1]
         is_whole = line[-1] in LINE_ENDS or bool(rules and len(line) == rules.length)
+        whose = f"{match.author or '無名氏'}《{match.title or '無題'}》"
         if match.is_whole and is_whole and len(match.text) >= MIN_ORIGINAL:
             raise InvalidValueError(
-                f"the start's line {match.text!r} is not original: it stands in {match.author}"
-                f"《{match.title}》; give {match.text[:-1]!r} at most, or leave original out",
-                chinese=f"起首的「{match.text}」是現成詩句，見{match.author}《{match.title}》；"
-                f"最多給「{match.text[:-1]}」，或不求原創。",
+                f"the start's line {match.text!r} is not original: it stands in {whose}; give "
+                f"{match.text[:-1]!r} at most, or leave original out",
+                chinese=f"起首的「{match.text}」是現成詩句，見{whose}；最多給「{match.text[:-1]}」，或不求原創。",
             )
     return index
 
@@ -309,12 +310,12 @@ def edges_of(
                 f"{name} must be 2 to 8 hanzi, got {odd[0]!r} in {given[:20]!r}; leave it out",
                 chinese=f"{_EDGES[name]}要 2 至 8 個漢字，「{odd[0]}」不是漢字，請刪去。",
             )
-        if given and not 2 <= len(edges[name]) <= 8:
+        if given and not 2 <= (count := len(edges[name])) <= 8:
+            advice = "leave some out" if count > 8 else "add one, or take start instead"
             raise InvalidValueError(
-                f"{name} must be 2 to 8 hanzi, the first for the first line and so on, got {len(given)}: "
-                f"{given[:20]!r}; "
-                + ("leave some out" if len(given) > 8 else "add one, or take start instead"),
-                chinese=f"{_EDGES[name]}要 2 至 8 個漢字，每句一字，現有 {len(given)} 字。",
+                f"{name} must be 2 to 8 hanzi, the first for the first line and so on, got {count}: "
+                f"{given[:20]!r}; {advice}",
+                chinese=f"{_EDGES[name]}要 2 至 8 個漢字，每句一字，現有 {count} 字。",
             )
         tokenizer.check_known(edges[name])
     needed = max(map(len, edges.values()))
@@ -348,14 +349,23 @@ def impose(tokenizer: PoetTokenizer, form: str, start: str, **wishes) -> tuple[R
         rules = RegularForm(tokenizer, form, start=start, **wishes)
         return rules, fit_start(rules, start)
     except InvalidValueError as error:
-        for name, chinese, less in _less(form, wishes):
-            try:
-                fit_start(RegularForm(tokenizer, start=start, **less), start)
-            except InvalidValueError:
-                continue
-            chinese = f"{error.chinese.rstrip('。')}；若{chinese}，就可以。"
-            raise InvalidValueError(f"{error}; with {name} it would", chinese=chinese) from None
-        raise
+        able = (names for *names, less in _less(form, wishes) if _is_possible(tokenizer, start, less))
+        nearest = list(itertools.islice(able, 2))  # one of them may be no control of the page's
+        if not nearest:
+            raise
+        english, chinese = (" or ".join(names[0] for names in nearest), "，或".join(n[1] for n in nearest))
+        raise InvalidValueError(
+            f"{error}; with {english} it would",
+            chinese=f"{error.chinese.rstrip('。')}；若{chinese}，就可以。",
+        ) from None
+
+
+def _is_possible(tokenizer: PoetTokenizer, start: str, wishes: dict) -> bool:
+    try:
+        fit_start(RegularForm(tokenizer, start=start, **wishes), start)
+    except InvalidValueError:
+        return False
+    return True
 
 
 def _less(form: str, wishes: dict) -> Iterator[tuple[str, str, dict]]:
@@ -363,7 +373,7 @@ def _less(form: str, wishes: dict) -> Iterator[tuple[str, str, dict]]:
     wishes = {"form": form, **wishes}
     level, rhyme = wishes["level"], wishes["rhyme"]
     if level is not None and level < L1:
-        yield "tones=True", "平仄從 L1", wishes | {"level": L1}
+        yield "tones=True", "平仄用 L1", wishes | {"level": L1}
     if level is not None and level < L2:
         yield 'tones="L2"', "平仄放寬到 L2", wishes | {"level": L2}
     if wishes["template"]:
@@ -376,7 +386,7 @@ def _less(form: str, wishes: dict) -> Iterator[tuple[str, str, dict]]:
         yield "tones=False", "不論平仄", wishes | {"level": None, "template": ""}
     for other in FORMS:
         if other != form and SHAPES[other][0] >= max(len(wishes["heads"]), len(wishes["tails"])):
-            yield f"form={other!r}", f"改寫{other}", wishes | {"form": other}
+            yield f"form={other!r}", f"改用{other}", wishes | {"form": other}
     if rhyme and level is not None:
         yield (
             "neither rhyme nor tones",
@@ -402,11 +412,11 @@ def fit_start(rules: RegularForm, start: str) -> str:
         if rules.state_of(start[:count]) is None:
             fitting, wrong = start[: count - 1], start[count - 1]
             fits = f"{fitting!r} would" if fitting else "no start that begins so would"
-            chinese_fits = f"「{fitting}」可以" if fitting else "這樣開頭都不行"
+            chinese_fits = f"「{fitting}」可以" if fitting else "不能以它開頭"
             raise InvalidValueError(
                 f"the start {start[:40]!r} does not fit {rules.wishes} at its character {count}, "
                 f"{wrong!r}; {fits}",
-                chinese=f"起首「{start[:40]}」不合{rules.wishes_in_chinese}：第 {count} 字「{wrong}」不行；"
-                f"{chinese_fits}。",
+                chinese=f"起首「{start[:40]}」不合{rules.wishes_in_chinese}："
+                f"第 {count} 字（連標點）「{wrong}」不行；{chinese_fits}。",
             )
     return start

@@ -24,10 +24,17 @@ from tqdm import tqdm
 
 from .batches import IGNORE, Batch, Epoch
 from .errors import CheckpointError, InvalidValueError
-from .files import append_json_line, read_json, read_json_lines, replaced_folder, write_text
+from .files import (
+    LOG_NAME,
+    SAMPLES_NAME,
+    append_json_line,
+    read_json,
+    read_json_lines,
+    replaced_folder,
+    write_text,
+)
 from .tokenizer import UNK
 
-LOG_NAME, SAMPLES_NAME = "training_log.jsonl", "samples.jsonl"
 CHECKPOINT_NAME = "checkpoint"
 
 
@@ -44,9 +51,10 @@ class TrainingConfig:
         max_grad_norm: gradients are clipped to this norm.
         input_mask: share of input characters replaced by `<unk>`.
         gradient_accumulation_steps: parts that a batch is worked through in, to save memory.
-        softmax_frequent: the softmax is sampled: this many of the first ids (the most frequent characters)
-            always stand in it; 0: it is over the whole vocabulary.
-        softmax_sampled: how many of the other ids are drawn for each batch.
+        softmax_frequent: 0 for a softmax over the whole vocabulary; else it is sampled, with this many of the
+            first ids (the most frequent characters) always in it.
+        softmax_sampled: how many of the other ids are drawn for each batch, and each part of it. The logged
+            training loss is then an estimate, a little too low.
         softmax_exact: share of the training, at its end, in which the softmax is whole all the same.
         log_every, eval_every, checkpoint_every: in optimizer steps; the training ends with one of each too.
         max_minutes: the schedule ends after this time, if the epochs have not ended before; None: no limit.
@@ -161,7 +169,7 @@ class Trainer:
     """Trains a model and keeps the best one by validation loss.
 
     Args:
-        model: has `hidden_states` and `project` (see PoetModel).
+        model: has `hidden_states`, `project` and `bias` (see PoetModel).
         batches: the training batches by epoch.
         evaluate: called on the main process with the model in eval mode; returns at least `loss` (nats a
             token).

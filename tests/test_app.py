@@ -185,8 +185,12 @@ BAD_VALUES = {
     [
         ({"start": "春" * 500}, "起首有 500 字，最多 40 字", "The start has 500 characters"),
         ({"start": "hello"}, "起首請用漢字", "Begin with Chinese characters"),
-        ({"start": "春眠不覺曉，處處聞啼鳥啼", "rules": []}, "第 12 字「啼」不行", "at its character 12"),
-        ({"start": "春春春春春"}, "若不論平仄，就可以", "with tones=False it would"),
+        (
+            {"start": "春眠不覺曉，處處聞啼鳥啼", "rules": []},
+            "第 12 字（連標點）「啼」不行",
+            "at its character 12",
+        ),
+        ({"start": "春春春春春"}, "若不論平仄", "with tones=False"),
         ({"title": "春" * 41}, "題目有 41 字，最多 40 字", "The title has 41 characters"),
         ({"author": "𪚥𪚥"}, "模型沒讀過「𪚥𪚥」的詩", "The model has read no poem by"),
         ({"start": "", "acrostic": "春1"}, "「1」不是漢字", "Acrostic must be 2 to 8 hanzi"),

@@ -18,7 +18,7 @@ ALLOWED = {
     "prosody": ("errors", ""),
     "script": ("", "opencc"),
     "config": ("errors files hub", ""),
-    "hub": ("errors space", "huggingface_hub"),
+    "hub": ("errors files space", "huggingface_hub"),
     # a command of its own (python -m poet_model.space): a Space's folder
     "space": ("errors files hub", "huggingface_hub"),
     "sources": ("errors files", "huggingface_hub"),

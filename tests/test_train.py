@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,11 @@ import pytest
 from conftest import POEMS, ROOT, SHIPPED
 
 from poet_model import PoetModel
-from poet_model.corpus import load_corpus
+from poet_model.card import read_log
+from poet_model.corpus import Corpus, CorpusReport, load_corpus
 from poet_model.errors import PoetError
 from poet_model.files import read_json_lines
-from train import PRESETS, earlier_log, load_preset
+from train import PRESETS, begin_folder, earlier_log, load_preset
 
 SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", "--precision", "no", "--cpu"]
 
@@ -198,10 +200,23 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     assert "pretraining" not in fresh
 
 
-def test_the_log_goes_on_only_on_the_same_corpus():
-    source = json.loads((SHIPPED / "metrics.json").read_text(encoding="utf-8"))["corpus"]["source"]
-    assert earlier_log(str(SHIPPED), source)[-1]["split"] == "valid"
-    assert earlier_log(str(SHIPPED), "poems of mine") == []
+def test_a_new_training_keeps_the_log_it_goes_on_from_and_nothing_else(tmp_path):
+    report = json.loads((SHIPPED / "corpus_report.json").read_text(encoding="utf-8"))
+    corpus = Corpus({"train": [], "valid": [], "test": []}, CorpusReport(**report))
+    shutil.copytree(SHIPPED, tmp_path / "model")
+    begin_folder(tmp_path / "model", corpus, earlier_log(str(tmp_path / "model"), corpus.report))
+    kept = {path.name for path in (tmp_path / "model").iterdir()}
+    assert not kept & {"training_log.jsonl", "samples.jsonl", "metrics.json", "README.md"}
+    assert read_json_lines(tmp_path / "model" / "earlier_log.jsonl") == read_log(SHIPPED)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"source": "poems of mine"}, {"splits": {"train": 9, "valid": 9}}], ids=str
+)
+def test_a_log_of_other_validation_poems_is_not_gone_on_with(changes):
+    report = json.loads((SHIPPED / "corpus_report.json").read_text(encoding="utf-8"))
+    assert earlier_log(str(SHIPPED), CorpusReport(**report))
+    assert earlier_log(str(SHIPPED), CorpusReport(**report | changes)) == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import card
+from ..files import is_number
 
 TRAIN, VALID = "訓練 train", "驗證 validation"
 LOSS, PERPLEXITY = "損失 loss", "困惑度 perplexity"
@@ -20,7 +21,7 @@ def read_log(folder: Path) -> pd.DataFrame:
     for record in card.read_log(folder):
         split = {"train": TRAIN, "valid": VALID}.get(record.get("split"))
         values = [record.get(name) for name in ("epoch", "step", "loss")]
-        if split and all(map(card.is_number, values)):
+        if split and all(map(is_number, values)):
             rows.append((values[0], values[1], split, values[2]))
     return pd.DataFrame(rows, columns=["epoch", "step", "split", "loss"])
 

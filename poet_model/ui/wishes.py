@@ -54,7 +54,7 @@ def wishes_of(
     if not all(map(_is_number, (temperature, top_k, seed, best_of))):
         raise PoetError(
             "temperature, top-k, seed and best of must be numbers",
-            chinese="溫度、top-k、種子和選優都要是數。",
+            chinese="溫度、候選字數、種子和選優都須是數字。",
         )
     if not 1 <= round(best_of) <= MAX_BEST_OF:
         raise PoetError(
@@ -91,7 +91,7 @@ def _check_start(start: str) -> None:
 
 
 def _check_heads(acrostic: str, start: str) -> None:
-    """The start that the page has at first is no acrostic's."""
+    """Refuses a start that does not begin with the first head, as the page's own first one would not."""
     if acrostic and start and to_simplified(acrostic[0]) != to_simplified(start[0]):
         raise PoetError(
             f"with an acrostic leave the start empty, or begin it with {acrostic[0]}",
