@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import sys
-from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from poet_model.config import CELL_GATES  # light: nothing here loads torch before keep_freed_memory()
+from poet_model.memory import keep_freed_memory
 
 PRESETS = Path(__file__).resolve().parent / "poet_model" / "presets"
 SAMPLE_STARTS = ("春", "明月", "")
@@ -115,18 +114,6 @@ def load_preset(name: str) -> dict:
     if unknown := sorted(preset.keys() - known):
         raise InvalidValueError(f"{path}: unknown keys {unknown[:5]}; known are {', '.join(sorted(known))}")
     return preset
-
-
-def keep_freed_memory() -> None:
-    """Lets glibc reuse freed buffers instead of giving each back (see benchmarks/train_speed.py)."""
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for option, value in (
-            (-3, 1 << 30),
-            (-1, (1 << 31) - 1),
-            (-2, 1 << 28),
-        ):  # mmap, trim, top pad: malloc.h
-            mallopt(option, value)
 
 
 def main(arguments: list[str] | None = None) -> int:

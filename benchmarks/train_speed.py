@@ -52,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
 def worker(options: argparse.Namespace) -> dict:
     """Trains for a while as one contender, given as the ingredients it has, and counts."""
     if "malloc" in options.worker:
-        from train import keep_freed_memory
+        from poet_model.memory import keep_freed_memory
 
         keep_freed_memory()
     import numpy as np

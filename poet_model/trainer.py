@@ -33,6 +33,7 @@ from .files import (
     replaced_folder,
     write_text,
 )
+from .memory import return_freed_memory
 from .tokenizer import UNK
 
 CHECKPOINT_NAME = "checkpoint"
@@ -276,6 +277,7 @@ class Trainer:
                         self._evaluate()
                     if self.step % config.checkpoint_every == 0:
                         self.save_checkpoint()
+                        return_freed_memory()
                 if not ended:
                     self.epoch, self.index = self.epoch + 1, 0
             self._log(1.0, bar)

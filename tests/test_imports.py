@@ -27,6 +27,7 @@ ALLOWED = {
     "tokenizer": ("errors files script", "tokenizers"),
     "corpus": ("errors files script prosody sources tokenizer", "numpy"),
     "hardware": ("", "torch"),
+    "memory": ("", ""),
     "cells": ("", "torch"),
     "batches": ("corpus prosody tokenizer", "numpy torch"),
     # a command of its own too (python -m poet_model.novelty): its main() reads a corpus
@@ -35,7 +36,7 @@ ALLOWED = {
     "request": ("errors files script prosody novelty tokenizer constraints", "numpy"),
     "generation": ("errors script prosody novelty tokenizer constraints request", "numpy torch"),
     "model": ("errors files config tokenizer cells hub request generation card weights", "torch"),
-    "trainer": ("errors files batches tokenizer", "numpy torch accelerate safetensors tqdm"),
+    "trainer": ("errors files batches memory tokenizer", "numpy torch accelerate safetensors tqdm"),
     "intervals": ("", "numpy"),
     "measures": ("intervals novelty prosody", "numpy"),
     "table": ("card measures", ""),
@@ -50,8 +51,8 @@ ALLOWED = {
     ),
     "ui": ("errors files card model generation novelty prosody script tokenizer", "gradio pandas"),
     "train.py": (
-        "errors files config tokenizer corpus prosody batches model trainer evaluation hardware hub card"
-        " perplexity held_out",
+        "errors files config tokenizer corpus prosody batches model trainer evaluation hardware memory hub"
+        " card perplexity held_out",
         "torch accelerate tqdm",
     ),
     "app.py": ("errors files card hub model generation novelty prosody script ui", "gradio pandas"),

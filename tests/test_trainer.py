@@ -262,6 +262,14 @@ def test_gradients_are_clipped(tmp_path):
     assert max(norms) == pytest.approx(0.01, rel=1e-3)
 
 
+def test_freed_memory_goes_back_with_every_checkpoint(tmp_path, monkeypatch):
+    returned = []
+    monkeypatch.setattr("poet_model.trainer.return_freed_memory", lambda: returned.append(trainer.step))
+    trainer = make_trainer(tmp_path, checkpoint_every=4)
+    trainer.train()
+    assert returned == list(range(4, trainer.step + 1, 4)) and len(returned) > 2
+
+
 def test_weight_decay_acts_on_matrices_only(tmp_path):
     start = make_model().state_dict()
     _, without, _ = captured_update(tmp_path / "without", weight_decay=0.0)
