@@ -26,6 +26,8 @@ os.environ |= {
     "HF_HUB_DISABLE_XET": "1",  # LFS; test_hub_xet.py has the other kind
     "NO_PROXY": "127.0.0.1,localhost",
 }
+if "PYTEST_XDIST_WORKER" in os.environ:  # make test: a core for each process
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"):
     os.environ.pop(name, None)
 
