@@ -22,7 +22,15 @@ from .hub import api_with, check_name, check_visibility, explained
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = Path("assets") / "tang-lstm"
 LEFT_OUT = ("from_scratch", "presets", "remote_code", "__pycache__", "space.py", "trainer.py")
-LEFT_OUT += ("batches.py", "corpus.py", "evaluation.py", "hardware.py", "sources.py", "intervals.py")
+LEFT_OUT += (
+    "batches.py",
+    "corpus.py",
+    "evaluation.py",
+    "hardware.py",
+    "memory.py",
+    "sources.py",
+    "intervals.py",
+)
 LEFT_OUT += ("measures.py", "perplexity.py", "header_effects.py", "held_out.py", "table.py")
 MARK = "poet_model/__init__.py"  # a Space of ours has it
 FOR_TRAINING = "# Only to train:"  # below this line of requirements.txt

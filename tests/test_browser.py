@@ -28,7 +28,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-BORROWED = "春日一枝草邊，月落烏啼霜滿天。"  # the corpus of this server's index
 VEGA_NOTE = "Vega-Lite v5"  # Gradio's own plots name an older version of the schema
 
 
@@ -36,6 +35,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def first_line() -> str:
+    """The first line of the poem that the page opens with."""
+    import app
+
+    _, (*_, (text, *_)) = app.first_poem()
+    return text.split("，")[0]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,8 @@ def address(tmp_path_factory):
         "GRADIO_TEMP_DIR": str(home / "gradio"),
         "POET_CACHE": str(home / "cache"),
     }
-    NoveltyIndex.build([(BORROWED, "春日", "某甲")]).save(home / "cache" / "novelty")
+    corpus = [(f"{first_line()}邊，月落烏啼霜滿天。", "春日", "某甲")]
+    NoveltyIndex.build(corpus).save(home / "cache" / "novelty")
     log = home / "log.txt"
     with open(log, "w", encoding="utf-8") as output:
         command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
@@ -227,7 +235,7 @@ def test_the_report_of_a_poem_unfolds(open_page):
     assert not first.locator(".strip").is_visible()
     first.locator("summary").click()
     assert first.locator(".strip tr").count() == 4 and first.locator(".strip").is_visible()
-    assert "「春日一枝草」某甲《春日》" in first.inner_text()
+    assert f"「{first_line()}」某甲《春日》" in first.inner_text()
     write(page, "明月")
     again = page.locator("#poem .report")
     assert again.locator("td").first.text_content() == poem_of(page)[:6]

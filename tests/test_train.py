@@ -180,8 +180,8 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
         trained[0],
         "--output",
         tmp_path / "tuned",
-        "--max-minutes",
-        0.1,
+        "--epochs",
+        1,
         *SMALL,
     )
     assert done.returncode == 0, done.stderr[-3000:]
