@@ -356,7 +356,7 @@ def impose(tokenizer: PoetTokenizer, form: str, start: str, **wishes) -> tuple[R
         english, chinese = (" or ".join(names[0] for names in nearest), "，或".join(n[1] for n in nearest))
         raise InvalidValueError(
             f"{error}; with {english} it would",
-            chinese=f"{error.chinese.rstrip('。')}；若{chinese}，就可以。",
+            chinese=error.chinese and f"{error.chinese.rstrip('。')}；若{chinese}，就可以。",
         ) from None
 
 
