@@ -126,7 +126,7 @@ class EpochSource(Protocol):
 class NextCharacterLoss(nn.Module):
     """Summed cross-entropy of the scored targets; the softmax is computed only where there is one.
 
-    On a CPU the softmax over the vocabulary is half of a step. `sampled` takes it over the `frequent` first
+    On a CPU the softmax over the whole vocabulary is dear. `sampled` takes it over the `frequent` first
     ids (the most frequent characters), `drawn` of the others, and each row's own target: exp(logit) of a
     drawn one counts as many times as there are others to each drawn one, which makes the sum of the softmax
     right on average.
