@@ -171,7 +171,7 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
         accelerator=Accelerator(mixed_precision=precision, cpu=True),
     )
     ours.model.train()
-    ours._objective.sampled = "sampled" in options.worker
+    ours._next_character.sampled = "sampled" in options.worker
 
     def step(batch) -> None:
         ours._train_batch(batch, rate=3e-3)

@@ -111,15 +111,21 @@ class LSTMStack(nn.Module):
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """(B, T, H) and the state before it -> (B, T, H) and the state after it."""
+        outputs, state = self.outputs(x, state)
+        return outputs[-1], state
+
+    def outputs(self, x: torch.Tensor, state: State | None = None) -> tuple[list[torch.Tensor], State]:
+        """As `forward`, but (B, T, H) of every layer: what it hands on, after its dropout."""
         x = self.dropouts[0](x)
-        hidden, cell = [], []
+        outputs, hidden, cell = [], [], []
         for index, layer in enumerate(self.layers):
             before = None if state is None else (state[0][index : index + 1], state[1][index : index + 1])
             x, (h, c) = layer(x, before)
             x = self.dropouts[index + 1](x)
+            outputs.append(x)
             hidden.append(h)
             cell.append(c)
-        return x, (torch.cat(hidden), torch.cat(cell))
+        return outputs, (torch.cat(hidden), torch.cat(cell))
 
     def cells(self) -> StackedCells:
         """The same weights, laid out for stepping one character at a time."""

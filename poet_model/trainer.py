@@ -34,6 +34,7 @@ from .files import (
     write_text,
 )
 from .memory import return_freed_memory
+from .rhyme_memory import RhymeMemory
 from .tokenizer import UNK
 
 CHECKPOINT_NAME = "checkpoint"
@@ -57,6 +58,7 @@ class TrainingConfig:
         softmax_sampled: how many of the other ids are drawn for each batch, and each part of it. The logged
             training loss is then an estimate, a little too low.
         softmax_exact: share of the training, at its end, in which the softmax is whole all the same.
+        rhyme_memory: weight of a second task, to keep the last rhyme in mind (RhymeMemory); 0: none.
         log_every, eval_every, checkpoint_every: in optimizer steps; the training ends with one of each too.
         max_minutes: the schedule ends after this time, if the epochs have not ended before; None: no limit.
         seed: of batches, dropout and masks.
@@ -73,6 +75,7 @@ class TrainingConfig:
     softmax_frequent: int = 0
     softmax_sampled: int = 512
     softmax_exact: float = 0.15
+    rhyme_memory: float = 0.0
     log_every: int = 25
     eval_every: int = 500
     checkpoint_every: int = 250
@@ -99,8 +102,9 @@ class TrainingConfig:
                 raise InvalidValueError(
                     f"{name} must be from 0 up to (not including) 1, got {getattr(self, name)}"
                 )
-        if not 0 <= self.weight_decay < math.inf:
-            raise InvalidValueError(f"weight_decay must be 0 or more, got {self.weight_decay}")
+        for name in ("weight_decay", "rhyme_memory"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InvalidValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.max_minutes is not None and not 0 < self.max_minutes < math.inf:
             raise InvalidValueError(f"max_minutes must be above 0, got {self.max_minutes}")
 
@@ -138,7 +142,10 @@ class NextCharacterLoss(nn.Module):
         self.sampled = False
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:  # (B, T), (B, T) -> ()
-        hidden, _ = self.model.hidden_states(inputs)
+        return self.of_states(self.model.hidden_states(inputs)[0], targets)
+
+    def of_states(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Outputs of the last layer (B, T, H) and targets (B, T) -> ()."""
         scored = targets != IGNORE
         hidden, targets = hidden[scored], targets[scored]  # (N, H), (N,)
         others = len(self.model.bias) - self.frequent
@@ -158,6 +165,26 @@ class NextCharacterLoss(nn.Module):
         return (total - own).sum()
 
 
+class Objective(nn.Module):
+    """All that a training lowers: the loss of the next character and, if there is one, of a second task."""
+
+    def __init__(self, next_character: NextCharacterLoss, rhyme_memory: RhymeMemory | None = None):
+        super().__init__()
+        self.next_character, self.rhyme_memory = next_character, rhyme_memory
+
+    def forward(
+        self, inputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor:  # (B, T) each -> (1 or 2,)
+        if self.rhyme_memory is None:
+            return self.next_character(inputs, targets)[None]
+        model = self.next_character.model
+        outputs, _ = model.lstm.outputs(model.embedding(inputs))
+        # the first layer is asked, so that the last one need not show the rhyme where no line ends
+        return torch.stack(
+            [self.next_character.of_states(outputs[-1], targets), self.rhyme_memory(inputs, outputs[0])]
+        )
+
+
 class Interrupted(Exception):
     """Training was asked to stop (Ctrl-C, SIGTERM); all is saved. `signum` says by what."""
 
@@ -170,7 +197,8 @@ class Trainer:
     """Trains a model and keeps the best one by validation loss.
 
     Args:
-        model: has `hidden_states`, `project` and `bias` (see PoetModel).
+        model: has `hidden_states`, `project` and `bias` (see PoetModel); for a rhyme memory also `lstm`,
+            `embedding`, `config` and `tokenizer`.
         batches: the training batches by epoch.
         evaluate: called on the main process with the model in eval mode; returns at least `loss` (nats a
             token).
@@ -198,21 +226,23 @@ class Trainer:
         self.evaluate, self.save_best = evaluate, save_best
         self.identity = json.loads(json.dumps({"training": asdict(config), **(identity or {})}))
         self.model = model
-        matrices = [p for p in model.parameters() if p.ndim > 1]
-        vectors = [p for p in model.parameters() if p.ndim <= 1]
+        memory = RhymeMemory(model.config.hidden_size, model.tokenizer) if config.rhyme_memory else None
+        self._next_character = NextCharacterLoss(model, config.softmax_frequent, config.softmax_sampled)
+        self._objective = Objective(self._next_character, memory).to(self.accelerator.device)
+        matrices = [p for p in self._objective.parameters() if p.ndim > 1]
+        vectors = [p for p in self._objective.parameters() if p.ndim <= 1]
         groups = [
             {"params": matrices, "weight_decay": config.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-        self._objective = NextCharacterLoss(model, config.softmax_frequent, config.softmax_sampled)
         self._loss, self._optimizer = self.accelerator.prepare(self._objective, optimizer)
         self.step = self.epoch = self.index = 0
         self.best: dict = {}
         self._tokens = self._seconds = 0.0
         self._stop_signal = self._plan_length = 0
         self._last_evaluated = -1
-        self._pending: list[tuple[torch.Tensor, int]] = []  # losses since the last log line
+        self._pending: list[tuple[torch.Tensor, int]] = []  # losses since the last log line, targets
 
     def train(self) -> dict:
         """Trains to the end of the schedule; returns the record of the best validation.
@@ -268,7 +298,7 @@ class Trainer:
                     if progress >= 1:
                         ended = True
                         break
-                    self._objective.sampled = config.samples_softmax(progress)
+                    self._next_character.sampled = config.samples_softmax(progress)
                     self._train_batch(plan.batch(self.index), config.rate(progress))
                     self.index += 1
                     if self.step % config.log_every == 0 or self.step % config.eval_every == 0:
@@ -332,23 +362,26 @@ class Trainer:
         self._pending.append((total, num_targets))
 
     def _backward(self, inputs: torch.Tensor, targets: torch.Tensor, num_targets: int) -> torch.Tensor:
-        loss = self._loss(inputs, targets)
+        losses = self._loss(inputs, targets)
+        loss = losses[0] + self.config.rhyme_memory * losses[1] if len(losses) > 1 else losses[0]
         # Processes average their gradients; times their number: the mean over the whole batch's targets.
         self.accelerator.backward(loss * (self.accelerator.num_processes / num_targets))
-        return loss.detach()
+        return losses.detach()
 
     def _log(self, progress: float, bar: tqdm) -> None:
         if not self._pending:
             return
-        nats = self.accelerator.reduce(torch.stack([loss for loss, _ in self._pending]).sum()).item()
-        loss = nats / sum(count for _, count in self._pending)
+        nats = self.accelerator.reduce(torch.stack([losses for losses, _ in self._pending]).sum(dim=0))
+        targets = sum(count for _, count in self._pending)
+        loss, *more = (nats / targets).tolist()
+        more = {"rhyme_loss": round(more[0], 6)} if more else {}
         self._pending.clear()
         self._check_finite(math.isfinite(loss), f"the training loss is {loss}")
         now = time.perf_counter()
         speed = (self._tokens - self._mark[1]) / max(1e-9, now - self._mark[0])
         self._mark = (now, self._tokens)
         rate = self.config.rate(progress)
-        self._record(split="train", loss=loss, learning_rate=rate, tokens_per_second=round(speed))
+        self._record(split="train", loss=loss, learning_rate=rate, tokens_per_second=round(speed), **more)
         left = self._seconds * (1 - progress) / max(progress, 1e-9)
         bar.n = progress
         bar.set_description_str(
@@ -395,6 +428,13 @@ class Trainer:
             )
         return record
 
+    def _modules(self) -> nn.ModuleDict:
+        """All that learns, by the names in a checkpoint."""
+        modules = {"model": self.model}
+        if self._objective.rhyme_memory is not None:
+            modules["rhyme_memory"] = self._objective.rhyme_memory
+        return nn.ModuleDict(modules)
+
     def _check_finite(self, is_finite: bool, what: str) -> None:
         if not is_finite:
             saved = self.output / CHECKPOINT_NAME
@@ -410,13 +450,13 @@ class Trainer:
         Raises:
             CheckpointError: a weight is no longer a number; the checkpoint before stays.
         """
-        for name, value in self.model.state_dict().items():
+        for name, value in self._modules().state_dict().items():
             self._check_finite(bool(value.isfinite().all()), f"{name} is not finite")
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process:
             return
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        for name, parameter in self.model.named_parameters():
+        tensors = self._modules().state_dict()
+        for name, parameter in self._modules().named_parameters():
             for key, value in self._optimizer.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{key}.{name}"] = value
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -463,10 +503,10 @@ class Trainer:
 
     def _restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         """Takes over a checkpoint's content; raises what a damaged one happens to raise."""
-        self.model.load_state_dict({n[6:]: t for n, t in tensors.items() if n.startswith("model.")})
+        self._modules().load_state_dict({n: t for n, t in tensors.items() if not n.startswith("optimizer.")})
         raw = self._optimizer.optimizer
         if any(name.startswith("optimizer.") for name in tensors):  # no update yet: there are none
-            for name, parameter in self.model.named_parameters():
+            for name, parameter in self._modules().named_parameters():
                 own = {key: tensors[f"optimizer.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
                 # the fused optimizer counts its steps where the parameter is
                 raw.state[parameter] = {key: value.to(parameter.device) for key, value in own.items()}

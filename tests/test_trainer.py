@@ -21,6 +21,9 @@ from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel
 from poet_model.batches import IGNORE, HeaderRates, PoemBatches
 from poet_model.corpus import PoemRecord
 from poet_model.files import append_json_line, read_json_lines
+from poet_model.prosody import rhyme_groups
+from poet_model.rhyme_memory import RhymeMemory
+from poet_model.tokenizer import PAD
 from poet_model.trainer import (
     CHECKPOINT_NAME,
     LOG_NAME,
@@ -379,7 +382,7 @@ def edit_tensors(folder: Path, change) -> None:
         lambda f: (f / "state.safetensors").write_bytes((f / "state.safetensors").read_bytes()[:-9]),
         lambda f: (f / "state.safetensors").write_bytes(b"\x80\x05pickle"),
         lambda f: edit_tensors(f, lambda t: t.pop("model.bias")),
-        lambda f: edit_tensors(f, lambda t: t.pop("optimizer.exp_avg.bias")),
+        lambda f: edit_tensors(f, lambda t: t.pop("optimizer.exp_avg.model.bias")),
         lambda f: edit_tensors(f, lambda t: t.update({"model.bias": torch.zeros(3)})),
     ],
 )
@@ -548,7 +551,7 @@ def test_a_sampled_softmax_of_nothing_is_nothing():
 def test_the_softmax_is_sampled_until_the_end_draws_near(tmp_path):
     trainer = make_trainer(tmp_path, softmax_frequent=9, softmax_sampled=5, softmax_exact=0.25)
     sampled = []
-    trainer._objective.register_forward_pre_hook(lambda loss, _: sampled.append(loss.sampled))
+    trainer._next_character.register_forward_pre_hook(lambda loss, _: sampled.append(loss.sampled))
     trainer.train()
     last = sum(sampled)
     assert sampled == [True] * last + [False] * (len(sampled) - last)
@@ -586,3 +589,71 @@ def test_it_learns_a_poem_by_heart(tmp_path):
     trainer.train()
     for text in POEMS:
         assert model.generate(text[:2], temperature=0).text == text
+
+
+def rhyme_task(hidden_size: int = 7) -> tuple[RhymeMemory, PoetTokenizer]:
+    torch.manual_seed(2)
+    tokenizer = PoetTokenizer("，。山間中月")
+    return RhymeMemory(hidden_size, tokenizer), tokenizer
+
+
+def test_the_rhyme_memory_is_asked_for_any_group_of_the_last_sentence():
+    task, tokenizer = rhyme_task()
+    names = ["上", "去", "平", "入"]
+    texts = ["山月，月間。中中，月月。山", "中中，月。中山，山，月。月", "月月月月月月月月月月月月月"]
+    inputs = torch.tensor([tokenizer.encode(text) for text in texts])
+    inputs[1, -1] = PAD
+    hidden = torch.randn(*inputs.shape, 7)
+    groups = {c: {tone + g for tone in names for g in rhyme_groups(c, tone)} for c in "山間中月"}
+    assert {len(of) for of in groups.values()} == {1, 2}  # 中 and 間 have two readings
+    columns = {name: i for i, name in enumerate(sorted({n for of in groups.values() for n in of}))}
+    assert task.head.out_features == len(columns)
+    expected, asked = 0.0, 0
+    for row, text in enumerate(texts):
+        word = ""
+        for place, character in enumerate(text):
+            word = text[place - 1] if character == "。" else word
+            if word and inputs[row, place] != PAD:
+                chances = task.head(hidden[row, place]).softmax(0)
+                expected -= sum(chances[columns[name]] for name in groups[word]).log().item()
+                asked += 1
+    assert asked == 8 + 8
+    assert task(inputs, hidden).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_rhyme_memory_that_is_asked_nothing_costs_nothing():
+    task, tokenizer = rhyme_task()
+    hidden = torch.randn(1, 3, 7, requires_grad=True)
+    for text in ("山月，", "。，。", "，。山"):  # no sentence yet, and none that ends in a word that rhymes
+        nothing = task(torch.tensor([tokenizer.encode(text)]), hidden)
+        assert nothing == 0
+        nothing.backward()
+    no_stop = RhymeMemory(7, PoetTokenizer("ab"))
+    assert no_stop(torch.tensor([[5, 6, 5]]), hidden) == 0
+
+
+def test_training_teaches_the_state_to_keep_the_rhyme(tmp_path):
+    with_memory = make_trainer(tmp_path / "with", rhyme_memory=0.5, epochs=12, dropout=0.0)
+    with_memory.train()
+    log = read_json_lines(with_memory.output / LOG_NAME)
+    losses = [record["rhyme_loss"] for record in log if record["split"] == "train"]
+    assert losses[-1] < 0.5 * losses[0]
+    loaded = PoetModel.from_pretrained(with_memory.output)  # the head is no part of the model
+    assert loaded.num_parameters == with_memory.model.num_parameters == make_model().num_parameters
+
+
+def test_resume_with_a_rhyme_memory_is_exact(tmp_path):
+    settings = {"rhyme_memory": 0.5}
+    unbroken = make_trainer(tmp_path / "unbroken", **settings)
+    unbroken.train()
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path / "broken", stop_before(5), **settings).train()
+    resumed = make_trainer(tmp_path / "broken", **settings)
+    resumed.load_checkpoint()
+    resumed.train()
+    assert_identical(unbroken, resumed)
+    for name, value in unbroken._objective.state_dict().items():
+        assert torch.equal(value, resumed._objective.state_dict()[name]), name
+    plain = make_trainer(tmp_path / "plain")
+    plain.train()
+    assert not torch.equal(plain.model.embedding.weight, unbroken.model.embedding.weight)
