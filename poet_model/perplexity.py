@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,11 @@ class Score:
     def perplexity(self) -> float:
         """exp(nats a token)."""
         return math.exp(self.loss)
+
+    def of(self, chosen: Sequence[bool]) -> Score:
+        """The score of some of the poems alone."""
+        picked = np.array(chosen, dtype=bool)
+        return Score(*(getattr(self, field.name)[picked] for field in fields(self)))
 
     def record(self) -> dict:
         """The figures to publish, with 95 % intervals by bootstrap over poems."""

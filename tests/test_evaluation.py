@@ -12,6 +12,7 @@ from conftest import POEMS, SHIPPED
 
 from poet_model import PoetModel, evaluation, measures, table
 from poet_model.corpus import Corpus, CorpusReport, PoemRecord, load_corpus
+from poet_model.perplexity import score, without_header
 from poet_model.prosody import FORMS, form_of
 
 RECORDS = [PoemRecord(text, title="春", author="李白", form="五絕") for text in POEMS]
@@ -126,6 +127,19 @@ def test_the_columns_are_what_the_model_writes(tiny_model):
     assert "real" not in section and section["poems"]["real"] == 0  # no poem of eight lines was held out
     assert "ruled" in section or section["refused"]
     assert "title" not in found["header"]  # 春 alone is too short
+
+
+def test_short_poems_have_a_figure_of_their_own(tiny_model):
+    long = replace(RECORDS[0], text=RECORDS[0].text * 6)  # 144 characters
+    corpus = Corpus(
+        {"train": RECORDS[:1], "valid": [RECORDS[1], long, RECORDS[3]], "test": []}, CorpusReport()
+    )
+    found = evaluation.measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
+    alone = score(tiny_model, without_header([RECORDS[1], RECORDS[3]]))
+    assert found["valid_short"]["tokens"] == alone.tokens < found["valid"]["tokens"]
+    assert found["valid_short"]["perplexity"] == pytest.approx(alone.perplexity, rel=1e-4)
+    corpus.splits["valid"] = [long]
+    assert "valid_short" not in evaluation.measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
 
 
 def test_all_three_columns_of_the_shipped_model(tmp_path):

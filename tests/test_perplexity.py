@@ -61,6 +61,14 @@ def test_the_record_has_an_interval_over_poems(tiny_model):
     assert record["hanzi_low"] < record["hanzi_perplexity"] < record["hanzi_high"]
 
 
+def test_the_score_of_some_poems_is_theirs_alone(tiny_model):
+    chosen = [True, False, False, True]
+    found = perplexity.score(tiny_model, RECORDS).of(chosen)
+    alone = perplexity.score(tiny_model, [RECORDS[0], RECORDS[3]])
+    assert (found.tokens, found.hanzi) == (alone.tokens, alone.hanzi)
+    assert found.poem_nats == pytest.approx(alone.poem_nats, rel=1e-4)
+
+
 def test_small_batches_change_nothing(tiny_model):
     whole = perplexity.score(tiny_model, RECORDS)
     assert perplexity.score(tiny_model, RECORDS, max_tokens=30).nats == pytest.approx(whole.nats, rel=1e-5)
