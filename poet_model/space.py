@@ -28,6 +28,7 @@ LEFT_OUT += (
     "evaluation.py",
     "hardware.py",
     "memory.py",
+    "rhyme_memory.py",
     "sources.py",
     "intervals.py",
 )
