@@ -14,9 +14,9 @@ TONES = "平上去入"
 class RhymeMemory(nn.Module):
     """Asks the hidden state, at every place, in which group of 平水韻 the last sentence ended.
 
-    A poem rhymes at one place in ten or fifteen, with a word as far back: of that alone an LSTM learns to
-    rhyme in days. Asked at every place, it learns to keep the rhyme in minutes, and then uses it where a line
-    must rhyme. The head is of no use after the training, and is no part of the model.
+    A poem rhymes at one place in ten or fifteen, with a word as far back: from that alone a small LSTM hardly
+    learns to rhyme (docs/retrain.md). Asked at every place, it learns to keep the rhyme, and then uses it
+    where a line must rhyme. The head is of no use after the training, and is no part of the model.
 
     Args:
         hidden_size: of the states that are asked.
