@@ -172,9 +172,8 @@ class Objective(nn.Module):
         super().__init__()
         self.next_character, self.rhyme_memory = next_character, rhyme_memory
 
-    def forward(
-        self, inputs: torch.Tensor, targets: torch.Tensor
-    ) -> torch.Tensor:  # (B, T) each -> (1 or 2,)
+    def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """(B, T) each -> (1,) or (2,): the loss of each task, summed over its places."""
         if self.rhyme_memory is None:
             return self.next_character(inputs, targets)[None]
         model = self.next_character.model
