@@ -32,7 +32,7 @@ from .perplexity import score, tangshi_gpt, without_header
 from .prosody import FORMS, form_of, has_equal_lines
 
 TEMPERATURE = 0.8
-SHORT = 130  # characters: the longest poems that the figure in the design's training.md was measured on
+SHORT = 130  # characters; the few longer poems are harder, and hold more than a quarter of the tokens
 BEST_OF = 4  # as the page has it
 POEMS_A_FORM, FEW_POEMS_A_FORM = 250, 50  # by the command line; at the end of a training
 MAX_POEMS_A_FORM = 256  # four times this many are written at once

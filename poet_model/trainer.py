@@ -180,7 +180,10 @@ class Objective(nn.Module):
         outputs, _ = model.lstm.outputs(model.embedding(inputs))
         # the first layer is asked, so that the last one need not show the rhyme where no line ends
         return torch.stack(
-            [self.next_character.of_states(outputs[-1], targets), self.rhyme_memory(inputs, outputs[0])]
+            [
+                self.next_character.of_states(outputs[-1], targets),
+                self.rhyme_memory(inputs, targets, outputs[0]),
+            ]
         )
 
 

@@ -36,7 +36,7 @@ ALLOWED = {
     "request": ("errors files script prosody novelty tokenizer constraints", "numpy"),
     "generation": ("errors script prosody novelty tokenizer constraints request", "numpy torch"),
     "model": ("errors files config tokenizer cells hub request generation card weights", "torch"),
-    "rhyme_memory": ("prosody tokenizer", "torch"),
+    "rhyme_memory": ("batches prosody tokenizer", "torch"),
     "trainer": (
         "errors files batches memory prosody rhyme_memory tokenizer",
         "numpy torch accelerate safetensors tqdm",

@@ -21,9 +21,8 @@ from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel
 from poet_model.batches import IGNORE, HeaderRates, PoemBatches
 from poet_model.corpus import PoemRecord
 from poet_model.files import append_json_line, read_json_lines
-from poet_model.prosody import rhyme_groups
+from poet_model.prosody import readings
 from poet_model.rhyme_memory import RhymeMemory
-from poet_model.tokenizer import PAD
 from poet_model.trainer import (
     CHECKPOINT_NAME,
     LOG_NAME,
@@ -218,7 +217,10 @@ def captured_update(tmp_path: Path, **settings) -> tuple[dict, dict, Trainer]:
         checkpoint_every=1000,
         **settings,
     )
-    names = {parameter: name for name, parameter in trainer.model.named_parameters()}
+    named = dict(trainer.model.named_parameters())
+    if settings.get("rhyme_memory"):
+        named |= dict(trainer._objective.rhyme_memory.named_parameters())
+    names = {parameter: name for name, parameter in named.items()}
     gradients = {}
 
     def read(optimizer, *_) -> None:
@@ -227,7 +229,7 @@ def captured_update(tmp_path: Path, **settings) -> tuple[dict, dict, Trainer]:
     trainer._optimizer.optimizer.register_step_pre_hook(read)
     trainer.model.train()
     trainer._train_batch(PoemBatches(RECORDS, trainer.model.tokenizer, batch_size=8).epoch(0).batch(0), 0.01)
-    return gradients, {n: p.detach().clone() for n, p in trainer.model.named_parameters()}, trainer
+    return gradients, {n: p.detach().clone() for n, p in named.items()}, trainer
 
 
 def test_one_update_has_the_gradient_of_the_mean_over_scored_targets(tmp_path):
@@ -241,10 +243,12 @@ def test_one_update_has_the_gradient_of_the_mean_over_scored_targets(tmp_path):
         torch.testing.assert_close(gradients[name], parameter.grad, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("rhyme_memory", [0.0, 0.5])
 @pytest.mark.parametrize("parts", [2, 3, 8, 20])
-def test_gradient_accumulation_is_the_same_update(tmp_path, parts):
-    whole, whole_weights, _ = captured_update(tmp_path / "whole")
-    split, split_weights, _ = captured_update(tmp_path / "split", gradient_accumulation_steps=parts)
+def test_gradient_accumulation_is_the_same_update(tmp_path, parts, rhyme_memory):
+    task = {"rhyme_memory": rhyme_memory}
+    whole, whole_weights, _ = captured_update(tmp_path / "whole", **task)
+    split, split_weights, _ = captured_update(tmp_path / "split", gradient_accumulation_steps=parts, **task)
     for name, gradient in whole.items():
         torch.testing.assert_close(split[name], gradient, atol=1e-6, rtol=0)
         clear = gradient.abs() > 1e-5  # Adam's first step goes by the sign, which rounding decides near 0
@@ -599,12 +603,12 @@ def rhyme_task(hidden_size: int = 7) -> tuple[RhymeMemory, PoetTokenizer]:
 
 def test_the_rhyme_memory_is_asked_for_any_group_of_the_last_sentence():
     task, tokenizer = rhyme_task()
-    names = ["上", "去", "平", "入"]
     texts = ["山月，月間。中中，月月。山", "中中，月。中山，山，月。月", "月月月月月月月月月月月月月"]
     inputs = torch.tensor([tokenizer.encode(text) for text in texts])
-    inputs[1, -1] = PAD
+    targets = torch.full_like(inputs, 7)
+    targets[1, -1] = IGNORE
     hidden = torch.randn(*inputs.shape, 7)
-    groups = {c: {tone + g for tone in names for g in rhyme_groups(c, tone)} for c in "山間中月"}
+    groups = {c: readings(c) for c in "山間中月"}
     assert {len(of) for of in groups.values()} == {1, 2}  # 中 and 間 have two readings
     columns = {name: i for i, name in enumerate(sorted({n for of in groups.values() for n in of}))}
     assert task.head.out_features == len(columns)
@@ -613,23 +617,25 @@ def test_the_rhyme_memory_is_asked_for_any_group_of_the_last_sentence():
         word = ""
         for place, character in enumerate(text):
             word = text[place - 1] if character == "。" else word
-            if word and inputs[row, place] != PAD:
+            if word and targets[row, place] != IGNORE:
                 chances = task.head(hidden[row, place]).softmax(0)
                 expected -= sum(chances[columns[name]] for name in groups[word]).log().item()
                 asked += 1
     assert asked == 8 + 8
-    assert task(inputs, hidden).item() == pytest.approx(expected, rel=1e-5)
+    assert task(inputs, targets, hidden).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_rhyme_memory_that_is_asked_nothing_costs_nothing():
     task, tokenizer = rhyme_task()
     hidden = torch.randn(1, 3, 7, requires_grad=True)
     for text in ("山月，", "。，。", "，。山"):  # no sentence yet, and none that ends in a word that rhymes
-        nothing = task(torch.tensor([tokenizer.encode(text)]), hidden)
+        nothing = task(torch.tensor([tokenizer.encode(text)]), torch.full((1, 3), 7), hidden)
         assert nothing == 0
         nothing.backward()
     no_stop = RhymeMemory(7, PoetTokenizer("ab"))
-    assert no_stop(torch.tensor([[5, 6, 5]]), hidden) == 0
+    assert no_stop(torch.tensor([[5, 6, 5]]), torch.full((1, 3), 5), hidden) == 0
+    # a process without a row joins in with one that scores nothing
+    assert task(torch.tensor([tokenizer.encode("山。月")]), torch.full((1, 3), IGNORE), hidden) == 0
 
 
 def test_training_teaches_the_state_to_keep_the_rhyme(tmp_path):
