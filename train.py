@@ -344,8 +344,8 @@ def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
     measured = evaluation.measure(model, corpus) | {"training": made_by}
     if options.init_from:
         base = read_metrics(find_folder(options.init_from))
-        names = ("pretraining", "corpus", "training", "commands")
-        measured["pretraining"] = {name: base[name] for name in names if name in base}
+        last = {name: base[name] for name in ("corpus", "training", "commands") if name in base}
+        measured["earlier"] = [*base.get("earlier", []), last]
     command = evaluation.command_line("python train.py", sys.argv[1:])
     metrics = evaluation.update_folder(options.output, measured, training=command)
     for split, found in metrics["perplexity"].items():

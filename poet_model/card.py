@@ -21,9 +21,17 @@ def render(template: str, metrics: dict) -> str:
     One with an interval (a dict of `value`, `low`, `high`) becomes `93.7% (92.1 to 95.0)`.
 
     A line with a figure that was not measured is left out, and so is all between `{{#section.name}}` and
-    `{{/section.name}}`; there is no other way for a card to lack one.
+    `{{/section.name}}`; there is no other way for a card to lack one. If that name stands for a list, what is
+    between is repeated for each of its entries, with the entry's own figures only.
     """
-    template = _BLOCK.sub(lambda match: "" if _find(metrics, match[1]) is None else match[2], template)
+
+    def block(match: re.Match) -> str:
+        found = _find(metrics, match[1])
+        if isinstance(found, list):
+            return "".join(render(match[2], entry) for entry in found)
+        return "" if found is None else _BLOCK.sub(block, match[2])
+
+    template = _BLOCK.sub(block, template)
     try:
         return "".join(
             _FIGURE.sub(lambda match: shown(_find(metrics, match[1]), match[2] or ""), line)

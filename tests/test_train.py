@@ -193,11 +193,11 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
         json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         for folder in (trained[0], tmp_path / "tuned", tmp_path / "fresh")
     )
-    assert tuned["pretraining"] == {name: base[name] for name in ("corpus", "training", "commands")}
+    assert tuned["earlier"] == [{name: base[name] for name in ("corpus", "training", "commands")}]
     card = (tmp_path / "tuned" / "README.md").read_text(encoding="utf-8")
     assert not (tmp_path / "tuned" / "earlier_log.jsonl").exists()  # another corpus
     assert base["commands"]["training"] in card
-    assert "pretraining" not in fresh
+    assert "earlier" not in fresh
 
 
 def test_a_new_training_keeps_the_log_it_goes_on_from_and_nothing_else(tmp_path):
