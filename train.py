@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import signal
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -127,12 +129,18 @@ def main(arguments: list[str] | None = None) -> int:
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before or after the training itself, which saves and says so
+        print(
+            "\nstopped; a training that had begun goes on with the same command and --resume", file=sys.stderr
+        )
+        return 128 + signal.SIGINT
 
 
 def run(options: argparse.Namespace) -> int:
     """The training that the options describe."""
     import torch
     from accelerate import Accelerator
+    from accelerate.tracking import get_available_trackers
     from accelerate.utils import set_seed
     from tqdm import tqdm
 
@@ -140,7 +148,7 @@ def run(options: argparse.Namespace) -> int:
     from poet_model.batches import HeaderRates, PoemBatches
     from poet_model.config import PoetConfig
     from poet_model.corpus import add_vocabulary, load_corpus
-    from poet_model.errors import CorpusError
+    from poet_model.errors import CorpusError, InvalidValueError
     from poet_model.files import SAMPLES_NAME, append_json_line, read_json_lines
     from poet_model.hardware import best_precision
     from poet_model.hub import check_can_push
@@ -158,7 +166,11 @@ def run(options: argparse.Namespace) -> int:
 
     on_gpu = torch.cuda.is_available() and not options.cpu
     precision = best_precision(on_gpu) if options.precision == "auto" else options.precision
+    if precision == "fp16" and not on_gpu:
+        raise InvalidValueError("--precision fp16 needs a GPU; on a CPU give bf16, no or auto")
     report_to = None if options.report_to == "none" else options.report_to
+    if report_to and report_to not in map(str, get_available_trackers()):
+        raise InvalidValueError(f"--report-to {report_to} needs that package: pip install {report_to}")
     accelerator = Accelerator(
         mixed_precision=precision, cpu=not on_gpu, log_with=report_to, project_dir=str(options.output)
     )
@@ -167,6 +179,8 @@ def run(options: argparse.Namespace) -> int:
     preset = options.preset if options.preset != "auto" else "gpu" if on_gpu else "cpu"
     settings = load_preset(preset)
     shape, limit = settings["model"], settings["limit"] if options.limit is None else options.limit
+    if limit is not None and not (isinstance(limit, int) and limit >= 1):
+        raise InvalidValueError(f"limit must be a whole number of poems, 1 or more, got {limit!r}")
     given = {
         field.name: value
         for field in fields(TrainingConfig)
@@ -180,7 +194,7 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         find_checkpoint(options.output)  # before the corpus is read
     if options.push_to_hub and accelerator.is_main_process:
-        check_can_push(options.push_to_hub)
+        check_can_push(options.push_to_hub, private=options.private)
     with accelerator.main_process_first():
         corpus = load_corpus(options.corpus, options.exclude)
     train, valid = corpus.splits["train"][:limit], corpus.splits["valid"] or corpus.splits["test"]
@@ -206,12 +220,9 @@ def run(options: argparse.Namespace) -> int:
     architecture = PoetConfig(vocab_size=len(tokenizer), **shape)
     if options.init_from:
         base = PoetModel.from_pretrained(options.init_from)
-        architecture = replace(
-            architecture,
-            hidden_size=base.config.hidden_size,
-            num_layers=base.config.num_layers,
-            cell=base.config.cell,
-        )
+        names = ("hidden_size", "num_layers", "cell")
+        kept = {name: getattr(base.config, name) for name in names if getattr(options, name) is None}
+        architecture = replace(architecture, **kept)
         model = base.with_tokenizer(tokenizer, architecture)
     else:
         model = PoetModel(architecture, tokenizer)
@@ -223,7 +234,7 @@ def run(options: argparse.Namespace) -> int:
             say(f"note: {output} holds an unfinished training, which starts anew; --resume would continue it")
         elif (output / "config.json").is_file():
             say(f"note: {output} holds a model, which the new one replaces")
-        begin_folder(output, corpus, earlier_log(options.init_from, corpus.report))
+        begin_folder(output, corpus, *history(options.init_from, corpus))
     accelerator.wait_for_everyone()
 
     batches = PoemBatches(
@@ -264,7 +275,12 @@ def run(options: argparse.Namespace) -> int:
         config=config,
         output=output,
         accelerator=accelerator,
-        identity={"model": asdict(architecture), "corpus": corpus.report.splits, "precision": precision},
+        identity={
+            "model": asdict(architecture),
+            "corpus": corpus.report.splits,
+            "precision": precision,
+            "init_from": options.init_from,
+        },
     )
     if options.resume:
         trainer.load_checkpoint()
@@ -301,52 +317,78 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def earlier_log(base: str | None, report) -> list[dict]:
-    """The log of the model to start from, if it was validated on the same poems, so that losses compare."""
-    from poet_model.card import read_log, read_metrics
+def history(base: str | None, corpus) -> tuple[list[dict], list[dict]]:
+    """What the model to start from has behind it.
+
+    Returns:
+        Its trainings, the first one first; those with `held_out` saw none of the poems that this one
+        validates and tests on. And its log, if it was validated on the same poems, so that losses compare.
+    """
+    from poet_model.card import earlier_trainings, read_log, read_metrics
+    from poet_model.held_out import held_out_record, read_held_out
     from poet_model.hub import find_folder
 
     if not base:
-        return []
+        return [], []
     folder = find_folder(base)
-    corpus = read_metrics(folder).get("corpus")
-    corpus = corpus if isinstance(corpus, dict) else {}
-    theirs, ours = ((c.get("source"), (c.get("splits") or {}).get("valid")) for c in (corpus, asdict(report)))
-    return read_log(folder) if theirs == ours else []
+    metrics = read_metrics(folder)
+    last = {name: metrics[name] for name in ("corpus", "training", "commands") if name in metrics}
+    trainings = [*earlier_trainings(metrics), *([last | {"held_out": True}] if last else [])]
+    ours, theirs = held_out_record(corpus), read_held_out(folder) or {}
+    if not {one for part in ours.values() for one in part} <= {
+        one for part in theirs.values() for one in part
+    }:
+        for training in trainings:  # what the last one held out, those before it had held out too
+            training.pop("held_out", None)
+    return trainings, read_log(folder) if ours["valid"] == theirs.get("valid") else []
 
 
-def begin_folder(output: Path, corpus, earlier: list[dict]) -> None:
-    """Makes the folder of a new training: what is known before it begins, and no records of another model."""
+def begin_folder(output: Path, corpus, trainings: list[dict], log: list[dict]) -> None:
+    """Makes the folder of a new training: what is known before it begins, and no records of another model.
+
+    Args:
+        trainings, log: what the model has behind it, see `history`.
+
+    Raises:
+        InvalidValueError: the folder cannot be made or written.
+    """
+    from poet_model.errors import InvalidValueError
     from poet_model.files import LOG_NAME, SAMPLES_NAME, append_json_line, write_text
     from poet_model.held_out import write_held_out
     from poet_model.hub import CARD_NAME, EARLIER_LOG_NAME, METRICS_NAME, REPORT_NAME
+    from poet_model.trainer import CHECKPOINT_NAME
 
-    output.mkdir(parents=True, exist_ok=True)
-    for name in (LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, METRICS_NAME, CARD_NAME):
-        (output / name).unlink(missing_ok=True)
-    for record in earlier:
-        append_json_line(output / EARLIER_LOG_NAME, record)
-    report = json.dumps(asdict(corpus.report), ensure_ascii=False, indent=2)
-    write_text(output / REPORT_NAME, report + "\n")
-    write_held_out(output, corpus)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name in (LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, METRICS_NAME, CARD_NAME):
+            (output / name).unlink(missing_ok=True)
+        shutil.rmtree(output / CHECKPOINT_NAME, ignore_errors=True)
+        for record in log:
+            append_json_line(output / EARLIER_LOG_NAME, record)
+        if trainings:
+            text = json.dumps({"earlier": trainings}, ensure_ascii=False, indent=2)
+            write_text(output / METRICS_NAME, text + "\n")
+        report = json.dumps(asdict(corpus.report), ensure_ascii=False, indent=2)
+        write_text(output / REPORT_NAME, report + "\n")
+        write_held_out(output, corpus)
+    except OSError as error:
+        raise InvalidValueError(
+            f"--output {output} cannot be written ({error.strerror}); give another folder"
+        ) from error
 
 
 def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
     """Measures the best model, writes its metrics and card, pushes it if asked to, and says how to use it."""
     from poet_model import evaluation
-    from poet_model.card import read_metrics
     from poet_model.errors import HubError, PoetError
-    from poet_model.hub import find_folder, push_folder
+    from poet_model.hub import push_folder
     from poet_model.model import PoetModel
 
     print("\nmeasuring the best model …", flush=True)
     model = PoetModel.from_pretrained(options.output, device=device)
     measured = evaluation.measure(model, corpus) | {"training": made_by}
-    if options.init_from:
-        base = read_metrics(find_folder(options.init_from))
-        last = {name: base[name] for name in ("corpus", "training", "commands") if name in base}
-        measured["earlier"] = [*base.get("earlier", []), last]
-    command = evaluation.command_line("python train.py", sys.argv[1:])
+    given = [argument for argument in sys.argv[1:] if argument != "--resume"]  # as it was begun
+    command = evaluation.command_line("python train.py", given)
     metrics = evaluation.update_folder(options.output, measured, training=command)
     for split, found in metrics["perplexity"].items():
         print(f"{split:<18} perplexity {found['perplexity']:.2f} over {found['tokens']:,} tokens")

@@ -66,8 +66,10 @@ def card_text(folder: str | Path, known: dict | None = None, template: Path = TE
     if not template.is_file():
         raise CheckpointError(f"{template} is missing: the card's text stands at the root of the project")
     metrics = (known or {}) | read_metrics(folder)
-    if "chinese-poetry" in str(_find(metrics, "corpus.source")):  # whose licence and data set are known
+    sources = [str(_find(one, "corpus.source")) for one in (metrics, *earlier_trainings(metrics))]
+    if any("chinese-poetry" in source for source in sources):  # whose licence is known
         metrics["from_chinese_poetry"] = True
+    metrics["dataset"] = "chinese-poetry" if "chinese-poetry" in sources[0] else "poems"
     return render(template.read_text(encoding="utf-8"), metrics)
 
 
@@ -87,6 +89,12 @@ def read_metrics(folder: str | Path) -> dict:
     """The content of `metrics.json`; {} if the model has none."""
     path = Path(folder) / METRICS_NAME
     return read_json(path, dict) if path.is_file() else {}
+
+
+def earlier_trainings(metrics: dict) -> list[dict]:
+    """What `metrics.json` says of the trainings before the last one: `corpus`, `training`, `commands`."""
+    earlier = metrics.get("earlier")
+    return [one for one in earlier if isinstance(one, dict)] if isinstance(earlier, list) else []
 
 
 def read_log(folder: str | Path) -> list[dict]:

@@ -26,10 +26,14 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
+def held_out_record(corpus: Corpus) -> dict[str, list[str]]:
+    """The hashes of the poems of valid and test, in order."""
+    return {part: [digest(poem.text) for poem in corpus.splits[part]] for part in PARTS}
+
+
 def write_held_out(folder: Path, corpus: Corpus) -> None:
-    """Writes down the poems of valid and test, in order."""
-    record = {part: [digest(poem.text) for poem in corpus.splits[part]] for part in PARTS}
-    record = {"format_version": FORMAT_VERSION, **record}
+    """Writes down which poems are in valid and test."""
+    record = {"format_version": FORMAT_VERSION, **held_out_record(corpus)}
     write_text(folder / HELD_OUT_NAME, json.dumps(record, separators=(",", ":")) + "\n")
 
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -324,11 +324,24 @@ def check_visibility(repo_id: str, is_private: bool, wanted: bool | None) -> Non
         raise HubError(f"{repo_id} is {now} already: make it {then} in its settings on the Hub, then push")
 
 
-def check_can_push(repo_id: str, token: str | None = None) -> None:
-    """Raises InvalidValueError or HubError, before hours of work, if a push could not succeed."""
+def check_can_push(repo_id: str, *, private: bool | None = None, token: str | None = None) -> None:
+    """Raises InvalidValueError or HubError, before hours of work, if it can be seen that a push would fail.
+
+    Not seen before the push: whether a token of fine grain, or the user, may write to that very repository.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError
+
     check_name(repo_id)
+    api = api_with(token)
     with explained(repo_id, writing=True):
-        api_with(token).whoami()
+        me = api.whoami()
+        if me.get("auth", {}).get("accessToken", {}).get("role") == "read":
+            raise HubError(
+                f"a push to {repo_id} needs a token with the role write, and this one may only read"
+            )
+        with suppress(RepositoryNotFoundError):  # it will be made
+            name = repo_id if "/" in repo_id else f"{me['name']}/{repo_id}"
+            check_visibility(name, api.repo_info(name).private, private)
 
 
 def api_with(token: str | None) -> HfApi:

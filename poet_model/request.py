@@ -46,8 +46,8 @@ class GenerationConfig:
         top_p: only the likeliest characters that together have at least this probability are drawn from.
         max_length: after this many characters the poem ends with the line it is in.
         frequency_penalty: nats that a character loses for each time the poem has it already, against
-            repetition; not right behind itself (叠字, as in 青青). The default gives about as many repeated
-            characters as real poems have.
+            repetition; not right behind itself (叠字, as in 青青). With the default the shipped model repeats
+            about one character a poem, as real poems do; without it, it repeats several.
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.

@@ -36,7 +36,7 @@ class RhymeMemory(nn.Module):
         """Ids and targets (B, T), and states after the ids (B, T, H) -> () the summed cross-entropy.
 
         A word of several groups is answered by any of them. Not asked: where no target is scored, before
-        the first 。, and after words that have no group.
+        the first 。, and after words that have no group. A 。 or a word that is masked (`<unk>`) is not seen.
         """
         places = torch.arange(inputs.shape[1], device=inputs.device)
         stop = torch.where(inputs == self.full_stop, places, 0).cummax(dim=1).values  # (B, T), 0: none yet

@@ -58,7 +58,8 @@ class TrainingConfig:
         softmax_sampled: how many of the other ids are drawn for each batch, and each part of it. The logged
             training loss is then an estimate, a little too low.
         softmax_exact: share of the training, at its end, in which the softmax is whole all the same.
-        rhyme_memory: weight of a second task, to keep the last rhyme in mind (RhymeMemory); 0: none.
+        rhyme_memory: weight of a second task, to keep the last rhyme in mind (RhymeMemory); 0: none. Its loss
+            stands in the log as `rhyme_loss`, in nats a scored character, as the other one.
         log_every, eval_every, checkpoint_every: in optimizer steps; the training ends with one of each too.
         max_minutes: the schedule ends after this time, if the epochs have not ended before; None: no limit.
         seed: of batches, dropout and masks.
@@ -105,6 +106,8 @@ class TrainingConfig:
         for name in ("weight_decay", "rhyme_memory"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InvalidValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise InvalidValueError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}")
         if self.max_minutes is not None and not 0 < self.max_minutes < math.inf:
             raise InvalidValueError(f"max_minutes must be above 0, got {self.max_minutes}")
 

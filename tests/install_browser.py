@@ -23,6 +23,16 @@ def has_playwright_chromium() -> bool:
         return os.path.exists(playwright.chromium.executable_path)
 
 
+def has_chromium() -> bool:
+    """Whether the browser tests have something to drive."""
+    return bool(find_chromium()) or has_playwright_chromium()
+
+
+def is_root() -> bool:
+    """Whether packages of the system may be installed."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def has_cjk_font() -> bool:
     """Whether fontconfig knows a font with Chinese characters."""
     if not shutil.which("fc-list"):
@@ -31,19 +41,15 @@ def has_cjk_font() -> bool:
 
 
 def main() -> int:
-    """Installs what is missing; fails, naming it, if it cannot."""
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    wants_browser = not find_chromium() and not has_playwright_chromium()
-    packages = ["chromium"] * wants_browser + ["fonts-noto-cjk"] * (not has_cjk_font())
-    if packages and is_root and shutil.which("apt-get"):
+    """Installs what is missing; fails, naming it, if there is no browser in the end."""
+    packages = ["chromium"] * (not has_chromium()) + ["fonts-noto-cjk"] * (not has_cjk_font())
+    if packages and is_root() and shutil.which("apt-get"):
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update"], ["install", "-y", "--no-install-recommends", "fontconfig", *packages]):
-            subprocess.run(
-                ["apt-get", "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL
-            )
-    elif wants_browser:
-        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
-    if not find_chromium() and not has_playwright_chromium():
+            subprocess.run(["apt-get", "-qq", *command], env=environment, stdout=subprocess.DEVNULL)
+    if not has_chromium():  # no root, or apt knows no such package
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
+    if not has_chromium():
         print("the browser tests need a Chromium: install the package chromium", file=sys.stderr)
         return 1
     if not has_cjk_font():

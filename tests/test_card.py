@@ -85,7 +85,9 @@ def test_the_shipped_card_and_metrics_agree():
     template = (ROOT / "model_card.md").read_text(encoding="utf-8")
     text = card.card_text(SHIPPED)
     assert (SHIPPED / "README.md").read_text(encoding="utf-8") == text
-    names = [name for name in re.findall(r"\{\{([\w.-]+)", template) if name != "training.note"]
+    names = [
+        name for name in re.findall(r"\{\{([\w.-]+)", template) if name not in ("dataset", "training.note")
+    ]
     missing = [name for name in names if card.render("{{" + name + "}}", metrics) == ""]
     assert missing == []  # the shipped model has every figure the card can state
     for training in (stage["training"] for stage in metrics["earlier"]):
@@ -178,6 +180,28 @@ def test_a_card_without_figures_is_valid_too(tmp_path):
     assert "model-index" not in front_matter(text)
     assert "{{" not in text
     assert "## Evaluation" not in text and "## Training" not in text and "## What it cannot do" in text
+
+
+@pytest.mark.parametrize(
+    ("source", "earlier", "dataset", "licence"),
+    [
+        ('C:\\poems\\it\'s "mine": all.txt', [], "poems", None),
+        ("mine.txt", ["tang (chinese-poetry@2.0.1)"], "poems", "mit"),
+        ("song (chinese-poetry@2.0.1)", [], "chinese-poetry", "mit"),
+    ],
+)
+def test_the_card_names_the_poems_that_were_read(tmp_path, source, earlier, dataset, licence):
+    metrics = METRICS | {"corpus": {"source": source}}
+    metrics["perplexity"] = {"test": {"perplexity": 90.0}, "test_with_header": {"perplexity": 80.0}}
+    metrics["earlier"] = [{"corpus": {"source": one}} for one in earlier]
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    text = card.card_text(tmp_path)
+    assert card_errors(text) == []
+    data = front_matter(text)
+    assert data.get("license") == licence and ("datasets" in data) == bool(licence)
+    measured_on = data["model-index"][0]["results"][0]["dataset"]
+    assert measured_on["type"] == dataset
+    assert measured_on["name"] == f"{source}, own test split without near-copies"
 
 
 def test_the_card_opens_as_a_hub_card():

@@ -17,7 +17,7 @@ from conftest import ROOT, SHIPPED
 from starlette.responses import Response
 
 from poet_model import CheckpointError, HubError, InvalidValueError, PoetModel
-from poet_model.hub import MODEL_FILES, RECORDS, REQUIRED_FILES, find_folder, push_folder
+from poet_model.hub import MODEL_FILES, RECORDS, REQUIRED_FILES, check_can_push, find_folder, push_folder
 
 WRITER, READER, STRANGER = "hf_writer", "hf_reader", "hf_stranger"
 NAME = "user/tang-lstm"
@@ -507,6 +507,7 @@ def test_train_says_before_it_trains_that_it_cannot_push(hub, tmp_path):
         ("user/my tiny", WRITER, "no possible Hub name"),
         (NAME, "", "log in with `hf auth login`"),
         (NAME, "hf_wrong", "does not know the token"),
+        (NAME, READER, "needs a token with the role write"),
     ):
         done = subprocess.run(
             [sys.executable, ROOT / "train.py", "--cpu", "--push-to-hub", name, "--output", tmp_path / "run"],
@@ -520,6 +521,15 @@ def test_train_says_before_it_trains_that_it_cannot_push(hub, tmp_path):
         assert done.returncode == 2
         assert done.stderr.count("error: ") == 1 and said in done.stderr
         assert not (tmp_path / "run").exists()
+
+
+def test_what_a_push_would_be_refused_for_is_said_before(pushed, hub):
+    for name in (NAME, NAME.partition("/")[2], "user/new"):
+        check_can_push(name, token=WRITER)
+        check_can_push(name, private=False, token=WRITER)
+    for name in (NAME, NAME.partition("/")[2]):
+        with pytest.raises(HubError, match=f"{NAME} is public already: make it private"):
+            check_can_push(name, private=True, token=WRITER)
 
 
 def test_save_and_push_in_one(hub, tiny_model, tmp_path):

@@ -38,7 +38,7 @@ ALLOWED = {
     "model": ("errors files config tokenizer cells hub request generation card weights", "torch"),
     "rhyme_memory": ("batches prosody tokenizer", "torch"),
     "trainer": (
-        "errors files batches memory prosody rhyme_memory tokenizer",
+        "errors files batches memory rhyme_memory tokenizer",
         "numpy torch accelerate safetensors tqdm",
     ),
     "intervals": ("", "numpy"),

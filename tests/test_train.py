@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 from conftest import POEMS, ROOT, SHIPPED
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import train
 from poet_model import PoetModel
-from poet_model.card import read_log
-from poet_model.corpus import Corpus, CorpusReport, load_corpus
+from poet_model.corpus import Corpus, CorpusReport, PoemRecord, load_corpus
 from poet_model.errors import PoetError
-from poet_model.files import read_json_lines
-from train import PRESETS, begin_folder, earlier_log, load_preset
+from poet_model.files import append_json_line, read_json_lines
+from poet_model.held_out import write_held_out
+from train import PRESETS, begin_folder, history, load_preset
 
 SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", "--precision", "no", "--cpu"]
 
@@ -197,26 +199,91 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     card = (tmp_path / "tuned" / "README.md").read_text(encoding="utf-8")
     assert not (tmp_path / "tuned" / "earlier_log.jsonl").exists()  # another corpus
     assert base["commands"]["training"] in card
+    assert "kept out of it" not in card  # mine.txt is of poems that the first training read
     assert "earlier" not in fresh
 
 
-def test_a_new_training_keeps_the_log_it_goes_on_from_and_nothing_else(tmp_path):
-    report = json.loads((SHIPPED / "corpus_report.json").read_text(encoding="utf-8"))
-    corpus = Corpus({"train": [], "valid": [], "test": []}, CorpusReport(**report))
-    shutil.copytree(SHIPPED, tmp_path / "model")
-    begin_folder(tmp_path / "model", corpus, earlier_log(str(tmp_path / "model"), corpus.report))
-    kept = {path.name for path in (tmp_path / "model").iterdir()}
-    assert not kept & {"training_log.jsonl", "samples.jsonl", "metrics.json", "README.md"}
-    assert read_json_lines(tmp_path / "model" / "earlier_log.jsonl") == read_log(SHIPPED)
+TRAIN, VALID, TEST = ([PoemRecord(text)] for text in POEMS[:3])
+CORPUS = Corpus({"train": TRAIN, "valid": VALID, "test": TEST}, CorpusReport())
+
+
+@pytest.fixture
+def base(tiny_model, tmp_path) -> Path:
+    """The folder of a model that was trained twice, as train.py leaves it."""
+    folder = tmp_path / "base"
+    tiny_model.save_pretrained(folder)
+    write_held_out(folder, CORPUS)
+    metrics = {"training": {"epochs": 2}, "commands": {"training": "the second"}, "perplexity": {}}
+    metrics["earlier"] = [{"commands": {"training": "the first"}, "held_out": True}]
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    for name, step in (("earlier_log.jsonl", 100), ("training_log.jsonl", 10)):
+        append_json_line(folder / name, {"split": "valid", "step": step, "epoch": 1.0, "loss": 5.0})
+    return folder
 
 
 @pytest.mark.parametrize(
-    "changes", [{"source": "poems of mine"}, {"splits": {"train": 9, "valid": 9}}], ids=str
+    ("valid", "test", "held_out", "goes_on"),
+    [
+        (VALID, TEST, True, True),
+        (TEST, VALID, True, False),
+        (VALID, TRAIN, False, True),
+        (TRAIN, [], False, False),
+    ],
 )
-def test_a_log_of_other_validation_poems_is_not_gone_on_with(changes):
-    report = json.loads((SHIPPED / "corpus_report.json").read_text(encoding="utf-8"))
-    assert earlier_log(str(SHIPPED), CorpusReport(**report))
-    assert earlier_log(str(SHIPPED), CorpusReport(**report | changes)) == []
+def test_what_a_model_has_behind_it(base, valid, test, held_out, goes_on):
+    """Its trainings, with a mark if they saw none of today's held-out poems; its log, if losses compare."""
+    corpus = Corpus({"train": [], "valid": valid, "test": test}, CorpusReport())
+    trainings, log = history(str(base), corpus)
+    assert [one["commands"]["training"] for one in trainings] == ["the first", "the second"]
+    assert [one.get("held_out", False) for one in trainings] == [held_out, held_out]
+    assert trainings[1]["training"] == {"epochs": 2} and "perplexity" not in trainings[1]
+    assert [record["step"] for record in log] == ([100, 110] if goes_on else [])
+
+
+def test_a_model_with_nothing_behind_it(tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path / "base")
+    assert history(None, CORPUS) == history(str(tmp_path / "base"), CORPUS) == ([], [])
+
+
+def test_a_new_training_keeps_what_it_goes_on_from_and_nothing_else(base):
+    for name in ("samples.jsonl", "README.md", "checkpoint/state.json"):
+        (base / name).parent.mkdir(exist_ok=True)
+        (base / name).write_text("of the one before", encoding="utf-8")
+    trainings, log = history(str(base), CORPUS)
+    begin_folder(base, CORPUS, trainings, log)
+    kept = {path.name for path in base.iterdir()}
+    assert not kept & {"training_log.jsonl", "samples.jsonl", "README.md", "checkpoint"}
+    assert read_json_lines(base / "earlier_log.jsonl") == log
+    assert json.loads((base / "metrics.json").read_text(encoding="utf-8")) == {"earlier": trainings}
+    begin_folder(base, CORPUS, [], [])
+    assert not {"earlier_log.jsonl", "metrics.json"} & {path.name for path in base.iterdir()}
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for output in (tmp_path / "file", tmp_path / "file" / "deeper", tmp_path / ("x" * 300)):
+        with pytest.raises(PoetError, match=r"cannot be written .*; give another folder"):
+            begin_folder(output, CORPUS, [], [])
+
+
+def test_interrupted_outside_the_loop_it_says_how_to_go_on(monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "run", interrupted)
+    assert train.main([]) == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_another_start_is_another_training(trained, poems, tmp_path):
+    """--resume goes on with what was begun, not with weights that were named later."""
+    output = tmp_path / "out"
+    shutil.copytree(trained[0], output)
+    state = {"identity": {"init_from": None}}
+    (output / "checkpoint").mkdir()
+    (output / "checkpoint" / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    done = run("--corpus", poems, "--output", output, "--init-from", trained[0], "--resume", *SMALL)
+    assert done.returncode == 2 and "init_from" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -227,6 +294,11 @@ def test_a_log_of_other_validation_poems_is_not_gone_on_with(changes):
         (["--epochs", "0"], "epochs must be 1 or more"),
         (["--init-from", "no-such-folder/and/deeper"], "neither a folder"),
         (["--max-minutes", "-1"], "max_minutes must be above 0"),
+        (["--limit", "0"], "limit must be a whole number of poems, 1 or more, got 0"),
+        (["--seed", "-1"], "seed must be from 0 to"),
+        (["--precision", "fp16"], "--precision fp16 needs a GPU"),
+        (["--report-to", "wandb"], "--report-to wandb needs that package: pip install wandb"),
+        (["--init-from", str(SHIPPED)], "hidden_size"),  # SMALL asks for another one than the model has
     ],
 )
 def test_mistakes_end_in_one_sentence(arguments, words, poems, tmp_path):
@@ -242,9 +314,14 @@ def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     few, output = tmp_path / "few.txt", tmp_path / "model"
     few.write_text("\n".join(POEMS), encoding="utf-8")
     for note in ("the last 1 are kept to validate on", f"{output} holds a model, which the new one replaces"):
-        done = run("--corpus", few, "--output", output, "--epochs", 1, *SMALL)
+        done = run("--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *SMALL)
         assert done.returncode == 0, done.stderr[-3000:]
         assert note in done.stdout
+    board = EventAccumulator(str(output / "tang-lstm"))
+    board.Reload()
+    assert {"train/loss", "train/learning_rate", "valid/perplexity"} <= set(board.Tags()["scalars"])
+    logged = [event.value for event in board.Scalars("valid/loss")]
+    assert logged[-1] == pytest.approx(losses(output, "valid")[-1], rel=1e-5)
 
 
 def test_a_single_poem_is_too_few(tmp_path):
