@@ -334,13 +334,11 @@ def history(base: str | None, corpus) -> tuple[list[dict], list[dict]]:
     metrics = read_metrics(folder)
     last = {name: metrics[name] for name in ("corpus", "training", "commands") if name in metrics}
     trainings = [*earlier_trainings(metrics), *([last | {"held_out": True}] if last else [])]
-    ours, theirs = held_out_record(corpus), read_held_out(folder) or {}
-    if not {one for part in ours.values() for one in part} <= {
-        one for part in theirs.values() for one in part
-    }:
+    ours, theirs = held_out_record(corpus), read_held_out(folder) or {"valid": [], "test": []}
+    if not {*ours["valid"], *ours["test"]} <= {*theirs["valid"], *theirs["test"]}:
         for training in trainings:  # what the last one held out, those before it had held out too
             training.pop("held_out", None)
-    return trainings, read_log(folder) if ours["valid"] == theirs.get("valid") else []
+    return trainings, read_log(folder) if ours["valid"] == theirs["valid"] else []
 
 
 def begin_folder(output: Path, corpus, trainings: list[dict], log: list[dict]) -> None:
