@@ -110,7 +110,8 @@ def test_the_shipped_metrics_are_those_of_the_shipped_model():
 
 def test_the_bars_of_the_first_model_hold():
     metrics = card.read_metrics(SHIPPED)
-    assert metrics["perplexity"]["tangshi_gpt"]["perplexity"] < 60.5  # the prototype's of training.md
+    assert metrics["perplexity"]["valid"]["perplexity"] < 88
+    assert metrics["perplexity"]["tangshi_gpt"]["perplexity"] < 48.64  # what tangshi-gpt states of itself
     assert metrics["poems"]["settings"]["temperature"] == 0.8
     assert metrics["poems"]["free"]["equal_lines"] >= 0.9 * metrics["poems"]["free"]["poems"]
     assert metrics["poems"]["with_form"]["kept"] >= 0.9 * metrics["poems"]["with_form"]["poems"]
