@@ -262,7 +262,7 @@ def build() -> gr.Blocks:
                     y_title=curves.LOSS,
                     color_title=" ",
                     color_map={curves.TRAIN: "#8a7f6d", curves.VALID: "#c8452f"},
-                    x_axis_format="d",
+                    x_axis_format="d" if log["epoch"].max() >= 2 else ".2f",
                     show_label=False,
                     label="Training curves",
                     elem_id="curves",

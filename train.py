@@ -192,7 +192,10 @@ def run(options: argparse.Namespace) -> int:
             shape = shape | {name: getattr(options, name)}
 
     if options.resume:
-        find_checkpoint(options.output)  # before the corpus is read
+        find_checkpoint(options.output)  # this and what follows: before the corpus is read
+    if options.output.exists() and not options.output.is_dir():
+        raise InvalidValueError(f"--output {options.output} is a file; give a folder")
+    base = PoetModel.from_pretrained(options.init_from) if options.init_from else None
     if options.push_to_hub and accelerator.is_main_process:
         check_can_push(options.push_to_hub, private=options.private)
     with accelerator.main_process_first():
@@ -206,24 +209,29 @@ def run(options: argparse.Namespace) -> int:
                 "one of them to validate on, and some thousands to learn from"
             )
         train, valid = train[: -max(1, len(train) // 20)], train[-max(1, len(train) // 20) :]
-        held_out_note = f"\nnote: too few poems for a split; the last {len(valid)} are kept to validate on"
+        held_out_note = f"too few poems for a split; the last {len(valid)} are kept to validate on"
         corpus.splits |= {"train": train, "valid": valid}
-        corpus.report.splits |= {"train": len(train), "valid": len(valid)}
+        for name in ("train", "valid"):
+            corpus.report.splits[name] = len(corpus.splits[name])
+            corpus.report.characters[name] = sum(len(poem.text) for poem in corpus.splits[name])
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
     min_count = 2 if len(train) >= SMALL_CORPUS else 1
     authors = (poem.author for poem in train)
     tokenizer = PoetTokenizer.from_texts(texts, min_count, required="，。" + "".join(FORMS), authors=authors)
     add_vocabulary(corpus.report, corpus, tokenizer.__contains__, len(tokenizer))
-    say(f"{corpus.report}{held_out_note}", flush=True)
+    say(corpus.report, flush=True)
+    if held_out_note:
+        say(f"note: {held_out_note}")
 
     set_seed(options.seed)
     architecture = PoetConfig(vocab_size=len(tokenizer), **shape)
-    if options.init_from:
-        base = PoetModel.from_pretrained(options.init_from)
+    if base:
         names = ("hidden_size", "num_layers", "cell")
         kept = {name: getattr(base.config, name) for name in names if getattr(options, name) is None}
         architecture = replace(architecture, **kept)
         model = base.with_tokenizer(tokenizer, architecture)
+        known = sum(character in base.tokenizer for character in tokenizer.ids)
+        say(f"\nstarting from {options.init_from}, which knows {known:,} of the {len(tokenizer):,} tokens")
     else:
         model = PoetModel(architecture, tokenizer)
     model.to(accelerator.device)
@@ -284,6 +292,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.resume:
         trainer.load_checkpoint()
+        say(f"\ngoing on from step {trainer.step}")
     if report_to:
         accelerator.init_trackers("tang-lstm", config={"preset": preset, **asdict(config)})
     where = torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads"
@@ -312,6 +321,8 @@ def run(options: argparse.Namespace) -> int:
             "minutes": best["minutes"],
             "recipe": asdict(config),
         }
+        if held_out_note:
+            made_by["note"] = f"{held_out_note}, though near-copies of them may be among the others."
         finish(options, made_by, corpus, accelerator.device)
         trainer.remove_checkpoint()
     return 0

@@ -29,7 +29,7 @@ def render(template: str, metrics: dict) -> str:
         found = _find(metrics, match[1])
         if isinstance(found, list):
             return "".join(render(match[2], entry) for entry in found)
-        return "" if found is None else _BLOCK.sub(block, match[2])
+        return "" if found in (None, {}) else _BLOCK.sub(block, match[2])
 
     template = _BLOCK.sub(block, template)
     try:

@@ -72,14 +72,18 @@ def read_source(source: str) -> Iterator[RawPoem]:
 
 
 def describe(source: str) -> str:
-    """The source in words for a report: which package, or how many of a folder's files are read."""
+    """The source in words for a report: which package, or how many of a folder's files are read.
+
+    Of an absolute path only the name: reports are published, and where it lies is nobody's business.
+    """
     if source in NAMED_SOURCES:
         return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"
     path = locate(source)
+    shown = path.name if Path(source).is_absolute() else source
     if not path.is_dir():
-        return source
+        return shown
     every = sum(file.is_file() for file in path.rglob("*"))
-    return f"{source} ({len(_files_of(path)):,} of {every:,} files)"
+    return f"{shown} ({len(_files_of(path)):,} of {every:,} files)"
 
 
 def locate(source: str) -> Path:

@@ -13,6 +13,7 @@ from html import unescape
 from pathlib import Path
 
 import httpx2 as http
+import pandas as pd
 import pytest
 from conftest import ROOT
 
@@ -409,6 +410,15 @@ def test_curves_keep_the_validation_and_thin_the_training(tmp_path):
     perplexity = curves.curve(log, curves.PERPLEXITY)
     assert perplexity["value"].max() == pytest.approx(2.718281828 ** shown["loss"].max(), rel=1e-3)
     assert "perplexity fell from 181 to 99.5" in curves.summary(log)
+
+
+def test_a_short_training_is_drawn_whole():
+    log = pd.DataFrame(
+        [(0.1, 25, curves.TRAIN, 7.5), (0.3, 75, curves.TRAIN, 6.4), (0.3, 75, curves.VALID, 6.5)],
+        columns=["epoch", "step", "split", "loss"],
+    )
+    assert curves.curve(log, curves.LOSS)["value"].tolist() == [7.5, 6.4, 6.5]
+    assert "perplexity is 665.1 (epoch 0.3)" in curves.summary(log)
 
 
 def test_no_log_is_no_error(tmp_path):

@@ -91,7 +91,7 @@ def test_the_shipped_card_and_metrics_agree():
     missing = [name for name in names if card.render("{{" + name + "}}", metrics) == ""]
     assert missing == []  # the shipped model has every figure the card can state
     for training in (stage["training"] for stage in metrics["earlier"]):
-        assert f"{training['epochs']:.1f} epochs in {training['minutes']:.0f} minutes, learning rate" in text
+        assert f"{training['epochs']:.1f} epochs in {training['minutes']:.3g} minutes, learning rate" in text
         assert training.get("note", "") in text
 
 

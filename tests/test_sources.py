@@ -105,7 +105,7 @@ def test_a_folder_is_read_in_order_and_the_report_says_what_was_left(tmp_path):
     put(tmp_path / "1.TXT", POEMS[0])
     put(tmp_path / "cover.png", b"\x89PNG")
     assert [raw.text for raw in read(tmp_path)] == [POEMS[0], POEMS[1]]
-    assert sources.describe(str(tmp_path)) == f"{tmp_path} (2 of 3 files)"
+    assert sources.describe(str(tmp_path)) == f"{tmp_path.name} (2 of 3 files)"
 
 
 def test_a_clone_gives_its_tang_poems_alone_in_number_order(tmp_path):
@@ -113,7 +113,7 @@ def test_a_clone_gives_its_tang_poems_alone_in_number_order(tmp_path):
         put(tmp_path / "全唐诗" / f"poet.{name}.json", [record(title, POEMS[0])])
     put(tmp_path / "package.json", {"name": "chinese-poetry"})
     assert [raw.title for raw in read(tmp_path)] == ["一", "二", "三"]
-    assert sources.describe(str(tmp_path)) == f"{tmp_path} (3 of 5 files)"
+    assert sources.describe(str(tmp_path)) == f"{tmp_path.name} (3 of 5 files)"
 
 
 def test_the_package_gives_tang_or_song_in_number_order(tmp_path, monkeypatch):

@@ -262,6 +262,8 @@ def test_a_new_training_keeps_what_it_goes_on_from_and_nothing_else(base):
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("mine", encoding="utf-8")
+    done = run("--output", tmp_path / "file", *SMALL)
+    assert done.returncode == 2 and "is a file; give a folder" in done.stderr and not done.stdout
     for output in (tmp_path / "file", tmp_path / "file" / "deeper", tmp_path / ("x" * 300)):
         with pytest.raises(PoetError, match=r"cannot be written .*; give another folder"):
             begin_folder(output, CORPUS, [], [])
@@ -318,6 +320,10 @@ def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
         done = run("--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *SMALL)
         assert done.returncode == 0, done.stderr[-3000:]
         assert note in done.stdout
+    report = json.loads((output / "corpus_report.json").read_text(encoding="utf-8"))
+    assert report["characters"]["train"] + report["characters"]["valid"] == sum(map(len, POEMS))
+    card = (output / "README.md").read_text(encoding="utf-8")
+    assert "near-copies of them may be among the others" in card and "- Corpus: few.txt." in card
     board = EventAccumulator(str(output / "tang-lstm"))
     board.Reload()
     assert {"train/loss", "train/learning_rate", "valid/perplexity"} <= set(board.Tags()["scalars"])

@@ -29,8 +29,8 @@ def read_log(folder: Path) -> pd.DataFrame:
 def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
     """What the plot shows: the training loss averaged over neighbours, the validation as it is.
 
-    The first steps, in which the loss falls from that of a blind guess, are left out: they would press the
-    rest flat.
+    The first steps, in which the loss falls from that of a blind guess, are left out where there is enough
+    after them: they would press the rest flat.
     """
     parts = []
     for split, part in log.groupby("split", sort=False):
@@ -45,9 +45,9 @@ def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
             )
         parts.append(part)
     shown = pd.concat(parts) if parts else log
-    first_valid = shown.loc[shown["split"] == VALID, "loss"].max()
-    if not math.isnan(first_valid):
-        shown = shown[shown["loss"] <= first_valid + 0.05]
+    validated = shown.loc[shown["split"] == VALID, "loss"]
+    if len(validated) > 2:
+        shown = shown[shown["loss"] <= validated.max() + 0.05]
     value = shown["loss"].map(math.exp) if scale == PERPLEXITY else shown["loss"]
     return shown.assign(value=value.round(4)).reset_index(drop=True)
 
@@ -58,6 +58,12 @@ def summary(log: pd.DataFrame) -> str:
     if valid.empty:
         return "這個模型沒有附訓練記錄。 This model came without a training log."
     first, best = valid.iloc[0], valid.loc[valid["loss"].idxmin()]
+    if len(valid) == 1:
+        return (
+            f"驗證困惑度 {math.exp(best['loss']):.1f}（第 {best['epoch']:.1f} 輪）；訓練曲線含 dropout。 "
+            f"Validation perplexity is {math.exp(best['loss']):.1f} (epoch {best['epoch']:.1f}); "
+            "the training curve is measured with dropout."
+        )
     return (
         f"驗證困惑度由 {math.exp(first['loss']):.0f} 降到 {math.exp(best['loss']):.1f}"
         f"（第 {best['epoch']:.1f} 輪）；訓練曲線含 dropout。 "
