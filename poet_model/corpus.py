@@ -15,18 +15,18 @@ import os
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from . import script, sources
 from .errors import CorpusError
-from .files import cache_folder, write_text
+from .files import cache_folder
+from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, StoredPoems, read_corpus, write_corpus
 from .prosody import FORMS, form_of, line_lengths, split_lines
 from .sources import RawPoem
 
-SPLITS = ("train", "valid", "test")
 MIN_CHARACTERS = 10
 MAX_CHARACTERS = 4000  # the longest poem of 全唐诗 has 1,600; what is longer is not one poem
 MAX_RAW_CHARACTERS = 10_000  # notes included; they are slow to find where deeply nested
@@ -40,75 +40,13 @@ _FULL_STOPS = str.maketrans({"？": "。", "！": "。", "；": "。", "?": "。
 _REPEATED_ENDS = re.compile("[，。]*。[，。]*|，+")
 
 
-@dataclass(frozen=True)
-class PoemRecord:
-    """A clean poem: hanzi with `，` and `。`, traditional script; header fields may be empty."""
-
-    text: str
-    title: str = ""
-    author: str = ""
-    form: str = ""
-
-
-@dataclass
-class CorpusReport:
-    """What was read, kept and dropped, and why; printed before training and saved beside the model.
-
-    Every record read is counted once: `read == kept + excluded + sum(dropped.values())`.
-    """
-
-    source: str = ""
-    read: int = 0
-    kept: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    converted_from_simplified: int = 0
-    near_copies: int = 0
-    excluded: int = 0
-    exclude_read: int = 0
-    exclude_dropped: dict[str, int] = field(default_factory=dict)
-    splits: dict[str, int] = field(default_factory=dict)
-    characters: dict[str, int] = field(default_factory=dict)
-    distinct_characters: int = 0
-    forms: dict[str, int] = field(default_factory=dict)
-    lengths: dict[str, int] = field(default_factory=dict)
-    vocabulary: int = 0
-    unknown_rate: dict[str, float] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        rows = [
-            ("source", self.source),
-            ("read", f"{self.read:,} records"),
-            *((f"  dropped: {reason}", f"{count:,}") for reason, count in sorted(self.dropped.items())),
-            ("converted from simplified", f"{self.converted_from_simplified:,}"),
-            ("near-copies of another poem", f"{self.near_copies:,}"),
-            ("kept out by --exclude", f"{self.excluded:,} ({self.exclude_read:,} records in its files)"),
-            *((f"  of these unusable: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
-            ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),
-            *(
-                (f"  {split}", f"{self.splits[split]:,} poems, {self.characters[split]:,} characters")
-                for split in self.splits
-            ),
-            ("forms", ", ".join(f"{form or 'other'} {count:,}" for form, count in self.forms.items())),
-            ("characters a poem", ", ".join(f"{span}: {count:,}" for span, count in self.lengths.items())),
-            ("vocabulary", f"{self.vocabulary:,} tokens"),
-            ("unknown characters", ", ".join(f"{s} {rate:.3%}" for s, rate in self.unknown_rate.items())),
-        ]
-        return "\n".join(f"{name:<30} {value}" for name, value in rows)
-
-
-@dataclass
-class Corpus:
-    """Poems by split, and the report on how they came about."""
-
-    splits: dict[str, list[PoemRecord]]
-    report: CorpusReport
-
-
 def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache: bool = True) -> Corpus:
     """Reads, cleans, clusters and splits a source; the result is kept in the user's cache folder.
 
     Args:
-        source: see `sources.read_source`; or a file that `write_corpus` wrote, which is taken as it is.
+        source: see `sources.read_source`; or a file that `write_corpus` wrote, which is taken as it is; or
+            several of these, joined by `+`: then the training splits of all are trained on, and held out are
+            the poems of the first alone, whose near-copies are kept out of the others.
         exclude: poems to keep out of every split, with their near-copies: files, or a named source's split
             such as `tang:test`.
         use_cache: whether a result prepared earlier may be used and this one kept.
@@ -117,32 +55,112 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
         CorpusError: the source cannot be read, or no poem is left.
     """
     exclude = [str(path) for path in exclude]
-    if source.endswith(".jsonl") and os.path.isfile(source) and (corpus := _read_prepared(Path(source))):
-        if exclude:
+    first, *others = _parts(source)
+    corpus = _load_one(first, exclude, (), use_cache)
+    if not others:
+        return corpus
+    held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
+    if not held_out:
+        raise CorpusError(
+            f"{first!r} has too few poems to hold any out ({corpus.report.kept}), and a mixed corpus is "
+            f"validated on its first part; put a larger one first, such as {others[0]}+{first}"
+        )
+    parts = [corpus, *(_load_one(name, exclude, held_out, use_cache) for name in others)]
+    stored = [part.splits["train"] for part in parts]
+    if not all(isinstance(poems, StoredPoems) for poems in stored):  # no cache to keep them in
+        return mix(parts)
+    files = sources.fingerprint([poems.path for poems in stored])
+    return _cached([_RULES_VERSION, "mixed", files], lambda: mix(parts), use_cache)
+
+
+def _parts(source: str) -> list[str]:
+    """The sources that `+` joins; a path that has one in it is one source."""
+    if "+" not in source or os.path.exists(source):
+        return [source]
+    parts = [part.strip() for part in source.split("+")]
+    if "" in parts or len(set(parts)) < len(parts):
+        raise CorpusError(
+            f"corpus {source!r}: expected different sources on both sides of each +, such as tang+song"
+        )
+    return parts
+
+
+def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], use_cache: bool) -> Corpus:
+    """The corpus of one source, without the poems of `exclude` and `held_out` and their near-copies."""
+    if source.endswith(".jsonl") and os.path.isfile(source) and (corpus := read_corpus(Path(source))):
+        _check_prepared(source, corpus, exclude, held_out)
+        return corpus
+    named = [path for path in exclude if path in _NAMED_SPLITS]
+    paths = [sources.locate(path) for path in (source, *exclude) if path not in named]
+    key = [_RULES_VERSION, source, sorted(named), sources.fingerprint(paths)]
+    if held_out:
+        key.append(hashlib.sha256("".join(poem.text for poem in held_out).encode()).hexdigest())
+
+    def prepare() -> Corpus:
+        report = CorpusReport(source=sources.describe(source))
+        poems = clean(sources.read_source(source), report, is_traditional=source in sources.NAMED_SOURCES)
+        excluded = [poem for path in exclude for poem in _read_excluded(path, report)]
+        corpus = split(poems, [*excluded, *held_out], report)
+        if not corpus.splits["train"]:
+            reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items())
             raise CorpusError(
-                f"{source} is a prepared corpus, whose splits are made: give --exclude when it is prepared"
+                f"no poem to train on is left of {source!r} ({report.read} records read; "
+                f"{reasons or 'it is empty'}; excluded: {report.excluded}); a poem is hanzi with ，。 and at "
+                f"least {MIN_CHARACTERS} characters"
             )
         return corpus
-    held_out = [path for path in exclude if path in _NAMED_SPLITS]
-    paths = [sources.locate(path) for path in (source, *exclude) if path not in held_out]
-    key = json.dumps([_RULES_VERSION, source, sorted(held_out), sources.fingerprint(paths)])
-    cache = cache_folder() / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:16]}.jsonl"
-    if use_cache and (corpus := _read_prepared(cache)):
-        return corpus
-    report = CorpusReport(source=sources.describe(source))
-    poems = clean(sources.read_source(source), report, is_traditional=source in sources.NAMED_SOURCES)
-    excluded = [poem for path in exclude for poem in _read_excluded(path, report)]
-    corpus = split(poems, excluded, report)
-    if not corpus.splits["train"]:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items()) or "it is empty"
+
+    return _cached(key, prepare, use_cache)
+
+
+def _check_prepared(source: str, corpus: Corpus, exclude: list[str], held_out: Sequence[PoemRecord]) -> None:
+    """Refuses what would have to be kept out of a corpus whose splits are made."""
+    if exclude:
         raise CorpusError(
-            f"no poem to train on is left of {source!r} ({report.read} records read; {reasons}; excluded: "
-            f"{report.excluded}); a poem is hanzi with ，。 and at least {MIN_CHARACTERS} characters"
+            f"{source} is a prepared corpus, whose splits are made: give --exclude when it is prepared"
         )
+    barred = {poem.text for poem in held_out}
+    if count := sum(poem.text in barred for poem in corpus.splits["train"]) if barred else 0:
+        raise CorpusError(
+            f"{source} is a prepared corpus, and {count} of its poems to train on are held out by the corpus "
+            "it is mixed with; prepare it again with --exclude of these, such as tang:valid tang:test"
+        )
+
+
+def _cached(key: list, prepare: Callable[[], Corpus], use_cache: bool) -> Corpus:
+    """The corpus kept in the user's cache folder under `key`; else what `prepare` gives, which is kept."""
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    path = cache_folder() / f"corpus-{name}.jsonl"
+    if use_cache and (corpus := read_corpus(path)):
+        return corpus
+    corpus = prepare()
     if use_cache:
-        with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no more
-            write_corpus(cache, corpus)
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time and memory, no more
+            write_corpus(path, corpus)
+            return read_corpus(path) or corpus
     return corpus
+
+
+def mix(corpora: Sequence[Corpus]) -> Corpus:
+    """The training splits of all as one, with the held-out poems of the first.
+
+    Held-out poems of the others are in no split: they may be what another model is measured on.
+    """
+    first, *others = corpora
+    train = [poem for corpus in corpora for poem in corpus.splits["train"]]
+    reports = [corpus.report for corpus in corpora]
+    report = CorpusReport(source=" + ".join(report.source for report in reports))
+    for name in ("read", "converted_from_simplified", "near_copies", "excluded", "exclude_read"):
+        setattr(report, name, sum(getattr(one, name) for one in reports))
+    for name in ("dropped", "exclude_dropped"):
+        setattr(report, name, dict(sum((Counter(getattr(one, name)) for one in reports), Counter())))
+    unused = sum(len(corpus.splits[name]) for corpus in others for name in ("valid", "test"))
+    report.dropped[f"held out of {' + '.join(one.source for one in reports[1:])}"] = unused
+    for one in reports:
+        report.mixed[one.source] = {"poems": one.splits["train"], "characters": one.characters["train"]}
+    splits = {"train": train, "valid": first.splits["valid"], "test": first.splits["test"]}
+    _describe(splits, report)
+    return Corpus(splits, report)
 
 
 def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
@@ -334,11 +352,11 @@ def split(poems: list[PoemRecord], excluded: list[PoemRecord], report: CorpusRep
 
 
 def _describe(splits: dict[str, list[PoemRecord]], report: CorpusReport) -> None:
-    everything = [poem for group in splits.values() for poem in group]
-    report.kept = len(everything)
+    report.kept = sum(map(len, splits.values()))
     report.splits = {name: len(group) for name, group in splits.items()}
     report.characters = {name: sum(len(poem.text) for poem in group) for name, group in splits.items()}
-    report.distinct_characters = len({c for poem in everything for c in poem.text})
+    everything = [poem for group in splits.values() for poem in group]
+    report.distinct_characters = len(set().union(*(poem.text for poem in everything)))
     forms = Counter(poem.form for poem in everything)
     report.forms = {form: forms[form] for form in (*FORMS, "")}
     bounds = (20, 28, 40, 56, 80, 120, 200, MAX_CHARACTERS)
@@ -352,34 +370,6 @@ def add_vocabulary(report: CorpusReport, corpus: Corpus, known: Callable[[str], 
     for name, poems in corpus.splits.items():
         unknown = sum(not known(c) for poem in poems for c in poem.text)
         report.unknown_rate[name] = unknown / max(1, report.characters[name])
-
-
-def write_corpus(path: Path, corpus: Corpus) -> None:
-    """Writes a prepared corpus as JSON lines: the report, then each poem with its split."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, "\n".join(_lines_of(corpus)) + "\n")
-
-
-def _lines_of(corpus: Corpus) -> Iterator[str]:
-    yield json.dumps(asdict(corpus.report), ensure_ascii=False)
-    for name, poems in corpus.splits.items():
-        for poem in poems:
-            yield json.dumps([name, poem.text, poem.title, poem.author, poem.form], ensure_ascii=False)
-
-
-def _read_prepared(path: Path) -> Corpus | None:
-    """The corpus that `write_corpus` wrote; None if there is none, a damaged one, or something else."""
-    try:
-        first, *lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-        report = CorpusReport(**json.loads(first))
-        splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
-        for line in lines:
-            name, *fields = json.loads(line)
-            splits[name].append(PoemRecord(*fields))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    is_whole = report.splits == {name: len(poems) for name, poems in splits.items()}
-    return Corpus(splits, report) if is_whole else None
 
 
 def main(arguments: list[str] | None = None) -> int:
