@@ -200,7 +200,9 @@ def run(options: argparse.Namespace) -> int:
         check_can_push(options.push_to_hub, private=options.private)
     with accelerator.main_process_first():
         corpus = load_corpus(options.corpus, options.exclude)
-    train, valid = corpus.splits["train"][:limit], corpus.splits["valid"] or corpus.splits["test"]
+    train, valid = corpus.splits["train"], corpus.splits["valid"] or corpus.splits["test"]
+    if limit is not None:
+        train = train[:limit]
     held_out_note = ""
     if not valid:  # too few poems for a split by clusters
         if len(train) < 2:
@@ -208,6 +210,7 @@ def run(options: argparse.Namespace) -> int:
                 f"{options.corpus!r} gives {len(train)} poem to train on; at least 2 are needed, "
                 "one of them to validate on, and some thousands to learn from"
             )
+        train = list(train)
         train, valid = train[: -max(1, len(train) // 20)], train[-max(1, len(train) // 20) :]
         held_out_note = f"too few poems for a split; the last {len(valid)} are kept to validate on"
         corpus.splits |= {"train": train, "valid": valid}
@@ -252,7 +255,6 @@ def run(options: argparse.Namespace) -> int:
         max_tokens=64 * 1024 if on_gpu else 8192,
         header=HeaderRates(),
         seed=options.seed,
-        device=accelerator.device,
     )
     held_out = without_header(valid)
 

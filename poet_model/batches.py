@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from .corpus import PoemRecord
-from .prosody import split_lines
-from .tokenizer import BOS, EOS, PAD, SEP, PoetTokenizer
+from .encoded import EncodedPoems
+from .poems import PoemRecord
+from .tokenizer import PAD, PoetTokenizer
 
 IGNORE = -100  # a target that is not scored, as in torch's cross_entropy
+PIECE = 1 << 16  # rows that random numbers are drawn for at a time, to save memory
 
 
 class Batch(NamedTuple):
     """`inputs` and `targets`, both (B, T) int64; a target is the next id, or IGNORE if it is not scored."""
 
-    inputs: torch.Tensor
-    targets: torch.Tensor
+    inputs: np.ndarray
+    targets: np.ndarray
 
 
 class HeaderRates(NamedTuple):
@@ -39,23 +40,23 @@ class PoemBatches:
     Scored are the title with its `<sep>` (if it is given), the poem, and `<eos>`; form and author are only
     read. A poem longer than `max_length` tokens is cut at line ends into pieces, each with the header; only
     the last piece ends in `<eos>`. Batches are of one exact length (no padding), except those made of what is
-    left over.
+    left over. Poems are kept as ids (EncodedPoems), so that memory hardly grows with their number.
 
     Args:
-        poems: the poems, in any order.
+        poems: the poems, in any order; walked through once.
         tokenizer: gives the ids.
         batch_size: rows of a batch at most.
         max_tokens: tokens of a batch at most: long poems come in batches of fewer rows.
         max_length: tokens of a row at most.
         header: how often header fields are left out; None gives every header whole.
         score_title: whether titles count, or the poem and `<eos>` alone.
+        exact_length: False for batches of rows of any length, padded, as a plain recipe has them.
         seed: of the order and of what is left out.
-        device: where the ids of an epoch are put.
     """
 
     def __init__(
         self,
-        poems: Sequence[PoemRecord],
+        poems: Iterable[PoemRecord],
         tokenizer: PoetTokenizer,
         *,
         batch_size: int = 64,
@@ -63,58 +64,51 @@ class PoemBatches:
         max_length: int = 256,
         header: HeaderRates | None = None,
         score_title: bool = True,
+        exact_length: bool = True,
         seed: int = 0,
-        device: torch.device | str = "cpu",
     ):
         self.batch_size, self.max_tokens, self.header, self.seed = batch_size, max_tokens, header, seed
-        self.score_title = score_title
-        self.device = torch.device(device)
-        encode = tokenizer.encode_characters
-        self.rows = [
-            (encode(poem.form), encode(poem.author), encode(poem.title), body)
-            for poem in poems
-            for body in _pieces(poem.text, encode, max_length - len(poem.title) - len(poem.author) - 8)
-        ]
+        self.score_title, self.exact_length = score_title, exact_length
+        self.poems = EncodedPoems(poems, tokenizer, max_length)
 
     def epoch(self, number: int) -> Epoch:
         """The batches of one epoch, the first of which has number 0."""
         rng = np.random.default_rng([self.seed, number])
-        kept = np.ones((len(self.rows), 3), dtype=bool)
+        kept = np.ones((len(self.poems), 3), dtype=bool)
         if self.header is not None:
-            kept = rng.random((len(self.rows), 3)) >= self.header.field
-            kept &= rng.random((len(self.rows), 1)) >= self.header.all
-        streams, first_scored = [], []
-        for (form, author, title, body), (with_form, with_author, with_title) in zip(
-            self.rows, kept, strict=True
-        ):
-            title = title if with_title else []
-            form, author = form if with_form else [], author if with_author else []
-            stream = [BOS, *form, SEP, *author, SEP, *title, SEP]
-            first_scored.append(len(stream) - (len(title) + 1 if title and self.score_title else 0))
-            streams.append(stream + body)
-        lengths = np.array([len(stream) - 1 for stream in streams])
-        tokens = np.fromiter((token for stream in streams for token in stream), np.int32)
-        starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
-        targets = np.append(tokens[1:], 0)
-        for start, first in zip(starts, first_scored, strict=True):
-            targets[start : start + first - 1] = IGNORE
-        return Epoch(tokens, targets, starts, lengths, self._plan(lengths, rng), self.device)
+            _drop(kept, self.header.field, rng, columns=3)
+            _drop(kept, self.header.all, rng, columns=1)
+        lengths = _stream_lengths(self.poems, kept)
+        plan = self._plan(lengths, rng) if self.exact_length else self._random_plan(len(lengths), rng)
+        return Epoch(self.poems, kept, *plan, score_title=self.score_title)
 
-    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """Which rows make up each batch, in random order."""
-        order = rng.permutation(len(lengths))
-        order = order[np.argsort(lengths[order], kind="stable")]
-        plan, left_over = [], []
-        for group in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-            size = self._rows_of(lengths[group[0]])
-            whole = len(group) // size * size
-            plan.extend(group[:whole].reshape(-1, size))
-            left_over.extend(group[whole:])
-        while left_over:  # the longest first: it fixes how many rows fit
-            size = self._rows_of(lengths[left_over[-1]])
-            plan.append(np.array(left_over[-size:]))
-            del left_over[-size:]
-        return [plan[index] for index in rng.permutation(len(plan))]
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The rows in the order in which they are read, and where each batch begins, and the last ends."""
+        order = rng.permutation(np.arange(len(lengths), dtype=np.uint32))
+        order = order[np.argsort(lengths[order], kind="stable")]  # of one length, still in random order
+        bounds = [0, *(np.flatnonzero(np.diff(lengths[order])) + 1).tolist(), len(order)]
+        whole, sizes, left_over = [], [], []
+        for start, stop in pairwise(bounds):
+            if start == stop:
+                continue
+            size = self._rows_of(lengths[order[start]])
+            batches = (stop - start) // size
+            whole.append(order[start : start + batches * size])
+            sizes += [size] * batches
+            left_over.append(order[start + batches * size : stop])
+        rest = np.concatenate(left_over) if left_over else order
+        end = len(rest)
+        while end:  # the longest first: it fixes how many rows fit
+            size = min(end, self._rows_of(lengths[rest[end - 1]]))
+            whole.append(rest[end - size : end])
+            sizes.append(size)
+            end -= size
+        rows = np.concatenate(whole) if whole else order
+        return _shuffled(rows, np.array(sizes, dtype=np.int64), rng)
+
+    def _random_plan(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        bounds = np.append(np.arange(0, count, self.batch_size), count)
+        return rng.permutation(count), bounds
 
     def _rows_of(self, length: int) -> int:
         fitting = max(1, self.max_tokens // int(length))
@@ -122,50 +116,81 @@ class PoemBatches:
 
 
 class Epoch:
-    """One epoch's ids, kept whole on the device; batches are cut from it by index.
+    """One epoch's batches, made when they are asked for, on the CPU.
 
-    Attributes:
-        plan: for each batch the numbers of its rows, in the order of `PoemBatches.rows`.
+    Args:
+        poems: the ids.
+        kept: (N, 3) whether form, author and title of each row are given.
+        order: (N,) numbers of the rows, those of one batch after those of the one before.
+        bounds: (number of batches + 1,) places of `order` between the batches.
+        score_title: whether titles count.
     """
 
-    def __init__(self, tokens, targets, starts, lengths, plan, device):
-        self._tokens = torch.as_tensor(tokens, device=device)
-        self._targets = torch.as_tensor(targets, device=device)
-        self._starts, self._lengths, self.plan, self._device = starts, lengths, plan, device
-        self.num_tokens = int(lengths.sum())
-        # the last token of a row predicts nothing
-        self.num_targets = int((targets != IGNORE).sum()) - len(lengths)
+    def __init__(
+        self,
+        poems: EncodedPoems,
+        kept: np.ndarray,
+        order: np.ndarray,
+        bounds: np.ndarray,
+        score_title: bool = True,
+    ):
+        self._poems, self._kept, self._order, self._bounds = poems, kept, order, bounds
+        self._score_title = score_title
 
     def __len__(self) -> int:
-        return len(self.plan)
+        return len(self._bounds) - 1
+
+    def rows(self, index: int) -> np.ndarray:
+        """The numbers (B,) of the rows of the batch at one place of the plan: poems, or pieces of them."""
+        return self._order[self._bounds[index] : self._bounds[index + 1]].astype(np.int64)
 
     def batch(self, index: int) -> Batch:
         """The batch at one place of the plan."""
-        rows = self.plan[index]
-        starts = torch.as_tensor(self._starts[rows], device=self._device)[:, None]
-        lengths = torch.as_tensor(self._lengths[rows], device=self._device)[:, None]
-        offsets = torch.arange(int(self._lengths[rows].max()), device=self._device)
-        inside = offsets < lengths  # (B, T)
-        places = torch.where(inside, starts + offsets, 0)
-        inputs = torch.where(inside, self._tokens[places], PAD)
-        targets = torch.where(inside, self._targets[places], IGNORE)
-        return Batch(inputs.long(), targets.long())
+        rows = self.rows(index)
+        whole = self._poems.read(rows)  # (B, T + 1 and what is left out)
+        parts = self._poems.parts[rows].astype(np.int64)  # (B, 3)
+        given = parts * self._kept[rows]
+        left_out = parts - given
+        lengths = (self._poems.starts[rows + 1] - self._poems.starts[rows]).astype(np.int64)
+        lengths -= left_out.sum(axis=1)
+        places = np.arange(lengths.max())
+        begin = np.cumsum(given, axis=1) - given + [1, 2, 3]  # where each field would begin in the stream
+        source = places + (left_out[:, :, None] * (places >= begin[:, :, None])).sum(axis=1)
+        stream = np.take_along_axis(whole, np.minimum(source, whole.shape[1] - 1), axis=1).astype(np.int64)
+        inside = places[:-1] < lengths[:, None] - 1  # (B, T); the last token of a row predicts nothing
+        first = 4 + given.sum(axis=1)  # of the poem
+        if self._score_title:
+            first -= np.where(given[:, 2] > 0, given[:, 2] + 1, 0)
+        scored = inside & (places[:-1] >= first[:, None] - 1)
+        return Batch(np.where(inside, stream[:, :-1], PAD), np.where(scored, stream[:, 1:], IGNORE))
 
     def __iter__(self) -> Iterator[Batch]:
         return (self.batch(index) for index in range(len(self)))
 
 
-def _pieces(text: str, encode, room: int) -> list[list[int]]:
-    """The ids of a poem, in pieces of whole lines that each fit into `room` tokens (a longer line is cut)."""
-    room = max(room, 16)
-    pieces: list[list[int]] = [[]]
-    for line in split_lines(text):
-        ids = encode(line)
-        if len(pieces[-1]) + len(ids) + 1 > room and pieces[-1]:
-            pieces.append([])
-        while len(ids) + 1 > room:
-            pieces[-1], ids = ids[: room - 1], ids[room - 1 :]
-            pieces.append([])
-        pieces[-1] += ids
-    pieces[-1].append(EOS)
-    return pieces
+def _drop(kept: np.ndarray, rate: float, rng: np.random.Generator, columns: int) -> None:
+    """Clears each flag of `kept` (N, 3) with probability `rate`; with one column a row's flags together."""
+    for start in range(0, len(kept), PIECE):
+        piece = kept[start : start + PIECE]
+        piece &= rng.random((len(piece), columns)) >= rate
+
+
+def _stream_lengths(poems: EncodedPoems, kept: np.ndarray) -> np.ndarray:
+    """(N,) inputs of each row: its tokens without the fields left out, less the last one."""
+    lengths = np.empty(len(poems), np.uint32)
+    for start in range(0, len(poems), PIECE):
+        piece = slice(start, start + PIECE)
+        whole = np.diff(poems.starts[start : start + PIECE + 1].astype(np.int64))
+        lengths[piece] = whole - 1 - (poems.parts[piece] * ~kept[piece]).sum(axis=1)
+    return lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))  # short ones are sorted faster
+
+
+def _shuffled(rows: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The batches of `sizes`, which lie one after the other in `rows`, in random order."""
+    starts = np.cumsum(sizes) - sizes
+    turns = rng.permutation(len(sizes))
+    order, place = np.empty_like(rows), 0
+    for turn in turns:
+        order[place : place + sizes[turn]] = rows[starts[turn] : starts[turn] + sizes[turn]]
+        place += sizes[turn]
+    return order, np.concatenate([[0], np.cumsum(sizes[turns])])

@@ -368,7 +368,10 @@ def add_vocabulary(report: CorpusReport, corpus: Corpus, known: Callable[[str], 
     """Completes a report with the vocabulary's size and the share of characters it lacks, by split."""
     report.vocabulary = size
     for name, poems in corpus.splits.items():
-        unknown = sum(not known(c) for poem in poems for c in poem.text)
+        counts: Counter[str] = Counter()
+        for poem in poems:
+            counts.update(poem.text)
+        unknown = sum(count for character, count in counts.items() if not known(character))
         report.unknown_rate[name] = unknown / max(1, report.characters[name])
 
 

@@ -18,6 +18,7 @@ from .tokenizer import EOS, UNK
 
 UNKNOWN_CHOICES = 20_000  # CJK characters outside any vocabulary here: what an unknown one is a choice among
 WHOLE = 1 << 30  # a length that no poem reaches
+CHUNK = 1024  # rows of logits at a time
 
 
 @dataclass(frozen=True)
@@ -100,25 +101,28 @@ def score(model, poems: Sequence[PoemRecord], *, with_title: bool = False, max_t
         max_tokens=max_tokens,
         max_length=WHOLE,  # so that every poem is one row
         score_title=with_title,
-        device=device,
     )
-    ends = torch.tensor(
-        [model.tokenizer.ids[c] for c in "，。" if c in model.tokenizer] + [EOS], device=device
-    )
+    ends = [model.tokenizer.ids[c] for c in "，。" if c in model.tokenizer] + [EOS]
     sums = np.zeros((4, len(poems)))
     epoch = batches.epoch(0)
-    for rows, (inputs, targets) in zip(epoch.plan, epoch, strict=True):
-        states, _ = model.hidden_states(inputs)
-        scored = targets != IGNORE  # (B, T)
-        targets = targets[scored]
-        losses = F.cross_entropy(model.project(states[scored]).float(), targets, reduction="none")
-        losses = losses.double() + (targets == UNK) * math.log(UNKNOWN_CHOICES)
-        of_hanzi = ~torch.isin(targets, ends)
-        parts = torch.stack([losses, torch.ones_like(losses), losses * of_hanzi, of_hanzi.double()])
-        of_row = scored.nonzero()[:, 0]
-        of_batch = torch.zeros(4, len(rows), dtype=torch.float64, device=device)
-        sums[:, rows] = of_batch.index_add_(1, of_row, parts).cpu().numpy()
+    for index, (inputs, targets) in enumerate(epoch):
+        of_row, places = np.nonzero(targets != IGNORE)
+        targets = targets[of_row, places]
+        states, _ = model.hidden_states(torch.from_numpy(inputs).to(device))
+        states = states[of_row, places]  # (N, H)
+        losses = _nats(model, states, torch.from_numpy(targets).to(device)).double().cpu().numpy()
+        losses += (targets == UNK) * math.log(UNKNOWN_CHOICES)
+        of_hanzi = ~np.isin(targets, ends)
+        rows = epoch.rows(index)[of_row]
+        for row, values in enumerate((losses, 1.0, losses * of_hanzi, of_hanzi)):
+            np.add.at(sums[row], rows, values)
     return Score(*sums)
+
+
+def _nats(model, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Outputs of the last layer (N, H) and targets (N,) -> nats of each (N,), not all logits at once."""
+    pairs = zip(states.split(CHUNK), targets.split(CHUNK), strict=True)
+    return torch.cat([F.cross_entropy(model.project(s).float(), t, reduction="none") for s, t in pairs])
 
 
 def without_header(poems: Sequence[PoemRecord]) -> list[PoemRecord]:

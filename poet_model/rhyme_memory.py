@@ -1,11 +1,12 @@
-"""RhymeMemory: a second task for training, which makes the state keep the rhyme. Knows ids, not batches."""
+"""RhymeMemory: a second task for training, which makes the state keep the rhyme. Knows only batches."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
-from .batches import IGNORE
+from .batches import IGNORE, Batch
 from .prosody import readings
 from .tokenizer import PoetTokenizer
 
@@ -29,19 +30,27 @@ class RhymeMemory(nn.Module):
         for character, row in tokenizer.ids.items():
             groups[row, [names.index(name) for name in readings(character)]] = True
         self.register_buffer("groups", groups, persistent=False)  # (V, G)
-        self.full_stop = tokenizer.ids.get("。", -1)
+        self._has_group = groups.any(dim=1).numpy()
+        self._full_stop = tokenizer.ids.get("。", -1)
         self.head = nn.Linear(hidden_size, max(1, len(names)))
 
-    def forward(self, inputs: torch.Tensor, targets: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Ids and targets (B, T), and states after the ids (B, T, H) -> () the summed cross-entropy.
+    def ask(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """The places (M,) of the flattened batch that are asked, and the word (M,) whose rhyme each is.
 
-        A word of several groups is answered by any of them. Not asked: where no target is scored, before
-        the first 。, and after words that have no group. A 。 or a word that is masked (`<unk>`) is not seen.
+        Not asked: where no target is scored, before the first 。, and after words that have no group.
         """
-        places = torch.arange(inputs.shape[1], device=inputs.device)
-        stop = torch.where(inputs == self.full_stop, places, 0).cummax(dim=1).values  # (B, T), 0: none yet
-        words = inputs.gather(1, (stop - 1).clamp(min=0))
-        asked = (stop > 0) & (targets != IGNORE) & self.groups.any(dim=1)[words]
-        scores = self.head(hidden[asked]).float()  # (N, G)
-        right = scores.masked_fill(~self.groups[words[asked]], -torch.inf)
+        inputs, targets = batch
+        places = np.arange(inputs.shape[1])
+        stop = np.maximum.accumulate(np.where(inputs == self._full_stop, places, 0), axis=1)  # 0: none yet
+        words = np.take_along_axis(inputs, np.maximum(stop - 1, 0), axis=1)
+        asked = np.flatnonzero((stop > 0) & (targets != IGNORE) & self._has_group[words])
+        return asked, words.reshape(-1)[asked]
+
+    def forward(self, states: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        """States (M, H) and the words whose rhyme they are asked for (M,) -> () the summed cross-entropy.
+
+        A word of several groups is answered by any of them.
+        """
+        scores = self.head(states).float()  # (M, G)
+        right = scores.masked_fill(~self.groups[words], -torch.inf)
         return (scores.logsumexp(dim=1) - right.logsumexp(dim=1)).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
@@ -15,7 +16,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -34,6 +34,7 @@ from .files import (
     write_text,
 )
 from .memory import return_freed_memory
+from .objective import Objective, Questions
 from .rhyme_memory import RhymeMemory
 from .tokenizer import UNK
 
@@ -130,66 +131,6 @@ class EpochSource(Protocol):
         """The batches of epoch `number`, counted from 0."""
 
 
-class NextCharacterLoss(nn.Module):
-    """Summed cross-entropy of the scored targets; the softmax is computed only where there is one.
-
-    On a CPU the softmax over the whole vocabulary is dear. `sampled` takes it over the `frequent` first
-    ids (the most frequent characters), `drawn` of the others, and each row's own target: exp(logit) of a
-    drawn one counts as many times as there are others to each drawn one, which makes the sum of the softmax
-    right on average.
-    """
-
-    def __init__(self, model: nn.Module, frequent: int = 0, drawn: int = 0):
-        super().__init__()
-        self.model, self.frequent, self.drawn = model, frequent, drawn
-        self.sampled = False
-
-    def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:  # (B, T), (B, T) -> ()
-        return self.of_states(self.model.hidden_states(inputs)[0], targets)
-
-    def of_states(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Outputs of the last layer (B, T, H) and targets (B, T) -> ()."""
-        scored = targets != IGNORE
-        hidden, targets = hidden[scored], targets[scored]  # (N, H), (N,)
-        others = len(self.model.bias) - self.frequent
-        if not self.sampled or self.drawn >= others:
-            return F.cross_entropy(self.model.project(hidden).float(), targets, reduction="sum")
-        log_counts = hidden.new_full((len(self.model.bias),), -torch.inf, dtype=torch.float32)  # (V,)
-        log_counts[: self.frequent] = 0
-        drawn = self.frequent + torch.randperm(others, device=targets.device)[: self.drawn]
-        log_counts[drawn] = math.log(others / self.drawn)
-        is_candidate = log_counts > -torch.inf
-        is_candidate[targets] = True
-        candidates = is_candidate.nonzero()[:, 0]  # (C,)
-        place = is_candidate.cumsum(0)[targets, None] - 1  # (N, 1) of the target among the candidates
-        logits = self.model.project(hidden, candidates).float()  # (N, C)
-        own = logits.gather(1, place)
-        total = (logits + log_counts[candidates]).scatter(1, place, own).logsumexp(1, keepdim=True)
-        return (total - own).sum()
-
-
-class Objective(nn.Module):
-    """All that a training lowers: the loss of the next character and, if there is one, of a second task."""
-
-    def __init__(self, next_character: NextCharacterLoss, rhyme_memory: RhymeMemory | None = None):
-        super().__init__()
-        self.next_character, self.rhyme_memory = next_character, rhyme_memory
-
-    def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """(B, T) each -> (1,) or (2,): the loss of each task, summed over its places."""
-        if self.rhyme_memory is None:
-            return self.next_character(inputs, targets)[None]
-        model = self.next_character.model
-        outputs, _ = model.lstm.outputs(model.embedding(inputs))
-        # the first layer is asked, so that the last one need not show the rhyme where no line ends
-        return torch.stack(
-            [
-                self.next_character.of_states(outputs[-1], targets),
-                self.rhyme_memory(inputs, targets, outputs[0]),
-            ]
-        )
-
-
 class Interrupted(Exception):
     """Training was asked to stop (Ctrl-C, SIGTERM); all is saved. `signum` says by what."""
 
@@ -202,8 +143,8 @@ class Trainer:
     """Trains a model and keeps the best one by validation loss.
 
     Args:
-        model: has `hidden_states`, `project` and `bias` (see PoetModel); for a rhyme memory also `lstm`,
-            `embedding`, `config` and `tokenizer`.
+        model: has `embedding`, `lstm` and `bias` (see PoetModel); for a rhyme memory also `config` and
+            `tokenizer`.
         batches: the training batches by epoch.
         evaluate: called on the main process with the model in eval mode; returns at least `loss` (nats a
             token).
@@ -232,8 +173,8 @@ class Trainer:
         self.identity = json.loads(json.dumps({"training": asdict(config), **(identity or {})}))
         self.model = model
         memory = RhymeMemory(model.config.hidden_size, model.tokenizer) if config.rhyme_memory else None
-        self._next_character = NextCharacterLoss(model, config.softmax_frequent, config.softmax_sampled)
-        self._objective = Objective(self._next_character, memory).to(self.accelerator.device)
+        objective = Objective(model, config.softmax_frequent, config.softmax_sampled, memory)
+        self._objective = objective.to(self.accelerator.device)
         matrices = [p for p in self._objective.parameters() if p.ndim > 1]
         vectors = [p for p in self._objective.parameters() if p.ndim <= 1]
         groups = [
@@ -247,7 +188,7 @@ class Trainer:
         self._tokens = self._seconds = 0.0
         self._stop_signal = self._plan_length = 0
         self._last_evaluated = -1
-        self._pending: list[tuple[torch.Tensor, int]] = []  # losses since the last log line, targets
+        self._losses, self._targets = self._no_losses(), 0  # since the last log line
 
     def train(self) -> dict:
         """Trains to the end of the schedule; returns the record of the best validation.
@@ -303,8 +244,8 @@ class Trainer:
                     if progress >= 1:
                         ended = True
                         break
-                    self._next_character.sampled = config.samples_softmax(progress)
-                    self._train_batch(plan.batch(self.index), config.rate(progress))
+                    sampled = config.samples_softmax(progress)
+                    self.update(plan.batch(self.index), config.rate(progress), sampled)
                     self.index += 1
                     if self.step % config.log_every == 0 or self.step % config.eval_every == 0:
                         self._log(progress, bar)
@@ -336,51 +277,63 @@ class Trainer:
             by_time, stop = self.accelerator.gather(told[None]).max(dim=0).values.tolist()
         return min(1.0, max(progress, by_time)), int(stop)
 
-    def _train_batch(self, batch: Batch, rate: float) -> None:
+    def update(self, batch: Batch, rate: float, sampled: bool = False) -> None:
+        """One step of the optimizer; it never waits for the device, so that the CPU can run ahead of a GPU.
+
+        Args:
+            batch: the whole batch, of which this process takes its rows.
+            rate: the learning rate.
+            sampled: whether the softmax is sampled.
+        """
         config, accelerator = self.config, self.accelerator
-        rank, ranks = accelerator.process_index, accelerator.num_processes
-        parts = config.gradient_accumulation_steps
+        rank, parts = accelerator.process_index, config.gradient_accumulation_steps
+        num_targets = int((batch.targets != IGNORE).sum())
         # Dropout is seeded anew each step: nothing of a generator's state need be kept to resume exactly.
         torch.manual_seed(int(np.random.SeedSequence([config.seed, self.step, rank]).generate_state(1)[0]))
-        num_targets = int((batch.targets != IGNORE).sum())
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        total = 0.0
         for part in range(parts):
-            inputs, targets = (side[rank * parts + part :: ranks * parts] for side in batch)
-            if not len(inputs):  # fewer rows than processes: join in with a row that scores nothing
-                inputs, targets = batch.inputs[:1], torch.full_like(batch.targets[:1], IGNORE)
-            if config.input_mask:
-                inputs = inputs.masked_fill(
-                    torch.rand(inputs.shape, device=inputs.device) < config.input_mask, UNK
-                )
-            if part < parts - 1:
-                with accelerator.no_sync(self._loss):
-                    total = total + self._backward(inputs, targets, num_targets)
-            else:
-                total = total + self._backward(inputs, targets, num_targets)
+            questions = self._questions(batch, part, sampled)
+            apart = accelerator.no_sync(self._loss) if part < parts - 1 else contextlib.nullcontext()
+            with apart:
+                losses = self._loss(questions)
+                weighted = losses[0] + config.rhyme_memory * losses[1] if len(losses) > 1 else losses[0]
+                # Processes average their gradients; times their number: the mean over the batch's targets.
+                accelerator.backward(weighted * (accelerator.num_processes / num_targets))
+            self._losses += losses.detach()
         accelerator.clip_grad_norm_(self._loss.parameters(), config.max_grad_norm)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        self._tokens += batch.inputs.numel()
-        self._pending.append((total, num_targets))
+        self._tokens += batch.inputs.size
+        self._targets += num_targets
 
-    def _backward(self, inputs: torch.Tensor, targets: torch.Tensor, num_targets: int) -> torch.Tensor:
-        losses = self._loss(inputs, targets)
-        loss = losses[0] + self.config.rhyme_memory * losses[1] if len(losses) > 1 else losses[0]
-        # Processes average their gradients; times their number: the mean over the whole batch's targets.
-        self.accelerator.backward(loss * (self.accelerator.num_processes / num_targets))
-        return losses.detach()
+    def _questions(self, batch: Batch, part: int, sampled: bool) -> Questions:
+        """What one part of this process's share of a batch asks, on its device, with inputs masked."""
+        config, accelerator = self.config, self.accelerator
+        rank, ranks = accelerator.process_index, accelerator.num_processes
+        parts = config.gradient_accumulation_steps
+        inputs, targets = (side[rank * parts + part :: ranks * parts] for side in batch)
+        if not len(inputs):  # fewer rows than processes: join in with a row that scores nothing
+            inputs, targets = batch.inputs[:1], np.full_like(batch.targets[:1], IGNORE)
+        rng = np.random.default_rng([config.seed, self.step, rank, part])
+        questions = self._objective.ask(Batch(inputs, targets), sampled, rng).to(accelerator.device)
+        if not config.input_mask:
+            return questions
+        masked = torch.rand(questions.inputs.shape, device=accelerator.device) < config.input_mask
+        return questions._replace(inputs=questions.inputs.masked_fill(masked, UNK))
+
+    def _no_losses(self) -> torch.Tensor:
+        return torch.zeros(2 if self.config.rhyme_memory else 1, device=self.accelerator.device)
 
     def _log(self, progress: float, bar: tqdm) -> None:
-        if not self._pending:
+        if not self._targets:
             return
-        nats = self.accelerator.reduce(torch.stack([losses for losses, _ in self._pending]).sum(dim=0))
-        targets = sum(count for _, count in self._pending)
-        loss, *more = (nats / targets).tolist()
+        loss, *more = (self.accelerator.reduce(self._losses) / self._targets).tolist()
         more = {"rhyme_loss": round(more[0], 6)} if more else {}
-        self._pending.clear()
+        if self.accelerator.device.type == "cuda":
+            more["gpu_memory_mb"] = torch.cuda.max_memory_allocated() >> 20
+        self._losses, self._targets = self._no_losses(), 0
         self._check_finite(math.isfinite(loss), f"the training loss is {loss}")
         now = time.perf_counter()
         speed = (self._tokens - self._mark[1]) / max(1e-9, now - self._mark[0])

@@ -12,22 +12,23 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import POEMS, ROOT
 
 from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel, PoetTokenizer
-from poet_model.batches import IGNORE, HeaderRates, PoemBatches
+from poet_model.batches import IGNORE, Batch, HeaderRates, PoemBatches
 from poet_model.corpus import PoemRecord
 from poet_model.files import append_json_line, read_json_lines
+from poet_model.objective import CHUNK, LinearCrossEntropy, Objective
 from poet_model.prosody import readings
 from poet_model.rhyme_memory import RhymeMemory
 from poet_model.trainer import (
     CHECKPOINT_NAME,
     LOG_NAME,
     Interrupted,
-    NextCharacterLoss,
     Trainer,
     TrainingConfig,
 )
@@ -47,6 +48,12 @@ def make_model(dropout: float = 0.3) -> PoetModel:
     tokenizer = make_tokenizer()
     rates = {"input_dropout": dropout, "layer_dropout": dropout, "output_dropout": dropout}
     return PoetModel(PoetConfig(vocab_size=len(tokenizer), hidden_size=16, num_layers=2, **rates), tokenizer)
+
+
+def next_character_loss(model: PoetModel, batch: Batch) -> torch.Tensor:
+    """The whole softmax's loss, summed over the scored targets."""
+    objective = Objective(model)
+    return objective(objective.ask(batch))[0]
 
 
 class Hooked:
@@ -78,10 +85,14 @@ def make_trainer(output: Path, hook=lambda number: None, *, dropout: float = 0.3
     batches = PoemBatches(RECORDS, model.tokenizer, batch_size=3, header=HeaderRates())
     held_out = PoemBatches(RECORDS[:2], model.tokenizer, batch_size=1).epoch(0).batch(0)
     targets = int((held_out.targets != IGNORE).sum())
+
+    def evaluate(model: PoetModel) -> dict:
+        return {"loss": next_character_loss(model, held_out).item() / targets}
+
     return Trainer(
         model,
         Hooked(batches, hook),
-        evaluate=lambda model: {"loss": NextCharacterLoss(model)(*held_out).item() / targets},
+        evaluate=evaluate,
         save_best=lambda model, record: model.save_pretrained(output),
         config=TrainingConfig(**settings),
         output=output,
@@ -228,7 +239,7 @@ def captured_update(tmp_path: Path, **settings) -> tuple[dict, dict, Trainer]:
 
     trainer._optimizer.optimizer.register_step_pre_hook(read)
     trainer.model.train()
-    trainer._train_batch(PoemBatches(RECORDS, trainer.model.tokenizer, batch_size=8).epoch(0).batch(0), 0.01)
+    trainer.update(PoemBatches(RECORDS, trainer.model.tokenizer, batch_size=8).epoch(0).batch(0), 0.01)
     return gradients, {n: p.detach().clone() for n, p in named.items()}, trainer
 
 
@@ -236,8 +247,9 @@ def test_one_update_has_the_gradient_of_the_mean_over_scored_targets(tmp_path):
     gradients, _, _ = captured_update(tmp_path)
     model = make_model(dropout=0.0)
     batch = PoemBatches(RECORDS, model.tokenizer, batch_size=8).epoch(0).batch(0)
-    logits, _ = model(batch.inputs)
-    F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE).backward()
+    inputs, targets = map(torch.from_numpy, batch)
+    logits, _ = model(inputs)
+    F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE).backward()
     assert len(gradients) == len(list(model.parameters()))
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(gradients[name], parameter.grad, atol=1e-6, rtol=0)
@@ -477,25 +489,38 @@ def test_sigterm_leaves_a_folder_that_can_be_resumed(tmp_path):
 def test_the_loss_is_cross_entropy_over_all_positions():
     model = make_model(dropout=0.0)
     batches = PoemBatches(RECORDS, model.tokenizer, batch_size=16, header=HeaderRates())
-    for inputs, targets in batches.epoch(0):
+    for batch in batches.epoch(0):
+        inputs, targets = map(torch.from_numpy, batch)
         logits, _ = model(inputs)
         expected = F.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum"
         )
         assert (targets == IGNORE).any()
-        torch.testing.assert_close(NextCharacterLoss(model)(inputs, targets), expected)
-    nothing = NextCharacterLoss(model)(inputs, torch.full_like(targets, IGNORE))
-    assert nothing == 0
-    nothing.backward()  # a process without a row joins in with this
+        torch.testing.assert_close(next_character_loss(model, batch), expected)
 
 
-def sampled_loss(model: PoetModel, frequent: int, drawn: int) -> NextCharacterLoss:
-    loss = NextCharacterLoss(model, frequent, drawn)
-    loss.sampled = True
-    return loss
+def without_targets(batch: Batch) -> Batch:
+    return Batch(batch.inputs, np.full_like(batch.targets, IGNORE))
 
 
-def a_batch(model: PoetModel):
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_batch_without_targets_costs_nothing(sampled):
+    """A process without a row joins in with one."""
+    model = make_model()
+    objective = Objective(model, 9, 5)
+    asked = objective.ask(without_targets(a_batch(model)), sampled, np.random.default_rng(0))
+    loss = objective(asked)
+    assert loss.tolist() == [0]
+    loss.sum().backward()
+    assert all(not parameter.grad.any() for parameter in model.parameters())
+
+
+def sampled_loss(model: PoetModel, batch: Batch, frequent: int, drawn: int, seed: int = 5) -> torch.Tensor:
+    objective = Objective(model, frequent, drawn)
+    return objective(objective.ask(batch, True, np.random.default_rng(seed)))[0]
+
+
+def a_batch(model: PoetModel) -> Batch:
     return PoemBatches(RECORDS, model.tokenizer, batch_size=16, header=HeaderRates()).epoch(0).batch(0)
 
 
@@ -503,12 +528,11 @@ def test_the_sampled_softmax_is_what_its_definition_says():
     model, frequent, drawn = make_model(dropout=0.0), 9, 5
     vocabulary = len(model.tokenizer)
     batch = a_batch(model)
-    torch.manual_seed(5)
-    found = sampled_loss(model, frequent, drawn)(*batch)
-    torch.manual_seed(5)
-    chosen = {frequent + int(place) for place in torch.randperm(vocabulary - frequent)[:drawn]}
+    found = sampled_loss(model, batch, frequent, drawn, seed=5)
+    order = np.random.default_rng(5).permutation(vocabulary - frequent)
+    chosen = {frequent + int(place) for place in order[:drawn]}
     expected, counted = 0.0, 0
-    logits = model(batch.inputs)[0].tolist()
+    logits = model(torch.from_numpy(batch.inputs))[0].tolist()
     for row, targets in zip(logits, batch.targets.tolist(), strict=True):
         for scores, target in zip(row, targets, strict=True):
             if target != IGNORE:
@@ -525,37 +549,56 @@ def test_the_sampled_softmax_is_right_on_average():
     model = make_model(dropout=0.0)
     batch = a_batch(model)
     parameters = list(model.parameters())
-    exact = torch.cat(
-        [g.flatten() for g in torch.autograd.grad(NextCharacterLoss(model)(*batch), parameters)]
-    )
-    loss, draws = sampled_loss(model, 9, 60), []
-    for _ in range(200):
-        draws.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss(*batch), parameters)]) - exact)
-    off = torch.stack(draws)
+
+    def gradient(loss: torch.Tensor) -> torch.Tensor:
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
+
+    exact = gradient(next_character_loss(model, batch))
+    off = torch.stack([gradient(sampled_loss(model, batch, 9, 60, seed=seed)) - exact for seed in range(200)])
     noise = off.norm(dim=1).square().mean().sqrt()
     assert 0.1 * exact.norm() < noise < exact.norm()
-    assert off.mean(dim=0).norm() < 1.3 * noise / len(draws) ** 0.5 < 0.06 * exact.norm()
+    assert off.mean(dim=0).norm() < 1.3 * noise / len(off) ** 0.5 < 0.06 * exact.norm()
 
 
 @pytest.mark.parametrize(("frequent", "drawn"), [(0, 10**6), (9, 10**6), (10**6, 5)])
 def test_a_sample_of_everything_is_the_whole_softmax(frequent, drawn):
     model = make_model(dropout=0.0)
     batch = a_batch(model)
-    assert torch.equal(sampled_loss(model, frequent, drawn)(*batch), NextCharacterLoss(model)(*batch))
+    assert torch.equal(sampled_loss(model, batch, frequent, drawn), next_character_loss(model, batch))
 
 
-def test_a_sampled_softmax_of_nothing_is_nothing():
-    model = make_model()
-    inputs, targets = a_batch(model)
-    nothing = sampled_loss(model, 9, 5)(inputs, torch.full_like(targets, IGNORE))
-    assert nothing == 0
-    nothing.backward()
+@pytest.mark.parametrize("rows", [0, 1, 2 * CHUNK + 7])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("sampled", [False, True])
+def test_the_softmax_in_pieces_is_the_whole_one(rows, dtype, sampled):
+    """Value and gradients are those of torch's own cross-entropy over all logits at once."""
+    torch.manual_seed(3)
+    hidden, weight, bias = torch.randn(rows, 8), torch.randn(23, 8), torch.randn(23)
+    targets = torch.randint(23, (rows,))
+    log_counts = torch.where(torch.arange(23) % 5 == 4, -torch.inf, torch.rand(23)) if sampled else None
+    inputs = [tensor.to(dtype).requires_grad_() for tensor in (hidden, weight, bias)]
+    found = LinearCrossEntropy.apply(*inputs, targets, log_counts)
+    (0.5 * found).backward()
+    same = [tensor.detach().clone().requires_grad_() for tensor in inputs]
+    logits = F.linear(*same).float()
+    if sampled:
+        own = logits.gather(1, targets[:, None])
+        logits = (logits + log_counts).scatter(1, targets[:, None], own)
+    expected = F.cross_entropy(logits, targets, reduction="sum")
+    (0.5 * expected).backward()
+    accuracy = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float64 else {"rtol": 0.02, "atol": 0.3}
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    for mine, others in zip(inputs, same, strict=True):
+        assert mine.grad.dtype == others.grad.dtype == dtype
+        torch.testing.assert_close(mine.grad, others.grad, **accuracy)
 
 
 def test_the_softmax_is_sampled_until_the_end_draws_near(tmp_path):
     trainer = make_trainer(tmp_path, softmax_frequent=9, softmax_sampled=5, softmax_exact=0.25)
     sampled = []
-    trainer._next_character.register_forward_pre_hook(lambda loss, _: sampled.append(loss.sampled))
+    trainer._objective.register_forward_pre_hook(
+        lambda _, asked: sampled.append(asked[0].candidates is not None)
+    )
     trainer.train()
     last = sum(sampled)
     assert sampled == [True] * last + [False] * (len(sampled) - last)
@@ -604,8 +647,8 @@ def rhyme_task(hidden_size: int = 7) -> tuple[RhymeMemory, PoetTokenizer]:
 def test_the_rhyme_memory_is_asked_for_any_group_of_the_last_sentence():
     task, tokenizer = rhyme_task()
     texts = ["山月，月間。中中，月月。山", "中中，月。中山，山，月。月", "月月月月月月月月月月月月月"]
-    inputs = torch.tensor([tokenizer.encode(text) for text in texts])
-    targets = torch.full_like(inputs, 7)
+    inputs = np.array([tokenizer.encode(text) for text in texts])
+    targets = np.full_like(inputs, 7)
     targets[1, -1] = IGNORE
     hidden = torch.randn(*inputs.shape, 7)
     groups = {c: readings(c) for c in "山間中月"}
@@ -622,20 +665,26 @@ def test_the_rhyme_memory_is_asked_for_any_group_of_the_last_sentence():
                 expected -= sum(chances[columns[name]] for name in groups[word]).log().item()
                 asked += 1
     assert asked == 8 + 8
-    assert task(inputs, targets, hidden).item() == pytest.approx(expected, rel=1e-5)
+    assert rhyme_loss(task, Batch(inputs, targets), hidden).item() == pytest.approx(expected, rel=1e-5)
+
+
+def rhyme_loss(task: RhymeMemory, batch: Batch, hidden: torch.Tensor) -> torch.Tensor:
+    places, words = map(torch.from_numpy, task.ask(batch))
+    return task(hidden.flatten(0, 1)[places], words)
 
 
 def test_a_rhyme_memory_that_is_asked_nothing_costs_nothing():
     task, tokenizer = rhyme_task()
     hidden = torch.randn(1, 3, 7, requires_grad=True)
     for text in ("山月，", "。，。", "，。山"):  # no sentence yet, and none that ends in a word that rhymes
-        nothing = task(torch.tensor([tokenizer.encode(text)]), torch.full((1, 3), 7), hidden)
+        nothing = rhyme_loss(task, Batch(np.array([tokenizer.encode(text)]), np.full((1, 3), 7)), hidden)
         assert nothing == 0
         nothing.backward()
     no_stop = RhymeMemory(7, PoetTokenizer("ab"))
-    assert no_stop(torch.tensor([[5, 6, 5]]), torch.full((1, 3), 5), hidden) == 0
+    assert rhyme_loss(no_stop, Batch(np.array([[5, 6, 5]]), np.full((1, 3), 5)), hidden) == 0
     # a process without a row joins in with one that scores nothing
-    assert task(torch.tensor([tokenizer.encode("山。月")]), torch.full((1, 3), IGNORE), hidden) == 0
+    batch = Batch(np.array([tokenizer.encode("山。月")]), np.full((1, 3), IGNORE))
+    assert rhyme_loss(task, batch, hidden) == 0
 
 
 def test_training_teaches_the_state_to_keep_the_rhyme(tmp_path):
