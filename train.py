@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -18,6 +19,9 @@ PRESETS = Path(__file__).resolve().parent / "poet_model" / "presets"
 SAMPLE_STARTS = ("春", "明月", "")
 SAMPLE_SEED = 7
 SMALL_CORPUS = 1000  # poems; below it every character counts, though it was seen once
+# module: what pip calls it
+NEEDED = {name: name for name in ("torch", "accelerate", "safetensors", "tokenizers", "numpy", "tqdm")}
+NEEDED |= {"huggingface_hub": "huggingface_hub", "opencc": "OpenCC"}
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -37,8 +41,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add(
         "--corpus",
-        default="tang",
-        help="tang, song, tang300, a .txt/.json/.jsonl file, a folder, or a Hub data set id",
+        action="append",
+        help="tang, song, tang300, a .txt/.json/.jsonl file, a folder, or a Hub data set id; several (A+B, "
+        "or the option again) are trained on together and validated on the first (default: tang)",
     )
     add(
         "--exclude",
@@ -73,6 +78,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="auto: the fastest that works",
     )
     add("--cpu", action="store_true", help="leave a GPU alone")
+    add(
+        "--no-measure",
+        action="store_true",
+        help="end without measuring the model; python -m poet_model.evaluation does it later",
+    )
     add("--push-to-hub", metavar="USER/NAME", help="push the best model there at the end")
     add("--private", action="store_true", default=None, help="if that repository is new, only you can see it")
     add(
@@ -81,7 +91,25 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default="none",
         help="also log there",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.corpus = "+".join(options.corpus or ["tang"])
+    if options.push_to_hub and options.no_measure:
+        parser.error("--push-to-hub pushes the figures too; leave out --no-measure")
+    return options
+
+
+def missing_packages() -> str:
+    """What of the needed packages cannot be imported here, and why, in one sentence; '' if nothing."""
+    missing = {}
+    for module, package in NEEDED.items():
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            missing[package] = str(error)
+    if not missing:
+        return ""
+    names, reasons = " ".join(missing), "; ".join(missing.values())
+    return f"training needs {names}, which cannot be imported here ({reasons}): pip install {names}"
 
 
 def preset_names() -> str:
@@ -122,6 +150,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one training; returns the exit status."""
     options = parse_arguments(arguments)
     keep_freed_memory()
+    if missing := missing_packages():
+        print(f"error: {missing}", file=sys.stderr)
+        return 2
     from poet_model.errors import PoetError
 
     try:
@@ -327,6 +358,7 @@ def run(options: argparse.Namespace) -> int:
             made_by["note"] = f"{held_out_note}, though near-copies of them may be among the others."
         finish(options, made_by, corpus, accelerator.device)
         trainer.remove_checkpoint()
+        print(f'\n    PoetModel.from_pretrained("{output.as_posix()}").generate("春")\n')
     return 0
 
 
@@ -389,18 +421,20 @@ def begin_folder(output: Path, corpus, trainings: list[dict], log: list[dict]) -
 
 
 def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
-    """Measures the best model, writes its metrics and card, pushes it if asked to, and says how to use it."""
+    """Writes down how the best model was made, measures it, writes its card, and pushes it if asked to."""
     from poet_model import evaluation
     from poet_model.errors import HubError, PoetError
     from poet_model.hub import push_folder
     from poet_model.model import PoetModel
 
-    print("\nmeasuring the best model …", flush=True)
-    model = PoetModel.from_pretrained(options.output, device=device)
-    measured = evaluation.measure(model, corpus) | {"training": made_by}
     given = [argument for argument in sys.argv[1:] if argument != "--resume"]  # as it was begun
     command = evaluation.command_line("python train.py", given)
-    metrics = evaluation.update_folder(options.output, measured, training=command)
+    evaluation.update_folder(options.output, {"training": made_by}, training=command)
+    if options.no_measure:
+        return
+    print("\nmeasuring the best model …", flush=True)
+    model = PoetModel.from_pretrained(options.output, device=device)
+    metrics = evaluation.update_folder(options.output, evaluation.measure(model, corpus))
     for split, found in metrics["perplexity"].items():
         print(f"{split:<18} perplexity {found['perplexity']:.2f} over {found['tokens']:,} tokens")
     poems = metrics["poems"]
@@ -412,7 +446,6 @@ def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
         except PoetError as error:
             again = f'from_pretrained("{options.output.as_posix()}").push_to_hub("{options.push_to_hub}")'
             raise HubError(f"{error}. The model is safe; push it by PoetModel.{again}") from error
-    print(f'\n    PoetModel.from_pretrained("{options.output.as_posix()}").generate("春")\n')
 
 
 if __name__ == "__main__":
