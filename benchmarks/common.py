@@ -13,15 +13,19 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from a clone, without installing
 
 
-def in_fresh_process(script: str, *arguments: object) -> dict:
-    """Runs a script of this folder with `arguments`; the last line it prints is its result, as JSON."""
-    command = [sys.executable, str(ROOT / "benchmarks" / script), *map(str, arguments)]
-    return last_line_of(command)
+def in_fresh_process(script: str, *arguments: object, checkout: Path = ROOT) -> dict:
+    """Runs a script of this folder with `arguments`; the last line it prints is its result, as JSON.
+
+    Args:
+        checkout: of the project, whose script and code are run.
+    """
+    command = [sys.executable, str(checkout.resolve() / "benchmarks" / script), *map(str, arguments)]
+    return last_line_of(command, checkout)
 
 
-def last_line_of(command: Sequence[str]) -> dict:
+def last_line_of(command: Sequence[str], folder: Path = ROOT) -> dict:
     """The JSON in the last line that a command prints; the end of its errors if it fails."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{' '.join(command[:4])} … failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import finish, in_fresh_process, interleaved, show, summary
+from common import ROOT, finish, in_fresh_process, interleaved, show, summary
 
 INGREDIENTS = {
     "bf16": "bf16 autocast",
@@ -28,6 +28,7 @@ INGREDIENTS = {
     "malloc": "freed memory kept (mallopt)",
 }
 PLAIN, OURS, WHOLE_SOFTMAX = "plain recipe", "ours", f"ours without {INGREDIENTS['sampled']}"
+BEFORE = "ours in the other checkout"
 WARM_UP = 2  # steps before the clock starts
 
 
@@ -44,6 +45,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--poems", type=int, default=20_000, help="of the Tang training split")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FOLDER",
+        help="also measure ours as another checkout of the project has it",
+    )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--round", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -55,7 +62,6 @@ def worker(options: argparse.Namespace) -> dict:
         from poet_model.memory import keep_freed_memory
 
         keep_freed_memory()
-    import numpy as np
     import torch
 
     from poet_model import PoetTokenizer
@@ -64,20 +70,17 @@ def worker(options: argparse.Namespace) -> dict:
     from poet_model.prosody import FORMS
     from poet_model.tokenizer import PAD
 
-    class RandomBatches(PoemBatches):
-        """The same rows in batches of any length, padded."""
-
-        def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-            order = rng.permutation(len(lengths))
-            return np.array_split(order, range(self.batch_size, len(order), self.batch_size))
-
     if options.threads:
         torch.set_num_threads(options.threads)
     train = load_corpus("tang").splits["train"]
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
     tokenizer = PoetTokenizer.from_texts(texts, required="，。" + "".join(FORMS))
-    batches = (PoemBatches if "exact" in options.worker else RandomBatches)(
-        train[: options.poems], tokenizer, batch_size=options.batch_size, header=HeaderRates()
+    batches = PoemBatches(
+        train[: options.poems],
+        tokenizer,
+        batch_size=options.batch_size,
+        header=HeaderRates(),
+        exact_length="exact" in options.worker,
     )
     torch.manual_seed(0)
     make_step = plain_step if options.worker == "plain" else our_step
@@ -124,8 +127,9 @@ def plain_step(options: argparse.Namespace, tokenizer, batches):
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
 
     def step(batch) -> None:
-        logits = model(batch.inputs)
-        loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE)
+        inputs, targets = map(torch.from_numpy, batch)
+        logits = model(inputs)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -140,18 +144,24 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
     import torch.nn.functional as F
     from accelerate import Accelerator
 
-    from poet_model import PoetConfig, PoetModel, trainer
+    from poet_model import PoetConfig, PoetModel, objective, trainer
     from poet_model.batches import IGNORE
     from poet_model.hardware import best_precision
     from train import load_preset
 
-    class EveryPositionLoss(trainer.NextCharacterLoss):
-        def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-            logits = self.model(inputs)[0].flatten(0, 1).float()
-            return F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORE, reduction="sum")
+    class EveryPositionObjective(objective.Objective):
+        """Logits at every place, whole and at once, as a plain recipe has them."""
+
+        def ask(self, batch, sampled=False, rng=None):
+            inputs, targets = map(torch.from_numpy, batch)
+            return objective.Questions(inputs, places=None, targets=targets.flatten())
+
+        def forward(self, asked):
+            logits = self.model(asked.inputs)[0].flatten(0, 1).float()
+            return F.cross_entropy(logits, asked.targets, ignore_index=IGNORE, reduction="sum")[None]
 
     if "targets" not in options.worker:
-        trainer.NextCharacterLoss = EveryPositionLoss
+        trainer.Objective = EveryPositionObjective
     config = PoetConfig(
         vocab_size=len(tokenizer),
         hidden_size=options.hidden_size,
@@ -171,11 +181,9 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
         accelerator=Accelerator(mixed_precision=precision, cpu=True),
     )
     ours.model.train()
-    ours._next_character.sampled = "sampled" in options.worker
 
     def step(batch) -> None:
-        ours._train_batch(batch, rate=3e-3)
-        ours._pending.clear()  # as the log does, which is not run here
+        ours.update(batch, rate=3e-3, sampled="sampled" in options.worker)
 
     return step, precision
 
@@ -197,9 +205,13 @@ def main() -> None:
             passed_on += [f"--{name.replace('_', '-')}", value]
     details: dict[str, dict] = {}
 
+    if options.against:
+        recipes[BEFORE] = recipes[OURS]
+
     def measure(name: str, number: int) -> float:
         arguments = ["--worker", recipes[name], "--round", number, *passed_on]
-        details[name] = in_fresh_process("train_speed.py", *arguments)
+        checkout = options.against if name == BEFORE else ROOT
+        details[name] = in_fresh_process("train_speed.py", *arguments, checkout=checkout)
         return details[name]["tokens_per_second"]
 
     contenders = {name: lambda number, name=name: measure(name, number) for name in recipes}
@@ -210,7 +222,7 @@ def main() -> None:
         found["times_plain"] = found["median"] / plain
         found["precision"] = details[name]["precision"]
         share = ""
-        if name not in (PLAIN, OURS):
+        if name not in (PLAIN, OURS, BEFORE):
             # a softmax everywhere is a whole one: beside a whole one only where a target is
             beside = WHOLE_SOFTMAX if name.endswith(INGREDIENTS["targets"]) else OURS
             found["ingredient_gives"] = figures[beside]["median"] / found["median"]

@@ -1,0 +1,169 @@
+"""Memory of a training by the length of its text: resident, as the system counts it, from start to end.
+
+    python benchmarks/train_memory.py --minutes 5 --json train_memory.json
+
+Each row is a real `python train.py`, watched from outside. `tang` is 全唐詩, `tang+song` six times as much
+text, and `tang+song x10` the same poems ten times over, made for this. A training begins by reading its
+corpus; then it is watched for --minutes, in which it validates and saves as always. With --against the
+train.py of another checkout is measured in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common import ROOT, finish, show
+
+SIZES = ("tang", "tang+song", "tang+song x10")
+INTERVAL = 0.25  # seconds between two looks at a process
+MIB = 1 << 20
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training, each")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--preset", default="longer", help="as train.py --preset")
+    parser.add_argument("--hidden-size", type=int, help="as train.py --hidden-size")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout of the project")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    return parser.parse_args()
+
+
+def prepared(name: str, folder: Path) -> Path:
+    """A prepared corpus of that name, in one file, so that another checkout can read it too."""
+    from poet_model.corpus import load_corpus
+    from poet_model.poems import Corpus, write_corpus
+
+    source, _, times = name.partition(" x")
+    path = folder / f"{name.replace(' ', '-')}.jsonl"
+    corpus = load_corpus(source)
+    if times:
+        for counts in (corpus.report.splits, corpus.report.characters):
+            counts["train"] *= int(times)
+        repeated = Repeated(corpus.splits["train"], int(times))
+        corpus = Corpus(corpus.splits | {"train": repeated}, corpus.report)
+    corpus.report.mixed = {}  # of which an older reader knows nothing
+    write_corpus(path, corpus)
+    return path
+
+
+class Repeated:
+    """Some poems several times over."""
+
+    def __init__(self, poems, times: int):
+        self.poems, self.times = poems, times
+
+    def __iter__(self):
+        return (poem for _ in range(self.times) for poem in self.poems)
+
+
+def resident(pid: int) -> int:
+    """Bytes of a process that lie in memory; 0 once it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS")), 0)
+
+
+def watch(corpus: Path, checkout: Path, options: argparse.Namespace) -> dict:
+    """One training: its memory while it reads and in each tenth of the training, and its speed."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "model"
+        command = [sys.executable, "train.py", "--corpus", str(corpus), "--output", str(output)]
+        command += ["--preset", options.preset, "--max-minutes", str(options.minutes), "--cpu"]
+        if options.hidden_size:
+            command += ["--hidden-size", str(options.hidden_size)]
+        with open(Path(folder) / "said", "w+", encoding="utf-8") as said:
+            process = subprocess.Popen(command, cwd=checkout, stdout=said, stderr=said, env=os.environ)
+            try:
+                looks = follow(process, output / "training_log.jsonl", options.minutes)
+            finally:
+                process.kill()
+                process.wait()
+            log = read_log(output / "training_log.jsonl")
+            if not log:
+                said.seek(0)
+                sys.exit(f"{' '.join(command)} failed:\n{said.read()[-2000:]}")
+    began = next(when for when, _, step in looks if step)
+    training = [(when - began, size) for when, size, step in looks if step]
+    tenth = training[-1][0] / 10
+    tenths = [max(s for when, s in training if i * tenth <= when <= (i + 1) * tenth) for i in range(10)]
+    speeds = sorted(record["tokens_per_second"] for record in log if record["split"] == "train")
+    return {
+        "reading_mib": max((size for _, size, step in looks if not step), default=0) // MIB,
+        "training_mib": max(size for _, size in training) // MIB,
+        "tenths_mib": [size // MIB for size in tenths],
+        "steps": log[-1]["step"],
+        "epochs": round(log[-1]["epoch"], 3),
+        "tokens_per_second": speeds[len(speeds) // 2],
+        "seconds_to_first_step": round(began, 1),
+    }
+
+
+def follow(process: subprocess.Popen, log: Path, minutes: float) -> list[tuple[float, int, int]]:
+    """Seconds since the start, bytes resident and the last step logged, again and again to the end."""
+    looks, started, ends = [], time.perf_counter(), float("inf")
+    while process.poll() is None and time.perf_counter() < ends:
+        records = read_log(log)
+        step = records[-1]["step"] if records else 0
+        if step and ends == float("inf"):
+            ends = time.perf_counter() + 60 * minutes
+        looks.append((time.perf_counter() - started, resident(process.pid), step))
+        time.sleep(INTERVAL)
+    return looks
+
+
+def read_log(path: Path) -> list[dict]:
+    """The lines of a training's log so far."""
+    from poet_model.files import read_json_lines
+
+    return read_json_lines(path)
+
+
+def main() -> None:
+    """Trains on each corpus and prints the table."""
+    options = parse_arguments()
+    from poet_model.evaluation import machine
+
+    contenders = {"": ROOT} | ({" (before)": options.against.resolve()} if options.against else {})
+    rows, record = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size in options.sizes:
+            corpus = prepared(size, Path(folder))
+            with open(corpus, encoding="utf-8") as file:
+                characters = json.loads(next(file))["characters"]["train"]
+            for suffix, checkout in contenders.items():
+                found = watch(corpus, checkout, options) | {"characters": characters}
+                record[size + suffix] = found
+                print(f"  {size + suffix}: {found}", file=sys.stderr)
+                rows.append(
+                    [
+                        size + suffix,
+                        f"{characters / 1e6:.1f} M",
+                        f"{found['reading_mib']:,}",
+                        f"{found['training_mib']:,}",
+                        " ".join(str(size) for size in found["tenths_mib"]),
+                        f"{found['tokens_per_second']:,}",
+                        f"{found['steps']:,}",
+                    ]
+                )
+            corpus.unlink()
+    columns = ["", "characters", "MiB reading", "MiB training", "in each tenth", "tokens/s", "steps"]
+    show(f"Memory of a training, resident, preset {options.preset}\n{machine()}", columns, rows)
+    finish({"what": "memory of a training, MiB resident", "where": machine(), "sizes": record}, options.json)
+
+
+if __name__ == "__main__":
+    main()
