@@ -31,7 +31,12 @@ MAX_BYTES = 36 << 20
 NEEDED = ("torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "OpenCC", "accelerate", "tqdm")
 THERE = {"torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "accelerate", "tqdm"}
 # pip takes each of these word by word: newer ones do not contain older ones
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+PLATFORMS = (
+    "manylinux_2_28_x86_64",
+    "manylinux_2_27_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux2014_x86_64",
+)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -130,7 +135,9 @@ def modules_of(wheel: Path) -> list[str]:
     """The top-level modules in a wheel."""
     names = zipfile.ZipFile(wheel).namelist()
     packages = {name.split("/")[0] for name in names if re.fullmatch(r"\w+/__init__\.py", name)}
-    return sorted(packages | {name.split(".")[0] for name in names if re.fullmatch(r"\w+\.(\S+\.so|py)", name)})
+    return sorted(
+        packages | {name.split(".")[0] for name in names if re.fullmatch(r"\w+\.(\S+\.so|py)", name)}
+    )
 
 
 def write_bundle(output: Path, contents: dict[str, bytes], about: dict) -> int:
@@ -160,7 +167,9 @@ def write_bundle(output: Path, contents: dict[str, bytes], about: dict) -> int:
     except PoetError:
         raise
     except OSError as error:
-        raise CheckpointError(f"{output} cannot be written ({error.strerror}); give another folder") from error
+        raise CheckpointError(
+            f"{output} cannot be written ({error.strerror}); give another folder"
+        ) from error
     return total
 
 
@@ -179,8 +188,9 @@ def gather(options: argparse.Namespace) -> int:
         contents = {name: (Path(temporary) / name).read_bytes() for name in wheels}
     corpora = prepare(options.tang, options.song, [str(path) for path in judged_by])
     contents |= {TANG: compressed(corpora["tang"]), SONG: compressed(corpora["song"])}
-    if judged_by:
-        contents[TANGSHI_GPT] = bz2.compress(judged_by[-1].read_bytes())
+    test = judged_by[-1].read_bytes() if judged_by else b""
+    if test:
+        contents[TANGSHI_GPT] = bz2.compress(test)
     poems = {
         name: {
             "source": corpus.report.source,
@@ -190,7 +200,9 @@ def gather(options: argparse.Namespace) -> int:
         }
         for name, corpus in corpora.items()
     }
-    return write_bundle(options.output, contents, {"python": options.python, "wheels": wheels, "corpora": poems})
+    about = {"python": options.python, "wheels": wheels, "corpora": poems}
+    about["tangshi_gpt_characters"] = len(test.decode("utf-8"))  # of the whole file: how long it takes
+    return write_bundle(options.output, contents, about)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """What a model is worth: the figures and poems with which an offline training ends, a JSON line each.
 
-    python tools/offline_measure.py MODEL tang.jsonl [tangshi_gpt_test.json]
+python tools/offline_measure.py MODEL tang.jsonl [tangshi_gpt_test.json]
 """
 
 from __future__ import annotations

@@ -124,7 +124,9 @@ def read_index(output: Path) -> dict | None:
         return None
     index = read_json(path, dict)
     if index.get("format") != FORMAT:
-        raise CheckpointError(f"{path} has format {index.get('format')!r}, expected {FORMAT}; use its own tools")
+        raise CheckpointError(
+            f"{path} has format {index.get('format')!r}, expected {FORMAT}; use its own tools"
+        )
     pieces = index.get("pieces")
     is_sound = isinstance(pieces, list) and all(
         isinstance(piece, dict)
@@ -133,7 +135,9 @@ def read_index(output: Path) -> dict | None:
         and isinstance(piece.get("sha256"), str)
         for piece in pieces
     )
-    if not (is_sound and isinstance(index.get("generation"), int) and is_number(index.get("validation_loss"))):
+    if not (
+        is_sound and isinstance(index.get("generation"), int) and is_number(index.get("validation_loss"))
+    ):
         raise CheckpointError(f"{path} is damaged: it names no pieces; fetch the folder again")
     return index
 

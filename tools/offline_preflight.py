@@ -39,6 +39,7 @@ def child_environment(site: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
         "HF_HUB_OFFLINE": "1",
+        "POET_CACHE": str(site.with_name("cache")),  # what is kept there is of no use to a later run
     }
 
 
@@ -83,7 +84,9 @@ def install_wheels(bundle: Bundle, site: Path) -> list[str]:
 def versions(site: Path) -> dict[str, str | None]:
     """Of Python and of the packages that a training needs; None of one that is missing."""
     paths = [str(site), *sys.path]
-    found = {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions(path=paths[::-1])}
+    found = {
+        d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions(path=paths[::-1])
+    }
     found = {name.replace("-", "_"): version for name, version in found.items()}
     return {"python": platform.python_version()} | {name: found.get(name.lower()) for name in PACKAGES}
 
@@ -197,4 +200,6 @@ def _last_line(log: Path) -> str:
 def one_of(findings: list[dict], kind: str, defaults: dict) -> dict:
     """The last finding of a kind, with defaults for what was not found out."""
     found = next((one for one in reversed(findings) if one["kind"] == kind), {})
-    return defaults | {name: value for name, value in found.items() if name not in defaults or is_number(value)}
+    return defaults | {
+        name: value for name, value in found.items() if name not in defaults or is_number(value)
+    }

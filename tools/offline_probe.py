@@ -35,10 +35,6 @@ STEPS = 20
 GPU_WARM_UP, CPU_WARM_UP = 3, 1
 POEMS = 12_000  # enough for the steps of the largest batches
 SMALLER_IS_BETTER = 0.95  # a smaller batch almost as fast makes more steps of the same time
-def update(trainer, batch, rate):  # TEMPORARY until Trainer.update
-    (getattr(trainer, "update", None) or trainer._train_batch)(batch, rate)
-
-
 LSTM_WORDS = ("lstm", "rnn", "persist")
 
 
@@ -49,7 +45,9 @@ def fastest(findings: list[dict], stage: str = "") -> dict | None:
     """
     if not stage:
         return next((found for name in STAGES if (found := fastest(findings, name))), None)
-    sound = [one for one in findings if one["kind"] == "trial" and one["stage"] == stage and "failed" not in one]
+    sound = [
+        one for one in findings if one["kind"] == "trial" and one["stage"] == stage and "failed" not in one
+    ]
     if not sound:
         return None
     enough = SMALLER_IS_BETTER * max(one["tokens_per_second"] for one in sound)
@@ -67,7 +65,7 @@ class Probe:
     """The trials of one process.
 
     Args:
-        settings: `corpus` (prepared, the path), `presets` (by stage), `results` (the file of findings),
+        settings: `corpus` (prepared, the path), `presets` (by machine, `gpu` or `cpu`, and stage), `results` (the file of findings),
             `deadline` (of time.time()), `spawned` (likewise).
     """
 
@@ -98,7 +96,9 @@ class Probe:
 
     def _sound(self, stage: str) -> list[tuple]:
         """Trials of a stage that went well, the fastest first."""
-        sound = [o for o in self.findings() if o["kind"] == "trial" and o["stage"] == stage and "failed" not in o]
+        sound = [
+            o for o in self.findings() if o["kind"] == "trial" and o["stage"] == stage and "failed" not in o
+        ]
         return [key_of(one) for one in sorted(sound, key=lambda one: -one["tokens_per_second"])]
 
     def _start(self) -> None:
@@ -130,8 +130,8 @@ class Probe:
         texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
         self.tokenizer = PoetTokenizer.from_texts(texts, min_count=1, required="，。" + "".join(FORMS))
         self.poems, self.valid = train[:POEMS], corpus.splits["valid"][:200]
-        self.batches = {}
-        self._batches(min(GPU_ROWS if self.on_gpu else CPU_ROWS))
+        self.epochs = {}
+        self._epoch(min(GPU_ROWS if self.on_gpu else CPU_ROWS))
         seconds = {
             "import_seconds": imported - self.settings["spawned"],
             "load_seconds": time.time() - imported,
@@ -153,24 +153,21 @@ class Probe:
             except PoetError:
                 raise
             except (RuntimeError, ValueError, NotImplementedError) as error:  # out of memory is one of them
-                self._add("trial", **named, failed=str(error).strip().split("\n")[0][:300] or type(error).__name__)
+                self._add(
+                    "trial", **named, failed=str(error).strip().split("\n")[0][:300] or type(error).__name__
+                )
 
-    def _batches(self, rows: int) -> list:
-        """Some batches of the real poems, of that many rows at most."""
+    def _epoch(self, rows: int):
+        """An epoch of the real poems in batches of that many rows at most."""
         from poet_model.batches import HeaderRates, PoemBatches
 
-        if rows not in self.batches:
+        if rows not in self.epochs:
             most = GPU_BATCH_TOKENS if self.on_gpu else CPU_BATCH_TOKENS
-            epoch = PoemBatches(
-                self.poems,
-                self.tokenizer,
-                batch_size=rows,
-                max_tokens=most,
-                header=HeaderRates(),
-                device="cuda" if self.on_gpu else "cpu",
-            ).epoch(0)
-            self.batches[rows] = [epoch.batch(i) for i in range(min(len(epoch), STEPS + GPU_WARM_UP))]
-        return self.batches[rows]
+            batches = PoemBatches(
+                self.poems, self.tokenizer, batch_size=rows, max_tokens=most, header=HeaderRates()
+            )
+            self.epochs[rows] = batches.epoch(0)
+        return self.epochs[rows]
 
     def _trainer(self, stage: str, precision: str, rows: int):
         """A fresh model and its Trainer, with the settings of a stage."""
@@ -181,13 +178,15 @@ class Probe:
         from poet_model.model import PoetModel
         from poet_model.trainer import Trainer, TrainingConfig
 
-        AcceleratorState._reset_state(reset_partial_state=True)  # else it keeps the first precision it was given
-        preset = self.settings["presets"][stage]
+        AcceleratorState._reset_state(
+            reset_partial_state=True
+        )  # else it keeps the first precision it was given
+        preset = self.settings["presets"]["gpu" if self.on_gpu else "cpu"][stage]
         accelerator = Accelerator(mixed_precision=precision, cpu=not self.on_gpu)
         model = PoetModel(PoetConfig(vocab_size=len(self.tokenizer), **preset["model"]), self.tokenizer)
         return Trainer(
             model.to(accelerator.device).train(),
-            self._batches(rows),
+            None,  # its loop is not run
             evaluate=lambda model: {},
             save_best=lambda model, record: None,
             config=TrainingConfig(**preset["training"] | {"batch_size": rows}),
@@ -202,19 +201,20 @@ class Probe:
         if precision == "fp16" and not self.on_gpu:
             return {"failed": "there is no fp16 on a CPU"}
         until = time.time() + seconds
-        trainer, batches = self._trainer(stage, precision, rows), self._batches(rows)
+        trainer, epoch = self._trainer(stage, precision, rows), self._epoch(rows)
         if self.on_gpu:
             torch.cuda.reset_peak_memory_stats()
-        warm = min(GPU_WARM_UP if self.on_gpu else CPU_WARM_UP, len(batches) - 1)
-        for batch in batches[:warm]:
-            update(trainer, batch, trainer.config.learning_rate)
+        warm = min(GPU_WARM_UP if self.on_gpu else CPU_WARM_UP, len(epoch) - 1)
+        for place in range(warm):
+            self._step(trainer, epoch.batch(place))
             if time.time() > until - seconds / 2:
                 break
         self._wait()
         started, steps, tokens = time.time(), 0, 0
-        for batch in batches[warm:]:
-            update(trainer, batch, trainer.config.learning_rate)
-            steps, tokens = steps + 1, tokens + batch.inputs.numel()
+        for place in range(warm, min(len(epoch), warm + STEPS)):
+            batch = epoch.batch(place)
+            self._step(trainer, batch)
+            steps, tokens = steps + 1, tokens + batch.inputs.size
             if time.time() > until:
                 break
         self._wait()
@@ -224,6 +224,9 @@ class Probe:
         peak = {"gpu_memory_mb": torch.cuda.max_memory_allocated() >> 20} if self.on_gpu else {}
         speed = {"tokens_per_second": round(tokens / spent), "steps_per_second": round(steps / spent, 3)}
         return {"steps": steps, **speed, **peak}
+
+    def _step(self, trainer, batch) -> None:
+        trainer.update(batch, trainer.config.learning_rate, trainer.config.samples_softmax(0.0))
 
     def _wait(self) -> None:
         if self.on_gpu:
@@ -235,7 +238,7 @@ class Probe:
         """How fast poems are scored, written and saved: what evaluations and the end will take."""
         from poet_model.perplexity import score, without_header
 
-        model = self._trainer("tang", "no", min(self.batches)).model.eval()
+        model = self._trainer("tang", "no", min(self.epochs)).model.eval()
         started = time.time()
         tokens = score(model, without_header(self.valid)).tokens
         scored = time.time()
@@ -255,13 +258,13 @@ class Probe:
 
         named = dict(zip(("stage", "precision", "rows"), key, strict=True))
         self._add("begin", **named, profiled=True)
-        trainer, batches = self._trainer(*key), self._batches(key[2])
+        trainer, epoch = self._trainer(*key), self._epoch(key[2])
         activities = [ProfilerActivity.CUDA if self.on_gpu else ProfilerActivity.CPU]
-        update(trainer, batches[0], 1e-3)
+        self._step(trainer, epoch.batch(0))
         try:
             with profile(activities=activities) as profiled:
-                for batch in batches[1 : 3 if self.on_gpu else 2]:
-                    update(trainer, batch, 1e-3)
+                for place in range(2 if self.on_gpu else 1):
+                    self._step(trainer, epoch.batch(place))
                 self._wait()
         except RuntimeError as error:  # a machine may forbid its counters
             self._add("kernels", **named, failed=str(error).split("\n")[0][:300])

@@ -61,7 +61,9 @@ class Stage:
         command = [sys.executable, str(ROOT / "train.py"), *self.options, "--output", str(self.folder)]
         ended = "ended"
         with open(self.log, "wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+            )
             try:
                 while process.poll() is None:
                     time.sleep(POLL)
@@ -86,7 +88,11 @@ class Stage:
     def last_words(self) -> str:
         """The last line that train.py printed, without its progress bar."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.is_file() else ""
-        lines = [line for line in re.split(r"[\r\n]+", text) if line.strip() and "%|" not in line and "% |" not in line]
+        lines = [
+            line
+            for line in re.split(r"[\r\n]+", text)
+            if line.strip() and "%|" not in line and "% |" not in line
+        ]
         return lines[-1].strip()[:300] if lines else "it said nothing"
 
     def report(self) -> dict:

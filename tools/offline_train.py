@@ -26,6 +26,7 @@ from pathlib import Path
 
 from offline_contents import Bundle, read_bundle
 from offline_pieces import INDEX_NAME, REPORT_NAME, ROOT, put, read_index
+from offline_plan import Plan
 from offline_preflight import (
     RAM_BYTES,
     RAM_BYTES_PER_CHARACTER,
@@ -43,14 +44,10 @@ from offline_stage import Stage
 from offline_unpack import unpack
 
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
-from poet_model.files import read_json
+from poet_model.files import read_json, read_json_lines
 
 PRESETS = Path(__file__).with_name("offline_presets")
-SHARE = 0.55  # of the training time for the first stage
-EVALUATIONS = 20  # a stage, where they take little of it
-EVALUATING = 0.15  # the most of a stage's time that they may take
-LOG_LINES = 200  # a stage
-MANY_EPOCHS = 1000  # so that time ends a stage
+CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # by stage; validated on the first
 LEAST = 3.0  # seconds of training without which there is no point in a stage
 
 
@@ -63,8 +60,15 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--bundle", type=Path, default=Path("bundle"), help="what tools/offline_bundle.py made")
     add("--minutes", type=float, required=True, help="all must be over by then, counted from the start")
     add("--output", type=Path, required=True, metavar="OUT", help="folder of the pieces and of the report")
-    add("--init-from", metavar="MODEL", help="start from this model, such as one unpacked from an earlier OUT")
-    add("--preset", type=Path, metavar="FILE", help="like tools/offline_presets/gpu.json (default: by machine)")
+    add(
+        "--init-from", metavar="MODEL", help="start from this model, such as one unpacked from an earlier OUT"
+    )
+    add(
+        "--preset",
+        type=Path,
+        metavar="FILE",
+        help="like tools/offline_presets/gpu.json (default: by machine)",
+    )
     add("--preflight-only", action="store_true", help="only find out what this machine can do")
     return parser.parse_args(arguments)
 
@@ -187,7 +191,9 @@ def folders(output: Path) -> Iterator[tuple[Path, Path]]:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidValueError(f"--output {output} cannot be made ({error.strerror}); give another") from error
+        raise InvalidValueError(
+            f"--output {output} cannot be made ({error.strerror}); give another"
+        ) from error
     output = output.resolve()
     work = output.parent / f".{output.name}.work"
     is_beside = os.access(output.parent, os.W_OK) and output.parent.stat().st_dev == output.stat().st_dev
@@ -211,7 +217,8 @@ def everything(run: Run) -> None:
     run.save_report()
     if run.options.preflight_only:
         return
-    plan = Plan(run, findings)
+    plan = Plan.of(findings, run.bundle, CORPORA, run.end)
+    plan.check(run.options.minutes)
     init_from = run.options.init_from
     for stage in STAGES:
         began = time.monotonic()
@@ -221,7 +228,9 @@ def everything(run: Run) -> None:
         if (folder / "config.json").is_file():
             init_from = str(folder)
     if read_index(run.output) is None:
-        raise CheckpointError(f"no model came of it ({run.report['stages'][STAGES[-1]]['ended']}); nothing was saved")
+        raise CheckpointError(
+            f"no model came of it ({run.report['stages'][STAGES[-1]]['ended']}); nothing was saved"
+        )
     finish(run, paths)
 
 
@@ -242,6 +251,7 @@ def preflight(run: Run) -> tuple[list[dict], dict[str, Path], dict]:
     settings = {"corpus": str(paths["tang"]), "presets": by_machine, "results": str(run.work / "probe.jsonl")}
     findings = probe(settings, site, deadline, run.say)
     machine = one_of(findings, "machine", {})
+    run.report["gpu"] = machine.get("gpu")
     for stage in STAGES:
         run.report.setdefault("choice", {})[stage] = choice = fastest(findings, stage) or fastest(findings)
         run.say(
@@ -260,50 +270,97 @@ def preflight(run: Run) -> tuple[list[dict], dict[str, Path], dict]:
     return findings, paths, by_machine["gpu" if machine.get("gpu") else "cpu"]
 
 
-class Plan:
-    """How the minutes that are left are divided.
+def train(
+    run: Run, plan: Plan, name: str, preset: dict, paths: dict[str, Path], init_from: str | None
+) -> Path:
+    """Runs one stage in the time that is left for it; the folder of its training."""
+    folder = run.work / f"stage-{name}"
+    seconds, until = plan.share(name)
+    stages = run.report.setdefault("stages", {})
+    if seconds < LEAST:
+        run.say(f"stage {name}: {max(0, seconds):.0f} seconds are left for it, so it is left out")
+        stages[name] = {"ended": "no time was left for it"}
+        return folder
+    choice = run.report["choice"][name]
+    preset = preset | {"training": preset["training"] | plan.rhythm(seconds, choice)}
+    path = run.work / f"{name}.json"
+    path.write_text(json.dumps(preset), encoding="utf-8")
+    corpus = "+".join(str(paths[part]) for part in CORPORA[name])
+    options = ["--preset", str(path), "--corpus", corpus, "--max-minutes", f"{seconds / 60:.4f}"]
+    options += ["--precision", choice["precision"], "--no-measure"]
+    options += ["--init-from", init_from] if init_from else []
+    options += [] if run.report["gpu"] else ["--cpu"]
+    run.say(
+        f"stage {name}: {seconds / 60:.1f} minutes of training, until {(until - run.started) / 60:.1f} at the most"
+    )
+    environment = child_environment(run.work / "site")
+    stage = Stage(name, options, folder, run.output, run.staging, run.bundle.identity, environment, run.say)
+    stages[name] = stage.run(until)
+    if stage.start_up is not None:
+        plan.learn(CORPORA[name], stage.start_up)
+    return folder
 
-    Args:
-        run: says when all must be over.
-        findings: of the preflight.
-    """
 
-    def __init__(self, run: Run, findings: list[dict]):
-        self.run = run
-        loaded = one_of(findings, "loaded", {"import_seconds": 15.0, "load_seconds": 5.0})
-        writing = one_of(
-            findings,
-            "writing",
-            {"scored_tokens_per_second": 2000, "poem_seconds": 1.0, "save_seconds": 1.0},
-        )
-        self.import_seconds = 1.5 * loaded["import_seconds"]
-        self.seconds_a_character = 2 * loaded["load_seconds"] / run.bundle.characters("tang")
-        corpora = run.bundle.manifest["corpora"]
-        valid = corpora["tang"]["characters"]["valid"]
-        self.evaluation = valid / writing["scored_tokens_per_second"] + writing["save_seconds"]
-        self.evaluation += 3 * writing["poem_seconds"]  # train.py writes three each time it saves
-        test = corpora["tang"]["characters"]["test"] if "tangshi_gpt" not in run.bundle.manifest else 0
-        test = run.bundle.manifest.get("tangshi_gpt_characters", test)
-        self.reserve = (
-            5
-            + self.start_up("tang")
-            + 1.5 * (valid + test) / writing["scored_tokens_per_second"]
-            + 12 * writing["poem_seconds"]
-        )
+def finish(run: Run, paths: dict[str, Path]) -> None:
+    """Measures the best model, as it lies in OUT, and says everything."""
+    began = time.monotonic()
+    model = run.work / "best"
+    index = unpack(run.output, model)
+    run.report["best"] = {name: index[name] for name in ("stage", "step", "validation_loss")}
+    command = [sys.executable, str(Path(__file__).with_name("offline_measure.py")), str(model)]
+    command += [str(paths[name]) for name in ("tang", "tangshi_gpt") if name in paths]
+    results, log = run.work / "measured.jsonl", run.work / "measured.log"
+    with open(results, "wb") as out, open(log, "wb") as errors:
+        environment = child_environment(run.work / "site")
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=errors)
+        try:
+            process.wait(max(1.0, run.end - 2 - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            run.say(
+                "time is over before everything was measured (python -m poet_model.evaluation makes the rest)"
+            )
+        finally:
+            process.kill()
+            process.wait()
+    if process.returncode > 0:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        run.say(f"measuring failed: {lines[-1][:300] if lines else 'it said nothing'}")
+    poems = run.report["poems"] = []
+    for found in read_json_lines(results):
+        poems += [found["poem"]] if "poem" in found else []
+        run.report |= {name: value for name, value in found.items() if name != "poem"}
+    run.spend("measuring", began)
+    run.spend("everything", run.started)
+    run.save_report()
+    print("\n".join(summary(run.report)), flush=True)
 
-    def start_up(self, *corpora: str) -> float:
-        """Seconds until a training on these corpora makes its first step."""
-        return self.import_seconds + self.seconds_a_character * sum(map(self.run.bundle.characters, corpora))
 
-    def seconds(self, stage: str) -> tuple[float, float]:
-        """Seconds of training for a stage that starts now, and when it must be over at the latest.
+def summary(report: dict) -> list[str]:
+    """The end of a run, in lines for people."""
+    lines = [f"\n{poem['start']}: {poem['text']}" for poem in report["poems"]]
+    best = report["best"]
+    lines += [
+        "",
+        f"best model                     stage {best['stage']}, step {best['step']}",
+        f"validation perplexity          {math.exp(min(50, best['validation_loss'])):.2f} (in training)",
+    ]
+    for name, title in (("validation", "validation, as saved"), ("tangshi_gpt", "tangshi-gpt's protocol")):
+        if name in report:
+            found = report[name]
+            bounds = f"{found['low']:.2f} to {found['high']:.2f}"
+            lines.append(f"{title:<30} {found['perplexity']:.2f} ({bounds}; {found['tokens']:,} tokens)")
+    for name, stage in report["stages"].items():
+        if stage.get("steps"):
+            memory = f"RAM {stage['resident_mb']} MiB, GPU {stage['gpu_memory_mb']} MiB at most"
+            speed = stage["tokens_per_second"] or 0
+            lines.append(f"stage {name:<24} {speed:,} tokens/s, {stage['steps']:,} steps; {memory}")
+    for one in (one for one in report["preflight"] if one["kind"] == "kernels" and "dearest" in one):
+        what = f"kernels, {one['precision']}, {one['rows']} rows"
+        lines.append(f"{what:<30} LSTM: {'; '.join(one['lstm'][:2]) or 'none by that name'}")
+        lines += [f"{'':<30} {k['milliseconds']:>8.2f} ms  {k['name'][:70]}" for k in one["dearest"]]
+    lines += [f"{'minutes, ' + phase:<30} {minutes:.2f}" for phase, minutes in report["minutes"].items()]
+    return lines
 
-        Raises:
-            InvalidValueError: no time is left for it.
-        """
-        left = self.run.end - self.reserve - time.monotonic() - self.evaluation - self.start_up("tang")
-        latest = self.run.end - self.reserve
-        if stage == STAGES[0]:
-            left = SHARE * (left - self.evaluation - self.start_up("tang", "song"))
-            latest -= self.start_up("tang") + (1 - SHARE) / 2 * left / SHARE
-        return left, latest
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """The pieces that came back from an offline training, as a model folder again.
 
-    python tools/offline_unpack.py OUT assets/candidate
+python tools/offline_unpack.py OUT assets/candidate
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def unpack(output: Path, target: Path) -> dict:
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                 archive.extractall(fresh, filter="data")
         except (tarfile.TarError, EOFError) as error:
-            raise CheckpointError(f"the pieces in {output} make no archive ({error}); fetch them again") from error
+            raise CheckpointError(
+                f"the pieces in {output} make no archive ({error}); fetch them again"
+            ) from error
         except OSError as error:
             raise CheckpointError(f"{target} cannot be written ({error.strerror}); make room") from error
     return index
@@ -50,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     perplexity = math.exp(min(index["validation_loss"], 50))
-    print(f"{options.target}: validation perplexity {perplexity:.2f}, step {index['step']} of {index['stage']}")
+    print(
+        f"{options.target}: validation perplexity {perplexity:.2f}, step {index['step']} of {index['stage']}"
+    )
     print(f'\n    PoetModel.from_pretrained("{options.target.as_posix()}").generate("春")\n')
     return 0
 
