@@ -154,8 +154,8 @@ def write_bundle(output: Path, contents: dict[str, bytes], about: dict) -> int:
     contents = contents | {MANIFEST_NAME: (json.dumps(manifest, indent=2) + "\n").encode("utf-8")}
     if (total := sum(map(len, contents.values()))) > MAX_BYTES:
         raise InvalidValueError(
-            f"the bundle would have {total / 2**20:.1f} MiB, more than the {MAX_BYTES >> 20} MiB that travel; "
-            "give smaller corpora (--tang, --song)"
+            f"the bundle would have {total / 2**20:.1f} MiB, more than the {MAX_BYTES >> 20} MiB that "
+            "travel; give smaller corpora (--tang, --song)"
         )
     try:
         with replaced_folder(output) as fresh:
@@ -178,8 +178,8 @@ def gather(options: argparse.Namespace) -> int:
     judged_by = [options.tangshi_gpt / f"{name}_poems.json" for name in ("val", "test")]
     if not all(path.is_file() for path in judged_by):
         print(
-            f"note: {options.tangshi_gpt} holds no val_poems.json and test_poems.json, so the bundle goes without "
-            "the comparison with tangshi-gpt (--tangshi-gpt)"
+            f"note: {options.tangshi_gpt} holds no val_poems.json and test_poems.json, so the bundle goes "
+            "without the comparison with tangshi-gpt (--tangshi-gpt)"
         )
         judged_by = []
     with tempfile.TemporaryDirectory() as temporary:  # first, as what fails fastest

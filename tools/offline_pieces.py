@@ -1,7 +1,7 @@
-"""A model folder as pieces below a size limit, of which a folder always holds one whole set. Knows no model.
+"""A model folder as pieces below a size limit, of which a folder always holds one whole set.
 
-What the tools share that carry a training to a machine without a network and its result back: they import this
-file first, which also makes `poet_model` importable from a clone.
+What the offline tools share, which carry a training to a machine without a network and its result back: they
+import this file first, which also makes `poet_model` importable from a clone. It knows files, no model.
 """
 
 from __future__ import annotations

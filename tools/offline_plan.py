@@ -79,8 +79,8 @@ class Plan:
         needed = self.start_up(corpora) + 2 * self.evaluation + self.reserve
         if (missing := needed - (self.end - time.monotonic())) > 0:
             raise InvalidValueError(
-                f"--minutes {minutes:g} leaves no time to train here: stage {name} needs {needed:.0f} seconds "
-                f"without its training; give {minutes + missing / 60 + 1:.0f} or more"
+                f"--minutes {minutes:g} leaves no time to train here: stage {name} and the end need "
+                f"{needed:.0f} seconds besides; give {minutes + missing / 60 + 1:.0f} or more"
             )
 
     def share(self, stage: str) -> tuple[float, float]:

@@ -18,11 +18,14 @@ from pathlib import Path
 
 from offline_contents import Bundle
 from offline_pieces import ROOT
-from offline_probe import fastest, key_of
+from offline_probe import STAGES, fastest, key_of
+from offline_run import Run
 
 from poet_model.errors import InvalidValueError
-from poet_model.files import append_json_line, is_number, read_json_lines
+from poet_model.files import append_json_line, is_number, read_json, read_json_lines
 
+PRESETS = Path(__file__).with_name("offline_presets")
+PROBE = Path(__file__).with_name("offline_probe.py")
 SECONDS = 45  # for all of it
 SILENCE = {"gpu": 10.0, "cpu": 20.0}  # seconds over its time after which a trial hangs
 LOADING = 40.0  # seconds for importing torch and reading the poems
@@ -32,7 +35,7 @@ RAM_BYTES, RAM_BYTES_PER_CHARACTER, GPU_BYTES = 1.5 * 2**30, 60, 3 * 2**30
 
 
 def child_environment(site: Path) -> dict[str, str]:
-    """The environment of a process that trains: the installed wheels come first, and nothing asks a network."""
+    """The environment of a process that trains: installed wheels come first, and nothing asks a network."""
     paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
@@ -64,8 +67,8 @@ def install_wheels(bundle: Bundle, site: Path) -> list[str]:
     here, made_for = ".".join(platform.python_version_tuple()[:2]), bundle.manifest["python"]
     if here != made_for:
         raise InvalidValueError(
-            f"this is Python {here} and lacks {', '.join(lacking)}, which the bundle holds for Python {made_for}; "
-            f"make one for it: tools/offline_bundle.py --python {here}"
+            f"this is Python {here} and lacks {', '.join(lacking)}, which the bundle holds for Python "
+            f"{made_for}; make one for it: tools/offline_bundle.py --python {here}"
         )
     command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-index"]
     command += ["--no-deps", "--no-compile", "--no-cache-dir", "--upgrade", "--target", str(site)]
@@ -127,7 +130,7 @@ def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None
         path.write_text(text, encoding="utf-8")
         with open(log, "wb") as file:
             process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("offline_probe.py")), str(path)],
+                [sys.executable, str(PROBE), str(path)],
                 env=child_environment(site),
                 cwd=ROOT,
                 stdout=file,
@@ -203,3 +206,55 @@ def one_of(findings: list[dict], kind: str, defaults: dict) -> dict:
     return defaults | {
         name: value for name, value in found.items() if name not in defaults or is_number(value)
     }
+
+
+def load_presets(path: Path) -> dict[str, dict]:
+    """Settings by stage; what they mean for a model is checked by the probe."""
+    presets = read_json(path, dict)
+    parts = {"about", "model", "training"}
+    if presets.keys() != set(STAGES) or not all(
+        isinstance(preset, dict)
+        and preset.keys() <= parts
+        and all(isinstance(preset.get(part), dict) for part in ("model", "training"))
+        for preset in presets.values()
+    ):
+        raise InvalidValueError(
+            f"--preset {path} must hold {' and '.join(STAGES)}, each with model and training; "
+            "see tools/offline_presets/gpu.json"
+        )
+    return presets
+
+
+def preflight(run: Run) -> tuple[list[dict], dict[str, Path], dict]:
+    """What this machine can do; also the findings, the corpora's paths, and the presets for it."""
+    began, deadline = time.monotonic(), time.time() + min(SECONDS, 20 * run.options.minutes)
+    site = run.work / "site"
+    site.mkdir()
+    needed = RAM_BYTES + RAM_BYTES_PER_CHARACTER * sum(map(run.bundle.characters, ("tang", "song")))
+    check_memory(free_memory(), needed, "RAM")
+    if installed := install_wheels(run.bundle, site):
+        run.say(f"installed from the bundle: {', '.join(installed)}")
+    run.report["versions"] = versions(site)
+    run.say(", ".join(f"{name} {version or 'missing'}" for name, version in run.report["versions"].items()))
+    paths = run.bundle.extract(run.work)
+    preset = run.options.preset
+    by_machine = {name: load_presets(preset or PRESETS / f"{name}.json") for name in ("gpu", "cpu")}
+    settings = {"corpus": str(paths["tang"]), "presets": by_machine, "results": str(run.work / "probe.jsonl")}
+    findings = probe(settings, site, deadline, run.say)
+    machine = one_of(findings, "machine", {})
+    run.report["gpu"] = machine.get("gpu")
+    for stage in STAGES:
+        choice = fastest(findings, stage) or fastest(findings)
+        run.report.setdefault("choice", {})[stage] = choice
+        speed = f"{choice['tokens_per_second']:,} tokens/s"
+        run.say(f"stage {stage}: {choice['precision']}, {choice['rows']} rows, {speed}")
+    run.report["preflight"] = [one for one in findings if one["kind"] != "begin"]
+    for one in [one for one in findings if one["kind"] == "kernels" and "lstm" in one][:1]:
+        run.say(f"kernels of the LSTM: {'; '.join(one['lstm'][:3]) or 'none by that name'}")
+    if machine.get("gpu"):
+        free = f"{machine['gpu_free_mb']:,} of {machine['gpu_memory_mb']:,} MiB free"
+        run.say(f"{machine['gpu']}, CUDA {machine['cuda']}, cuDNN {machine['cudnn']}, {free}")
+    free = free_memory()
+    run.say(f"RAM free: {'unknown' if free is None else f'{free >> 20:,} MiB'}")
+    run.spend("preflight", began)
+    return findings, paths, by_machine["gpu" if machine.get("gpu") else "cpu"]

@@ -1,7 +1,7 @@
 """Real training steps timed in every precision and batch size: what offline_train.py decides by.
 
-It runs in a process of its own, and adds each finding to a file of JSON lines at once: a crash or a hang loses the
-trial that caused it, no other, and a second probe goes on behind it. Each line has a `kind`:
+It runs in a process of its own, and adds each finding to a file of JSON lines at once: a crash or a hang
+loses the trial that caused it, no other, and a second probe goes on behind it. Each line has a `kind`:
 
     machine   versions, GPU and its free memory
     loaded    seconds until the poems were ready, by the seconds of importing and of reading
@@ -65,8 +65,8 @@ class Probe:
     """The trials of one process.
 
     Args:
-        settings: `corpus` (prepared, the path), `presets` (by machine, `gpu` or `cpu`, and stage), `results` (the file of findings),
-            `deadline` (of time.time()), `spawned` (likewise).
+        settings: `corpus` (prepared, the path), `presets` (by machine, `gpu` or `cpu`, and stage), `results`
+            (the file of findings), `deadline` and `spawned` (of time.time()).
     """
 
     settings: dict

@@ -1,4 +1,4 @@
-"""One stage of an offline training: a train.py of its own, watched, its best model carried to safety each time."""
+"""One stage of an offline training: a train.py of its own, its best model carried to safety each time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from offline_pieces import ROOT, pack, publish, read_index
 from poet_model.errors import CheckpointError
 from poet_model.files import LOG_NAME, SAMPLES_NAME, read_json_lines, read_steadily
 
+TRAIN = ROOT / "train.py"
 GRACE = 20.0  # seconds that a training has to save itself when it is asked to stop
 POLL = 0.3  # seconds
 
@@ -58,7 +59,7 @@ class Stage:
         """
         began = time.monotonic()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(ROOT / "train.py"), *self.options, "--output", str(self.folder)]
+        command = [sys.executable, str(TRAIN), *self.options, "--output", str(self.folder)]
         ended = "ended"
         with open(self.log, "wb") as log:
             process = subprocess.Popen(
@@ -73,11 +74,11 @@ class Stage:
                         break
             finally:
                 stop(process)
-        self._watch(None, began)
+        self._watch(None, began, is_whole=process.returncode == 0)
         if ended == "ended" and process.returncode:
             ended = f"failed with exit status {process.returncode} ({self.last_words()})"
         if ended != "ended":
-            self.say(f"stage {self.name} {ended}; what it has saved is used")
+            self.say(f"stage {self.name} {ended}; what was saved before is used")
         return self.report() | {"ended": ended, "minutes": round((time.monotonic() - began) / 60, 2)}
 
     @property
@@ -111,7 +112,7 @@ class Stage:
             "validation": [[one["step"], one["minutes"], one["loss"]] for one in valid],
         }
 
-    def _watch(self, pid: int | None, began: float) -> None:
+    def _watch(self, pid: int | None, began: float, is_whole: bool = False) -> None:
         """Tells of new validations, notes memory and start-up, and publishes the model if it is the best."""
         if pid is not None:
             self.peak_mb = resident_peak(pid) or self.peak_mb
@@ -123,12 +124,20 @@ class Stage:
             self.say(f"stage {self.name}, step {one['step']}: validation perplexity {one['perplexity']:.2f}")
         self._told = len(valid)
         if valid:
-            self._publish(min(valid, key=lambda one: one["loss"]))
+            self._publish(min(valid, key=lambda one: one["loss"]), is_whole)
 
-    def _publish(self, best: dict) -> None:
+    def _publish(self, best: dict, is_whole: bool = False) -> None:
+        """Publishes the model in the folder, if it is better than the one in `output`.
+
+        Args:
+            best: the log's record of the best validation.
+            is_whole: that the training has ended well: its model gets what is written about it last.
+        """
         before = read_index(self.output)
         if before and best["loss"] >= before["validation_loss"]:
-            return
+            ours = before["stage"] == self.name and before["step"] == best["step"] and self.published
+            if not (is_whole and ours):
+                return
         # train.py logs a validation, then saves, then writes poems: only with these is it that model's folder
         if not self._holds(best):
             return
