@@ -22,7 +22,6 @@ from conftest import ROOT
 from poet_model import PoetModel
 from poet_model.corpus import cluster, load_corpus
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
-from poet_model.files import append_json_line
 from poet_model.perplexity import score, tangshi_gpt, without_header
 
 TOOLS = ROOT / "tools"
@@ -43,7 +42,7 @@ TINY = {
     "model": {"hidden_size": 32, "num_layers": 2, "output_dropout": 0.3},
     "training": {"learning_rate": 0.002, "rhyme_memory": 0.5},
 }
-MINUTES = 0.6
+MINUTES = 0.5
 JUDGED = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"  # one of tangshi-gpt's test poems here
 
 
@@ -266,7 +265,7 @@ def test_a_trial_that_crashes_and_one_that_hangs_cost_no_other(bundle, preset, t
     settings = {"corpus": str(paths["tang"]), "presets": {"gpu": presets, "cpu": presets}}
     settings["results"] = str(tmp_path / "findings.jsonl")
     said = []
-    findings = offline_preflight.probe(settings, tmp_path / "site", time.time() + 40, said.append)
+    findings = offline_preflight.probe(settings, tmp_path / "site", time.time() + 25, said.append)
     trials = {(o["stage"], o["precision"]): o for o in findings if o["kind"] == "trial"}
     assert "exit status -11" in trials["mixed", "bf16"]["failed"]
     assert "hung" in trials["mixed", "fp16"]["failed"]
@@ -365,7 +364,7 @@ def test_a_full_disk_ends_the_training_in_one_sentence_and_keeps_what_was_saved(
     stage_of([(1, 5.0, True)]).run(time.monotonic() + 30)
     monkeypatch.setattr(os, "fsync", no_room)
     began = time.monotonic()
-    with pytest.raises(CheckpointError, match="No space left on device.*is whole.*make room"):
+    with pytest.raises(CheckpointError, match=r"No space left on device.*is whole.*make room"):
         stage_of([(2, 4.0, True)], sleep=60, name="tang").run(began + 40)
     assert time.monotonic() - began < 20  # the training does not go on for nothing
     assert held(tmp_path / "OUT") == (5.0, "1")
@@ -546,7 +545,7 @@ def test_a_bundle_of_other_poems_is_refused(bundle, tmp_path):
     with pytest.raises(CheckpointError, match="is damaged or of another bundle: 11 bytes"):
         read_bundle(target)
     (target / "song.jsonl.bz2").unlink()
-    with pytest.raises(CheckpointError, match="cannot be read .*make or copy the bundle again"):
+    with pytest.raises(CheckpointError, match=r"cannot be read .*make or copy the bundle again"):
         read_bundle(target)
 
 
@@ -561,13 +560,11 @@ def test_minutes_that_are_none(bundle, tmp_path, capsys, minutes):
 
 @pytest.mark.slow
 def test_mistakes_end_in_one_sentence(bundle, pieces, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
     def sentence(*arguments: object) -> str:
         given = {"--bundle": bundle, "--output": tmp_path / "new", "--minutes": 5}
-        given |= (
-            dict(itertools.batched(arguments, 2))
-            if hasattr(itertools, "batched")
-            else dict(zip(arguments[::2], arguments[1::2], strict=True))
-        )
+        given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
         assert offline_train.main([str(word) for pair in given.items() for word in pair]) == 2
         errors = capsys.readouterr().err
         assert errors.startswith("error: ") and errors.count("\n") == 1
@@ -581,9 +578,8 @@ def test_mistakes_end_in_one_sentence(bundle, pieces, tmp_path, capsys, monkeypa
     preset = tmp_path / "preset.json"
     preset.write_text('{"mixed": {}}', encoding="utf-8")
     assert "must hold mixed and tang, each with model and training" in sentence("--preset", preset)
-    preset.write_text(
-        json.dumps({"mixed": TINY, "tang": TINY | {"model": {"hiden_size": 3}}}), encoding="utf-8"
-    )
+    wrong = TINY | {"model": {"hiden_size": 3}}
+    preset.write_text(json.dumps({"mixed": wrong, "tang": TINY}), encoding="utf-8")
     assert "hiden_size" in sentence("--preset", preset)
     monkeypatch.setattr(offline_preflight, "free_memory", lambda: 100 << 20)
     assert "only 0.1 GiB of RAM are free, a training needs 1.5" in sentence()
@@ -592,7 +588,7 @@ def test_mistakes_end_in_one_sentence(bundle, pieces, tmp_path, capsys, monkeypa
 def test_too_little_memory_on_the_gpu_is_said():
     machine = {"kind": "machine", "gpu": "a small one", "gpu_free_mb": 512}
     failed = {"kind": "trial", "stage": "mixed", "precision": "fp16", "rows": 128, "failed": "out of memory"}
-    with pytest.raises(InvalidValueError, match="only 0.5 GiB of GPU memory are free, a training needs 3.0"):
+    with pytest.raises(InvalidValueError, match=r"only 0\.5 GiB of GPU memory are free, .* needs 3\.0"):
         offline_preflight._judged([machine, failed], "out of memory", lambda text: None)
 
 
@@ -613,7 +609,7 @@ def test_a_bundle_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path, 
     with pytest.raises(CheckpointError, match="holds files that are no bundle"):
         offline_bundle.write_bundle(tmp_path, {"new.whl": b"2"}, about)
     monkeypatch.setattr(offline_bundle, "MAX_BYTES", 1 << 20)
-    with pytest.raises(InvalidValueError, match="would have 2.0 MiB, more than the 1 MiB"):
+    with pytest.raises(InvalidValueError, match=r"would have 2\.0 MiB, more than the 1 MiB"):
         offline_bundle.write_bundle(tmp_path / "large", {"song.jsonl.bz2": bytes(2 << 20)}, about)
     assert not (tmp_path / "large").exists()
 
@@ -678,7 +674,9 @@ def test_the_minutes_are_divided():
 
 def test_minutes_that_are_too_few_are_said_with_how_many_are_needed():
     plan(60).check(1)
-    with pytest.raises(InvalidValueError, match="--minutes 0.5 leaves no time to train here.*give 2 or more"):
+    with pytest.raises(
+        InvalidValueError, match=r"--minutes 0.5 leaves no time to train here.*give 2 or more"
+    ):
         plan(30).check(0.5)
 
 
