@@ -222,3 +222,12 @@ def test_unknown_characters_are_unk_tokens(tokenizer):
     (row, targets), *_ = rows_of(PoemBatches([PoemRecord("龘龘。", "龘")], tokenizer).epoch(0))
     assert tokenizer.decode(row) == "<bos><sep><sep><unk><sep><unk><unk>。"
     assert targets[-1] == EOS
+
+
+def test_poems_in_a_file_are_those_in_memory(tokenizer):
+    poems = many_poems()
+    memory, file = (EncodedPoems(poems, tokenizer, 64, in_memory=size) for size in (1 << 24, 100))
+    assert memory._file is None and file._file is not None
+    rows = np.random.default_rng(0).permutation(len(memory))
+    assert np.array_equal(memory.starts, file.starts) and np.array_equal(memory.parts, file.parts)
+    assert np.array_equal(memory.read(rows), file.read(rows))

@@ -593,3 +593,41 @@ def test_real_poems_are_mostly_kept_and_few_characters_hold_the_text(tang_record
     counts = Counter(c for poem in poems for c in poem.text)
     commonest = sum(count for _, count in counts.most_common(4000))
     assert 0.985 < commonest / counts.total() < 0.995
+
+
+# --- several corpora together ---------------------------------------------------------------------------
+
+
+def test_a_mixed_corpus_trains_on_both_and_is_validated_on_the_first(tmp_path):
+    poems = planted()
+    first = write(tmp_path / "first.json", [{"text": poem.text} for poem in poems])
+    others = [*poems, *(PoemRecord(text) for text in POEMS)]
+    second = write(tmp_path / "second.json", [{"text": poem.text} for poem in others])
+    alone, mixed = load_corpus(first), load_corpus(f"{first}+{second}")
+    held_out = {"held out": [*alone.splits["valid"], *alone.splits["test"]]}
+    assert mixed.splits["valid"] == alone.splits["valid"] and mixed.splits["test"] == alone.splits["test"]
+    assert mixed.splits["train"][: len(alone.splits["train"])] == list(alone.splits["train"])
+    assert crossing_pairs(held_out | {"train": list(mixed.splits["train"])}) == []  # nor near-copies of them
+    report = mixed.report
+    assert report.read == report.kept + report.excluded + sum(report.dropped.values())
+    assert sum(part["poems"] for part in report.mixed.values()) == len(mixed.splits["train"])
+    assert all(name in str(report) for name in report.mixed)
+    assert load_corpus(f"{first}+{second}") == mixed  # from the cache
+
+
+def test_a_prepared_corpus_that_holds_what_the_first_is_validated_on_is_refused(tmp_path):
+    first = write(tmp_path / "first.json", [{"text": poem.text} for poem in planted()])
+    leaky = tmp_path / "leaky.jsonl"
+    poems = [*load_corpus(first).splits["valid"], PoemRecord(POEMS[0])]
+    corpus.write_corpus(leaky, split([], [], CorpusReport()))
+    whole = corpus.Corpus({"train": poems, "valid": [], "test": []}, CorpusReport())
+    whole.report.splits = {name: len(group) for name, group in whole.splits.items()}
+    corpus.write_corpus(leaky, whole)
+    with pytest.raises(CorpusError, match=f"{len(poems) - 1} of its poems .* held out .*--exclude"):
+        load_corpus(f"{first}+{leaky}")
+
+
+@pytest.mark.parametrize("source", ["tang+", "tang+tang", "+"])
+def test_a_plus_joins_different_sources(source):
+    with pytest.raises(CorpusError, match="different sources on both sides"):
+        load_corpus(source)

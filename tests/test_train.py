@@ -371,3 +371,20 @@ def test_a_wrong_preset_is_one_sentence(tmp_path, preset, message):
 def test_every_preset_that_comes_with_the_project_is_one():
     for path in PRESETS.glob("*.json"):
         assert load_preset(path.stem)["about"]
+
+
+def test_a_missing_package_is_one_sentence_before_the_corpus_is_read(tmp_path):
+    (tmp_path / "opencc.py").write_text("raise ImportError('blocked')", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "--corpus", "nowhere.txt"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith(
+        "error: training needs OpenCC, which cannot be imported here (blocked): pip"
+    )
+    assert "Traceback" not in done.stderr and "nowhere" not in done.stderr

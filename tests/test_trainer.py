@@ -712,3 +712,56 @@ def test_resume_with_a_rhyme_memory_is_exact(tmp_path):
     plain = make_trainer(tmp_path / "plain")
     plain.train()
     assert not torch.equal(plain.model.embedding.weight, unbroken.model.embedding.weight)
+
+
+WAITS = {"nonzero", "_local_scalar_dense", "masked_select", "is_nonzero", "equal", "item"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"rhyme_memory": 0.5, "softmax_frequent": 9, "softmax_sampled": 5}])
+def test_a_step_asks_the_device_for_nothing(tmp_path, settings):
+    """No operation whose result, or its size, the CPU would have to wait for; a boolean index is one."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    called = []
+
+    class Recorded(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            name = func.overloadpacket.__name__
+            indices = args[1] if name in ("index", "index_put", "index_put_") else ()
+            is_mask = any(index is not None and index.dtype == torch.bool for index in indices)
+            called.append("nonzero" if is_mask else name)
+            return func(*args, **(kwargs or {}))
+
+    trainer = make_trainer(tmp_path, gradient_accumulation_steps=2, **settings)
+    trainer.model.train()
+    batch = a_batch(trainer.model)
+    trainer.update(batch, 0.01, sampled=True)  # the optimizer's state is made in the first step
+    with Recorded():
+        trainer.update(batch, 0.01, sampled=True)
+    assert {"embedding", "index_select", "_fused_adamw_"} <= set(called)
+    assert not WAITS & set(called)
+    with Recorded():
+        torch.ones(3)[torch.ones(3) > 0].sum().item()
+    assert {"nonzero", "_local_scalar_dense"} <= set(called)  # the recorder sees them
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_never_waits_for_the_gpu(tmp_path):
+    from accelerate import Accelerator
+
+    model = make_model().cuda()
+    settings = TrainingConfig(rhyme_memory=0.5, input_mask=0.1)
+    accelerator = Accelerator(mixed_precision="fp16")
+    trainer = Trainer(
+        model, None, evaluate=None, save_best=None, config=settings, output=tmp_path, accelerator=accelerator
+    )
+    trainer.model.train()
+    batch = a_batch(model)
+    trainer.update(batch, 0.01)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        trainer.update(batch, 0.01)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert trainer.step == 2
