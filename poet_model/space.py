@@ -24,6 +24,9 @@ BUNDLED = Path("assets") / "tang-lstm"
 LEFT_OUT = ("from_scratch", "presets", "remote_code", "__pycache__", "space.py", "trainer.py")
 LEFT_OUT += (
     "batches.py",
+    "encoded.py",
+    "objective.py",
+    "poems.py",
     "corpus.py",
     "evaluation.py",
     "hardware.py",
