@@ -1,0 +1,223 @@
+"""Gathers what a GPU machine without a network lacks, to train there with tools/offline_train.py.
+
+    python tools/offline_bundle.py --output bundle
+
+That is: Tang and Song, prepared and compressed, without each other's held-out poems; the test poems of
+tangshi-gpt, to be measured by its protocol; the wheels of the packages that such a machine has not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from offline_contents import FORMAT, MANIFEST_NAME, SONG, TANG, TANGSHI_GPT
+from offline_pieces import ROOT, digest
+
+from poet_model.errors import CheckpointError, CorpusError, InvalidValueError, PoetError
+from poet_model.files import replaced_folder
+
+MAX_BYTES = 36 << 20
+# what a training imports, as requirements.txt names it; and what comes with an image made for PyTorch
+NEEDED = ("torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "OpenCC", "accelerate", "tqdm")
+THERE = {"torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "accelerate", "tqdm"}
+# pip takes each of these word by word: newer ones do not contain older ones
+PLATFORMS = (
+    "manylinux_2_28_x86_64",
+    "manylinux_2_27_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux2014_x86_64",
+)
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line; `None` means sys.argv."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--output", type=Path, default=Path("bundle"), help="folder of the bundle")
+    add("--tang", default="tang", help="the corpus to write like, as train.py --corpus")
+    add("--song", default="song", help="the corpus to learn from besides, as train.py --corpus")
+    add(
+        "--tangshi-gpt",
+        type=Path,
+        default=ROOT.parent / "shared" / "data" / "tangshi_gpt",
+        metavar="FOLDER",
+        help="val_poems.json and test_poems.json of dengfeng-ai/tangshi-gpt",
+    )
+    add("--python", default="3.12", help="Python of the other machine")
+    return parser.parse_args(arguments)
+
+
+def prepare(tang_source: str, song_source: str, excluded: list[str]) -> dict:
+    """Both corpora; no poem that Tang is judged by, nor a near-copy of one, is left in Song.
+
+    Args:
+        excluded: files of poems to keep out of both.
+
+    Returns:
+        `tang` and `song`, each a corpus.Corpus.
+    """
+    from poet_model.corpus import load_corpus
+    from poet_model.sources import NAMED_SOURCES
+
+    is_named = tang_source in NAMED_SOURCES  # only what is named is worth a place in the cache
+    tang = load_corpus(tang_source, excluded, use_cache=is_named)
+    if not tang.splits["valid"]:
+        raise CorpusError(
+            f"--tang {tang_source} gives {tang.report.kept:,} poems, none of which falls into the split to "
+            "validate on (2 in 100 do); give some hundreds"
+        )
+    with tempfile.TemporaryDirectory() as temporary:
+        if is_named:
+            held_out = [f"{tang_source}:valid", f"{tang_source}:test"]
+        else:
+            path = Path(temporary) / "held_out.jsonl"
+            poems = (poem for part in ("valid", "test") for poem in tang.splits[part])
+            lines = [json.dumps({"text": poem.text}, ensure_ascii=False) for poem in poems]
+            path.write_text("\n".join(lines), encoding="utf-8")
+            held_out = [str(path)]
+        song = load_corpus(
+            song_source, [*held_out, *excluded], use_cache=is_named and song_source in NAMED_SOURCES
+        )
+    return {"tang": tang, "song": song}
+
+
+def compressed(corpus) -> bytes:
+    """A prepared corpus as train.py reads it, by bz2: 20.6 MiB of Song, where gzip has 26 and xz is slow."""
+    from poet_model.corpus import write_corpus
+
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "corpus.jsonl"
+        write_corpus(path, corpus)
+        return bz2.compress(path.read_bytes())
+
+
+def requirements(names: Iterable[str]) -> list[str]:
+    """The lines of requirements.txt for some packages, with their pins."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {match[0].lower(): line.strip() for line in lines if (match := re.match(r"[\w.-]+", line))}
+    return [pinned[name.lower()] for name in names]
+
+
+def fetch_wheels(wanted: list[str], python: str, folder: Path) -> dict[str, list[str]]:
+    """Downloads wheels with pip; for each file the names of the modules that it brings.
+
+    Raises:
+        InvalidValueError: pip found none, or there is no network.
+    """
+    platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "-q", "--no-deps"]
+    command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", python, *platforms]
+    done = subprocess.run(
+        [*command, "-d", str(folder), *wanted], capture_output=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise InvalidValueError(
+            f"pip gave no wheels of {', '.join(wanted)} for Python {python} ({reason}); "
+            "check --python and the network"
+        )
+    return {path.name: modules_of(path) for path in sorted(folder.glob("*.whl"))}
+
+
+def modules_of(wheel: Path) -> list[str]:
+    """The top-level modules in a wheel."""
+    names = zipfile.ZipFile(wheel).namelist()
+    packages = {name.split("/")[0] for name in names if re.fullmatch(r"\w+/__init__\.py", name)}
+    return sorted(
+        packages | {name.split(".")[0] for name in names if re.fullmatch(r"\w+\.(\S+\.so|py)", name)}
+    )
+
+
+def write_bundle(output: Path, contents: dict[str, bytes], about: dict) -> int:
+    """Writes the files and their manifest in the place of an earlier bundle; returns the bytes of all.
+
+    Raises:
+        InvalidValueError: more than MAX_BYTES.
+        CheckpointError: the folder holds something else, or cannot be written.
+    """
+    if output.is_dir() and any(output.iterdir()) and not (output / MANIFEST_NAME).is_file():
+        raise CheckpointError(f"{output} holds files that are no bundle; give a new folder")
+    listed = {name: {"bytes": len(data), "sha256": digest(data)} for name, data in contents.items()}
+    manifest = {"format": FORMAT, **about, "files": listed}
+    contents = contents | {MANIFEST_NAME: (json.dumps(manifest, indent=2) + "\n").encode("utf-8")}
+    if (total := sum(map(len, contents.values()))) > MAX_BYTES:
+        raise InvalidValueError(
+            f"the bundle would have {total / 2**20:.1f} MiB, more than the {MAX_BYTES >> 20} MiB that "
+            "travel; give smaller corpora (--tang, --song)"
+        )
+    try:
+        with replaced_folder(output) as fresh:
+            for name, data in contents.items():
+                (fresh / name).write_bytes(data)
+        for path in output.iterdir():
+            if path.name not in contents and path.is_file():
+                path.unlink()  # of the bundle before, such as the wheel of another Python
+    except PoetError:
+        raise
+    except OSError as error:
+        raise CheckpointError(
+            f"{output} cannot be written ({error.strerror}); give another folder"
+        ) from error
+    return total
+
+
+def gather(options: argparse.Namespace) -> int:
+    """Makes the bundle that the options describe; returns its bytes."""
+    judged_by = [options.tangshi_gpt / f"{name}_poems.json" for name in ("val", "test")]
+    if not all(path.is_file() for path in judged_by):
+        print(
+            f"note: {options.tangshi_gpt} holds no val_poems.json and test_poems.json, so the bundle goes "
+            "without the comparison with tangshi-gpt (--tangshi-gpt)"
+        )
+        judged_by = []
+    with tempfile.TemporaryDirectory() as temporary:  # first, as what fails fastest
+        wanted = requirements(name for name in NEEDED if name not in THERE)
+        wheels = fetch_wheels(wanted, options.python, Path(temporary))
+        contents = {name: (Path(temporary) / name).read_bytes() for name in wheels}
+    corpora = prepare(options.tang, options.song, [str(path) for path in judged_by])
+    contents |= {TANG: compressed(corpora["tang"]), SONG: compressed(corpora["song"])}
+    test = judged_by[-1].read_bytes() if judged_by else b""
+    if test:
+        contents[TANGSHI_GPT] = bz2.compress(test)
+    poems = {
+        name: {
+            "source": corpus.report.source,
+            "poems": corpus.report.splits,
+            "characters": corpus.report.characters,
+            "excluded": corpus.report.excluded,
+        }
+        for name, corpus in corpora.items()
+    }
+    about = {"python": options.python, "wheels": wheels, "corpora": poems}
+    about["tangshi_gpt_characters"] = len(test.decode("utf-8"))  # of the whole file: how long it takes
+    return write_bundle(options.output, contents, about)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    options = parse_arguments(arguments)
+    started = time.perf_counter()
+    try:
+        total = gather(options)
+    except PoetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    seconds = time.perf_counter() - started
+    print(f"{options.output}: {total / 2**20:.1f} MiB in {seconds:.0f} s, for Python {options.python}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""What a model is worth: the figures and poems with which an offline training ends, a JSON line each.
+
+python tools/offline_measure.py MODEL tang.jsonl [tangshi_gpt_test.json]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import offline_pieces  # noqa: F401 - makes poet_model importable
+
+STARTS = ("春", "花", "秋水", "月", "山", "水", "風", "雨", "酒", "夢")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    folder, corpus, *test = sys.argv[1:] if arguments is None else arguments
+    import torch
+
+    from poet_model.corpus import load_corpus
+    from poet_model.errors import PoetError
+    from poet_model.model import PoetModel
+    from poet_model.perplexity import score, tangshi_gpt, without_header
+
+    model = PoetModel.from_pretrained(folder, device="cuda" if torch.cuda.is_available() else "cpu")
+    for start in STARTS:
+        try:
+            poem = model.generate(start, seed=0).text
+        except PoetError as error:  # of a small corpus: a character it never saw
+            poem = f"({error})"
+        tell(poem={"start": start, "text": poem})
+    tell(validation=score(model, without_header(load_corpus(corpus).splits["valid"])).record())
+    if test:
+        tell(tangshi_gpt=tangshi_gpt(model, test[0]))
+    return 0
+
+
+def tell(**finding) -> None:
+    """One finding, at once."""
+    print(json.dumps(finding, ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""One stage of an offline training: a train.py of its own, its best model carried to safety each time."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from offline_pieces import ROOT, pack, publish, read_index
+
+from poet_model.errors import CheckpointError
+from poet_model.files import LOG_NAME, SAMPLES_NAME, read_json_lines, read_steadily
+
+TRAIN = ROOT / "train.py"
+GRACE = 20.0  # seconds that a training has to save itself when it is asked to stop
+POLL = 0.3  # seconds
+
+
+@dataclass
+class Stage:
+    """A training and where its models go.
+
+    Args:
+        name: for people, and in the index of the pieces.
+        options: of train.py, but for --output.
+        folder: of the training.
+        output: where the pieces of the best model of all stages are.
+        staging: a folder of output's file system (see offline_pieces.put).
+        bundle: identity of the bundle, for the index.
+        environment: of the process.
+        say: tells the person.
+    """
+
+    name: str
+    options: list[str]
+    folder: Path
+    output: Path
+    staging: Path
+    bundle: str
+    environment: dict[str, str]
+    say: Callable[[str], None]
+    published: int = 0
+    start_up: float | None = None
+    peak_mb: int | None = None
+    _told: int = field(default=0, repr=False)
+
+    def run(self, until: float) -> dict:
+        """Trains until it ends by itself, or is ended `until` (of time.monotonic()); what came of it.
+
+        Raises:
+            CheckpointError: there is no more room for the model in `output`; the training is ended.
+        """
+        began = time.monotonic()
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(TRAIN), *self.options, "--output", str(self.folder)]
+        ended = "ended"
+        with open(self.log, "wb") as log:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+            )
+            try:
+                while process.poll() is None:
+                    time.sleep(POLL)
+                    self._watch(process.pid, began)
+                    if time.monotonic() > until:
+                        ended = "was ended: its time was over"
+                        break
+            finally:
+                stop(process)
+        self._watch(None, began, is_whole=process.returncode == 0)
+        if ended == "ended" and process.returncode:
+            ended = f"failed with exit status {process.returncode} ({self.last_words()})"
+        if ended != "ended":
+            self.say(f"stage {self.name} {ended}; what was saved before is used")
+        return self.report() | {"ended": ended, "minutes": round((time.monotonic() - began) / 60, 2)}
+
+    @property
+    def log(self) -> Path:
+        """What train.py prints."""
+        return self.folder.with_suffix(".log")
+
+    def last_words(self) -> str:
+        """The last line that train.py printed, without its progress bar."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.is_file() else ""
+        lines = [
+            line
+            for line in re.split(r"[\r\n]+", text)
+            if line.strip() and "%|" not in line and "% |" not in line
+        ]
+        return lines[-1].strip()[:300] if lines else "it said nothing"
+
+    def report(self) -> dict:
+        """Figures of the training so far."""
+        log = read_json_lines(self.folder / LOG_NAME)
+        train, valid = ([one for one in log if one.get("split") == part] for part in ("train", "valid"))
+        speeds = [one["tokens_per_second"] for one in train if "tokens_per_second" in one]
+        gpu = [one["gpu_memory_mb"] for one in train if "gpu_memory_mb" in one]
+        return {
+            "steps": log[-1]["step"] if log else 0,
+            "epochs": log[-1]["epoch"] if log else 0.0,
+            "tokens_per_second": round(statistics.median(speeds)) if speeds else None,
+            "gpu_memory_mb": max(gpu) if gpu else None,
+            "resident_mb": self.peak_mb,
+            "start_up_seconds": round(self.start_up, 1) if self.start_up is not None else None,
+            "validation": [[one["step"], one["minutes"], one["loss"]] for one in valid],
+        }
+
+    def _watch(self, pid: int | None, began: float, is_whole: bool = False) -> None:
+        """Tells of new validations, notes memory and start-up, and publishes the model if it is the best."""
+        if pid is not None:
+            self.peak_mb = resident_peak(pid) or self.peak_mb
+        log = read_json_lines(self.folder / LOG_NAME)
+        if log and self.start_up is None:
+            self.start_up = time.monotonic() - began - 60 * log[0]["minutes"]
+        valid = [one for one in log if one.get("split") == "valid"]
+        for one in valid[self._told :]:
+            self.say(f"stage {self.name}, step {one['step']}: validation perplexity {one['perplexity']:.2f}")
+        self._told = len(valid)
+        if valid:
+            self._publish(min(valid, key=lambda one: one["loss"]), is_whole)
+
+    def _publish(self, best: dict, is_whole: bool = False) -> None:
+        """Publishes the model in the folder, if it is better than the one in `output`.
+
+        Args:
+            best: the log's record of the best validation.
+            is_whole: that the training has ended well: its model gets what is written about it last.
+        """
+        before = read_index(self.output)
+        if before and best["loss"] >= before["validation_loss"]:
+            ours = before["stage"] == self.name and before["step"] == best["step"] and self.published
+            if not (is_whole and ours):
+                return
+        # train.py logs a validation, then saves, then writes poems: only with these is it that model's folder
+        if not self._holds(best):
+            return
+        try:
+            archive = read_steadily(self.folder, lambda: pack(self.folder))
+        except CheckpointError:  # gone meanwhile: the next look finds it
+            return
+        if self._holds(best):
+            record = {name: best[name] for name in ("step", "epoch", "minutes")}
+            record |= {"stage": self.name, "validation_loss": best["loss"], "bundle": self.bundle}
+            publish(self.output, archive, record, self.staging)
+            self.published += 1
+
+    def _holds(self, best: dict) -> bool:
+        samples = read_json_lines(self.folder / SAMPLES_NAME)
+        return bool(samples) and samples[-1].get("step") == best["step"]
+
+
+def stop(process: subprocess.Popen) -> None:
+    """Ends a process: first so that it can save."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        process.kill()
+    process.wait()
+
+
+def resident_peak(pid: int) -> int | None:
+    """The most MiB of RAM that a process has held; None where the system does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) >> 10
+    return None

@@ -1,0 +1,166 @@
+"""Trains on a machine without a network, in the minutes there are, with what offline_bundle.py gathered.
+
+    python tools/offline_train.py --bundle bundle --minutes 3 --output OUT --preflight-only
+    python tools/offline_train.py --bundle bundle --minutes 8 --output OUT
+
+First Song and Tang mixed, then Tang alone; OUT holds the best model so far at every moment, in pieces that
+tools/offline_unpack.py puts together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+
+from offline_contents import Bundle, read_bundle
+from offline_pieces import INDEX_NAME, read_index
+from offline_plan import Plan
+from offline_preflight import child_environment, load_presets, preflight
+from offline_probe import STAGES
+from offline_report import finish
+from offline_run import Run, folders
+from offline_stage import Stage
+
+from poet_model.errors import CheckpointError, InvalidValueError, PoetError
+
+CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # by stage; validated on the first
+LEAST = 3.0  # seconds of training without which there is no point in a stage
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line; `None` means sys.argv."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--bundle", type=Path, default=Path("bundle"), help="what tools/offline_bundle.py made")
+    add("--minutes", type=float, required=True, help="all must be over by then, counted from the start")
+    add("--output", type=Path, required=True, metavar="OUT", help="folder of the pieces and of the report")
+    add(
+        "--init-from", metavar="MODEL", help="start from this model, such as one unpacked from an earlier OUT"
+    )
+    add(
+        "--preset",
+        type=Path,
+        metavar="FILE",
+        help="like tools/offline_presets/gpu.json (default: by machine)",
+    )
+    add("--preflight-only", action="store_true", help="only find out what this machine can do")
+    return parser.parse_args(arguments)
+
+
+class Stopped(Exception):
+    """A signal asked to stop; `number` says which."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    options = parse_arguments(arguments)
+    started = time.monotonic()
+
+    def stop(number: int, frame) -> None:
+        raise Stopped(number)
+
+    handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        bundle = read_bundle(options.bundle)
+        check_options(options, bundle)
+        with folders(options.output) as (work, staging):
+            run = Run(options, bundle, options.output, work, staging, started, {"bundle": bundle.identity})
+            everything(run)
+        return 0
+    except PoetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Stopped as stopped:
+        print(f"stopped by {stopped}; {options.output} holds the best model so far", file=sys.stderr)
+        return 128 + stopped.number
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def check_options(options: argparse.Namespace, bundle: Bundle) -> None:
+    """Raises InvalidValueError for what cannot be done."""
+    if not 0 < options.minutes < math.inf:
+        raise InvalidValueError(f"--minutes must be above 0, got {options.minutes}; 8 are enough on a GPU")
+    if options.output.exists() and not options.output.is_dir():
+        raise InvalidValueError(f"--output {options.output} is a file; give a folder")
+    index = read_index(options.output)
+    if index and index.get("bundle") != bundle.identity:
+        raise InvalidValueError(
+            f"{options.output} holds a model of another bundle ({INDEX_NAME}), whose losses do not compare; "
+            "give a new folder"
+        )
+    if options.preset:
+        load_presets(options.preset)
+
+
+def everything(run: Run) -> None:
+    """Preflight, both stages, the end."""
+    findings, paths, presets = preflight(run)
+    run.save_report()
+    if run.options.preflight_only:
+        return
+    plan = Plan.of(findings, run.bundle, CORPORA, run.end)
+    plan.check(run.options.minutes)
+    if index := read_index(run.output):
+        perplexity = math.exp(min(50, index["validation_loss"]))
+        run.say(f"OUT holds a model already (perplexity {perplexity:.2f}): only a better one replaces it")
+    init_from = run.options.init_from
+    if init_from and Path(init_from).is_dir():  # a training runs in another folder
+        init_from = str(Path(init_from).resolve())
+    for stage in STAGES:
+        began = time.monotonic()
+        folder = train(run, plan, stage, presets[stage], paths, init_from)
+        run.spend(f"stage {stage}", began)
+        run.save_report()
+        if (folder / "config.json").is_file():
+            init_from = str(folder)
+    if read_index(run.output) is None:
+        reason = run.report["stages"][STAGES[-1]]["ended"]
+        raise CheckpointError(f"no model came of it: stage {STAGES[-1]} {reason}")
+    finish(run, paths)
+
+
+def train(
+    run: Run, plan: Plan, name: str, preset: dict, paths: dict[str, Path], init_from: str | None
+) -> Path:
+    """Runs one stage in the time that is left for it; the folder of its training."""
+    folder = run.work / f"stage-{name}"
+    seconds, until = plan.share(name)
+    stages = run.report.setdefault("stages", {})
+    if seconds < LEAST:
+        run.say(f"stage {name}: {max(0, seconds):.0f} seconds are left for it, so it is left out")
+        stages[name] = {"ended": "no time was left for it"}
+        return folder
+    choice = run.report["choice"][name]
+    preset = preset | {"training": preset["training"] | plan.rhythm(seconds, choice)}
+    path = run.work / f"{name}.json"
+    path.write_text(json.dumps(preset), encoding="utf-8")
+    options = [word for part in CORPORA[name] for word in ("--corpus", str(paths[part]))]
+    options += ["--preset", str(path), "--max-minutes", f"{seconds / 60:.4f}"]
+    options += ["--precision", choice["precision"], "--no-measure"]
+    options += ["--init-from", init_from] if init_from else []
+    options += [] if run.report["gpu"] else ["--cpu"]
+    latest = (until - run.started) / 60
+    run.say(f"stage {name}: {seconds / 60:.1f} minutes of training, ended at {latest:.1f} at the latest")
+    environment = child_environment(run.work / "site")
+    stage = Stage(name, options, folder, run.output, run.staging, run.bundle.identity, environment, run.say)
+    stages[name] = stage.run(until)
+    if stage.start_up is not None:
+        plan.learn(CORPORA[name], stage.start_up)
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())
