@@ -82,7 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stopped:
-        print(f"stopped by {stopped}; {options.output} holds the best model so far", file=sys.stderr)
+        has_model = (options.output / INDEX_NAME).is_file()
+        kept = "holds the best model so far" if has_model else "holds no model yet"
+        print(f"stopped by {stopped}; {options.output} {kept}", file=sys.stderr)
         return 128 + stopped.number
     finally:
         for number, handler in handlers.items():
