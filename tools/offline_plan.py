@@ -96,17 +96,16 @@ class Plan:
         return seconds, time.monotonic() + extra[stage] + seconds + (left - seconds) / 2
 
     def rhythm(self, seconds: float, choice: dict) -> dict:
-        """Settings of TrainingConfig for a stage of so many seconds.
+        """Settings of TrainingConfig for a stage of so many seconds, where its preset has none of its own.
 
         Args:
-            choice: the trial that was taken: `steps_per_second`, `rows`.
+            choice: the trial that was taken, for its `steps_per_second`.
         """
         steps = max(1.0, seconds * choice["steps_per_second"])
         evaluations = max(1, min(EVALUATIONS, int(EVALUATING * seconds / self.evaluation)))
         every = max(1, int(steps * (1 - EVALUATING) / evaluations))
         return {
             "epochs": MANY_EPOCHS,
-            "batch_size": choice["rows"],
             "eval_every": every,
             "checkpoint_every": every,
             "log_every": max(1, int(steps / LOG_LINES)),

@@ -34,6 +34,7 @@ GPU_BATCH_TOKENS, CPU_BATCH_TOKENS = 64 * 1024, 8192  # as train.py has them
 STEPS = 20
 GPU_WARM_UP, CPU_WARM_UP = 3, 1
 POEMS = 12_000  # enough for the steps of the largest batches
+TRIAL_SECONDS = 8.0  # at most
 SMALLER_IS_BETTER = 0.95  # a smaller batch almost as fast makes more steps of the same time
 LSTM_WORDS = ("lstm", "rnn", "persist")
 
@@ -142,7 +143,7 @@ class Probe:
         """Trials one after the other, within a share of the time that is left."""
         until = time.time() + share * (self.settings["deadline"] - time.time())
         for place, key in enumerate(keys):
-            seconds = (until - time.time()) / (len(keys) - place)
+            seconds = min(TRIAL_SECONDS, (until - time.time()) / (len(keys) - place))
             named = dict(zip(("stage", "precision", "rows"), key, strict=True))
             if seconds <= 0:
                 self._add("trial", **named, failed="no time was left for it")

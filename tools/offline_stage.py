@@ -29,7 +29,8 @@ class Stage:
 
     Args:
         name: for people, and in the index of the pieces.
-        options: of train.py, but for --output.
+        options: of train.py, but for --output; paths are from the folder above `folder`, so that the
+            commands that are published with a model name no place of this machine.
         folder: of the training.
         output: where the pieces of the best model of all stages are.
         staging: a folder of output's file system (see offline_pieces.put).
@@ -59,11 +60,11 @@ class Stage:
         """
         began = time.monotonic()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(TRAIN), *self.options, "--output", str(self.folder)]
+        command = [sys.executable, str(TRAIN), *self.options, "--output", self.folder.name]
         ended = "ended"
         with open(self.log, "wb") as log:
             process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+                command, cwd=self.folder.parent, env=self.environment, stdout=log, stderr=subprocess.STDOUT
             )
             try:
                 while process.poll() is None:

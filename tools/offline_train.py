@@ -127,7 +127,7 @@ def everything(run: Run) -> None:
         run.spend(f"stage {stage}", began)
         run.save_report()
         if (folder / "config.json").is_file():
-            init_from = str(folder)
+            init_from = folder.name
     if read_index(run.output) is None:
         reason = run.report["stages"][STAGES[-1]]["ended"]
         raise CheckpointError(f"no model came of it: stage {STAGES[-1]} {reason}")
@@ -146,11 +146,12 @@ def train(
         stages[name] = {"ended": "no time was left for it"}
         return folder
     choice = run.report["choice"][name]
-    preset = preset | {"training": preset["training"] | plan.rhythm(seconds, choice)}
+    training = plan.rhythm(seconds, choice) | preset["training"] | {"batch_size": choice["rows"]}
+    preset = preset | {"training": training}
     path = run.work / f"{name}.json"
     path.write_text(json.dumps(preset), encoding="utf-8")
-    options = [word for part in CORPORA[name] for word in ("--corpus", str(paths[part]))]
-    options += ["--preset", str(path), "--max-minutes", f"{seconds / 60:.4f}"]
+    options = [word for part in CORPORA[name] for word in ("--corpus", paths[part].name)]
+    options += ["--preset", path.name, "--max-minutes", f"{seconds / 60:.4f}"]
     options += ["--precision", choice["precision"], "--no-measure"]
     options += ["--init-from", init_from] if init_from else []
     options += [] if run.report["gpu"] else ["--cpu"]
