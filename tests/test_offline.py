@@ -35,7 +35,7 @@ import offline_probe  # noqa: E402
 import offline_stage  # noqa: E402
 import offline_train  # noqa: E402
 import offline_unpack  # noqa: E402
-from offline_contents import read_bundle  # noqa: E402
+from offline_contents import Bundle, read_bundle  # noqa: E402
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 TINY = {
@@ -368,7 +368,9 @@ def test_a_full_disk_ends_the_training_in_one_sentence_and_keeps_what_was_saved(
     stage_of([(1, 5.0, True)]).run(time.monotonic() + 30)
     monkeypatch.setattr(os, "fsync", no_room)
     began = time.monotonic()
-    with pytest.raises(CheckpointError, match=r"No space left on device.*is whole.*make room"):
+    with pytest.raises(
+        CheckpointError, match=r"OUT cannot be written \(No space left on device\); .* is whole: make room"
+    ):
         stage_of([(2, 4.0, True)], sleep=60, name="tang").run(began + 40)
     assert time.monotonic() - began < 20  # the training does not go on for nothing
     assert held(tmp_path / "OUT") == (5.0, "1")
@@ -473,7 +475,7 @@ def climb_out(output: Path) -> None:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("../outside"), io.BytesIO())
     record = {"stage": "tang", "step": 3, "validation_loss": 4.5, "bundle": "b"}
-    offline_pieces.publish(output, buffer.getvalue(), record, output)
+    offline_pieces.publish(output, buffer.getvalue(), record, output.parent)
 
 
 @pytest.mark.parametrize(
@@ -585,6 +587,8 @@ def test_mistakes_end_in_one_sentence(bundle, pieces, tmp_path, capsys, monkeypa
     wrong = TINY | {"model": {"hiden_size": 3}}
     preset.write_text(json.dumps({"mixed": wrong, "tang": TINY}), encoding="utf-8")
     assert "hiden_size" in sentence("--preset", preset)
+    monkeypatch.setattr(Bundle, "extract", no_room)
+    assert "No space left on device; make room there" in sentence()
     monkeypatch.setattr(offline_preflight, "free_memory", lambda: 100 << 20)
     assert "only 0.1 GiB of RAM are free, a training needs 1.5" in sentence()
 

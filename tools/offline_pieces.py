@@ -6,6 +6,7 @@ import this file first, which also makes `poet_model` importable from a clone. I
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -13,6 +14,7 @@ import os
 import re
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,26 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+@contextlib.contextmanager
+def _writing_to(output: Path) -> Iterator[None]:
+    """Says in one sentence that there is no room, or no right to write."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{output} cannot be written ({error.strerror or error}); what was saved there before is whole: "
+            "make room, or give another --output"
+        ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Writes a file; when this returns, it is on the disk."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def put(path: Path, data: bytes, staging: Path) -> None:
     """Writes a file so that at any moment it is wholly the old one or wholly the new one.
 
@@ -43,19 +65,12 @@ def put(path: Path, data: bytes, staging: Path) -> None:
         CheckpointError: no room, or the folder cannot be written.
     """
     temporary = staging / f"{path.name}.new"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be written ({error.strerror or error}); what was saved in {path.parent} before "
-            "is whole: make room, or give another --output"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _writing_to(path.parent):
+        try:
+            _write(temporary, data)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def pack(folder: Path) -> bytes:
@@ -102,10 +117,15 @@ def publish(output: Path, archive: bytes, record: dict, staging: Path) -> None:
         )
     pieces = {f"model-{number}.tar.{place}": chunk for place, chunk in enumerate(chunks)}
     listed = [{"name": n, "bytes": len(c), "sha256": digest(c)} for n, c in pieces.items()]
-    for name, chunk in pieces.items():
-        put(staging / name, chunk, staging)  # all of them are there before the first one moves
-    for name in pieces:
-        os.replace(staging / name, output / name)
+    with _writing_to(output):
+        try:
+            for name, chunk in pieces.items():
+                _write(staging / name, chunk)  # all of them are there before the first one moves
+            for name in pieces:
+                os.replace(staging / name, output / name)
+        finally:
+            for name in pieces:
+                (staging / name).unlink(missing_ok=True)
     index = {"format": FORMAT, "generation": number, **record, "pieces": listed}
     put(output / INDEX_NAME, (json.dumps(index, indent=2) + "\n").encode("utf-8"), staging)
     for path in output.iterdir():

@@ -70,9 +70,11 @@ def summary(report: dict) -> list[str]:
             memory = ", ".join(f"{kind} {most:,} MiB at most" for kind, most in kinds.items() if most)
             speed = stage["tokens_per_second"] or 0
             lines.append(f"stage {name:<24} {speed:,} tokens/s, {stage['steps']:,} steps; {memory}")
+    chosen = [(choice["precision"], choice["rows"]) for choice in report["choice"].values()]
     for one in (one for one in report["preflight"] if one["kind"] == "kernels" and "dearest" in one):
         what = f"kernels, {one['precision']}, {one['rows']} rows"
         lines.append(f"{what:<30} LSTM: {'; '.join(one['lstm'][:2]) or 'none by that name'}")
-        lines += [f"{'':<30} {k['milliseconds']:>8.2f} ms  {k['name'][:70]}" for k in one["dearest"]]
+        if (one["precision"], one["rows"]) in chosen:
+            lines += [f"{'':<30} {k['milliseconds']:>8.2f} ms  {k['name'][:70]}" for k in one["dearest"]]
     lines += [f"{'minutes, ' + phase:<30} {minutes:.2f}" for phase, minutes in report["minutes"].items()]
     return lines

@@ -81,6 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # where the work is done, beside OUT or in the system's temporary folder
+        print(f"error: {error.filename or 'a file'}: {error.strerror}; make room there", file=sys.stderr)
+        return 2
     except Stopped as stopped:
         has_model = (options.output / INDEX_NAME).is_file()
         kept = "holds the best model so far" if has_model else "holds no model yet"
