@@ -346,7 +346,7 @@ def run(options: argparse.Namespace) -> int:
         accelerator.end_training()
     if accelerator.is_main_process:
         made_by = {
-            "preset": preset,
+            "preset": Path(preset).name,  # where it lies is nobody's business
             "precision": precision,
             "processes": accelerator.num_processes,
             "machine": evaluation.machine(),

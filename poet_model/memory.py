@@ -16,9 +16,8 @@ _MIB = 1 << 20
 def keep_freed_memory() -> None:
     """Lets glibc reuse freed buffers instead of giving each back at once, and oneDNN keep few LSTMs.
 
-    Of glibc: what a step needs for its activations is freed and asked for again in every step, which costs a
-    sixth of the time if the system has to clear it anew. Larger buffers, of which no two are alike, are given
-    back: they would break what is kept into pieces.
+    What a step needs for its activations is freed and asked for again in every step, which costs time if the
+    system has to clear it anew (benchmarks/train_speed.py says how much).
 
     oneDNN, and torch's own layer above it, keep a compiled LSTM with its buffers for each of the last 1,024
     shapes of a batch. Batches come in hundreds of shapes, about 2 MiB each, so that memory would grow for
@@ -29,7 +28,7 @@ def keep_freed_memory() -> None:
     with suppress(*_NO_GLIBC):
         mallopt = ctypes.CDLL(None).mallopt
         # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h
-        for option, value in ((-3, 64 * _MIB), (-1, 512 * _MIB), (-2, 16 * _MIB)):
+        for option, value in ((-3, 1024 * _MIB), (-1, 2047 * _MIB), (-2, 64 * _MIB)):
             mallopt(option, value)
 
 

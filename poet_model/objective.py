@@ -130,8 +130,9 @@ class LinearCrossEntropy(torch.autograd.Function):
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
         low_hidden, low_weight, low_bias = (t.detach().to(dtype) for t in (hidden, weight, bias))
         learns = any(ctx.needs_input_grad)
-        d_hidden = torch.empty_like(low_hidden) if learns else None
-        d_weight, d_bias = (torch.zeros_like(t, dtype=torch.float32) for t in (weight, bias))
+        if learns:
+            d_hidden = torch.empty_like(low_hidden)
+            d_weight, d_bias = (torch.zeros_like(t, dtype=torch.float32) for t in (weight, bias))
         total = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, len(hidden), CHUNK):
             rows = low_hidden[start : start + CHUNK]
@@ -149,8 +150,9 @@ class LinearCrossEntropy(torch.autograd.Function):
                 d_logits = d_logits.to(dtype)
                 d_hidden[start : start + CHUNK] = d_logits @ low_weight
                 d_weight += d_logits.T @ rows
-        ctx.save_for_backward(d_hidden, d_weight, d_bias)
-        ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
+        if learns:
+            ctx.save_for_backward(d_hidden, d_weight, d_bias)
+            ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
         return total
 
     @staticmethod

@@ -626,7 +626,7 @@ def test_pins_are_those_of_requirements_txt():
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     (opencc,) = offline_bundle.requirements(["OpenCC"])
     assert opencc in lines and opencc.startswith("OpenCC>=")
-    assert len(offline_bundle.requirements(offline_bundle.NEEDED)) == len(offline_bundle.NEEDED)
+    assert len(offline_bundle.requirements(offline_bundle.NEEDED.values())) == len(offline_bundle.NEEDED)
     with pytest.raises(InvalidValueError, match=r"no wheels of no-such-thing==0 for Python 3.12 .*check"):
         offline_bundle.fetch_wheels(["no-such-thing==0"], "3.12", ROOT)
 

@@ -25,10 +25,10 @@ from offline_pieces import ROOT, digest
 
 from poet_model.errors import CheckpointError, CorpusError, InvalidValueError, PoetError
 from poet_model.files import replaced_folder
+from train import NEEDED
 
 MAX_BYTES = 36 << 20
-# what a training imports, as requirements.txt names it; and what comes with an image made for PyTorch
-NEEDED = ("torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "OpenCC", "accelerate", "tqdm")
+# of what a training needs, what comes with an image made for PyTorch
 THERE = {"torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "accelerate", "tqdm"}
 # pip takes each of these word by word: newer ones do not contain older ones
 PLATFORMS = (
@@ -183,7 +183,7 @@ def gather(options: argparse.Namespace) -> int:
         )
         judged_by = []
     with tempfile.TemporaryDirectory() as temporary:  # first, as what fails fastest
-        wanted = requirements(name for name in NEEDED if name not in THERE)
+        wanted = requirements(name for name in NEEDED.values() if name not in THERE)
         wheels = fetch_wheels(wanted, options.python, Path(temporary))
         contents = {name: (Path(temporary) / name).read_bytes() for name in wheels}
     corpora = prepare(options.tang, options.song, [str(path) for path in judged_by])

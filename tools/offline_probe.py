@@ -81,7 +81,7 @@ class Probe:
         kinds = [(precision, number) for precision in precisions for number in rows]
         self._try_all([("mixed", *kind) for kind in kinds if ("mixed", *kind) not in done], share=0.5)
         self._add("writing", **self._writing())
-        by_speed = [one for one in self._sound("mixed")]
+        by_speed = self._sound("mixed")
         self._try_all([("tang", *key[1:]) for key in by_speed if ("tang", *key[1:]) not in done], share=0.6)
         for key in by_speed if self.on_gpu else by_speed[:1]:
             if time.time() < self.settings["deadline"] - 2:
