@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -85,26 +84,20 @@ class PoemBatches:
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The rows in the order in which they are read, and where each batch begins, and the last ends."""
         order = rng.permutation(np.arange(len(lengths), dtype=np.uint32))
-        order = order[np.argsort(lengths[order], kind="stable")]  # of one length, still in random order
-        bounds = [0, *(np.flatnonzero(np.diff(lengths[order])) + 1).tolist(), len(order)]
-        whole, sizes, left_over = [], [], []
-        for start, stop in pairwise(bounds):
-            if start == stop:
-                continue
-            size = self._rows_of(lengths[order[start]])
-            batches = (stop - start) // size
-            whole.append(order[start : start + batches * size])
-            sizes += [size] * batches
-            left_over.append(order[start + batches * size : stop])
-        rest = np.concatenate(left_over) if left_over else order
-        end = len(rest)
-        while end:  # the longest first: it fixes how many rows fit
-            size = min(end, self._rows_of(lengths[rest[end - 1]]))
-            whole.append(rest[end - size : end])
-            sizes.append(size)
-            end -= size
-        rows = np.concatenate(whole) if whole else order
-        return _shuffled(rows, np.array(sizes, dtype=np.int64), rng)
+        ordered_lengths = lengths[order]
+        batches, left_over = [], [order[:0]]
+        for length in np.unique(ordered_lengths):
+            rows, size = order[ordered_lengths == length], self._rows_of(length)
+            whole = len(rows) // size * size
+            batches += [rows[start : start + size] for start in range(0, whole, size)]
+            left_over.append(rows[whole:])
+        rest = np.concatenate(left_over)
+        while len(rest):  # the longest first: it fixes how many rows fit
+            size = self._rows_of(lengths[rest[-1]])
+            batches.append(rest[-size:])
+            rest = rest[:-size]
+        batches = [batches[turn] for turn in rng.permutation(len(batches))]
+        return np.concatenate([order[:0], *batches]), np.cumsum([0, *map(len, batches)])
 
     def _random_plan(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         bounds = np.append(np.arange(0, count, self.batch_size), count)
@@ -183,14 +176,3 @@ def _stream_lengths(poems: EncodedPoems, kept: np.ndarray) -> np.ndarray:
         whole = np.diff(poems.starts[start : start + PIECE + 1].astype(np.int64))
         lengths[piece] = whole - 1 - (poems.parts[piece] * ~kept[piece]).sum(axis=1)
     return lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))  # short ones are sorted faster
-
-
-def _shuffled(rows: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The batches of `sizes`, which lie one after the other in `rows`, in random order."""
-    starts = np.cumsum(sizes) - sizes
-    turns = rng.permutation(len(sizes))
-    order, place = np.empty_like(rows), 0
-    for turn in turns:
-        order[place : place + sizes[turn]] = rows[starts[turn] : starts[turn] + sizes[turn]]
-        place += sizes[turn]
-    return order, np.concatenate([[0], np.cumsum(sizes[turns])])

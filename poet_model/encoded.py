@@ -45,17 +45,16 @@ class EncodedPoems:
         in_memory: int = IN_MEMORY,
     ):
         ids = array("H" if len(tokenizer) <= 1 << 16 else "I")
-        starts, parts, written = array("Q", [0]), array("I"), 0
+        lengths, parts = _SmallNumbers(), _SmallNumbers()
         self._dtype, self._file = np.dtype(ids.typecode), None
         try:
-            for lengths, row in _rows(poems, tokenizer, max_length):
+            for fields, row in _rows(poems, tokenizer, max_length):
                 ids.extend(row)
-                parts.extend(lengths)
-                starts.append(written + len(ids))
+                lengths.extend((len(row),))
+                parts.extend(fields)
                 if len(ids) >= in_memory:
                     self._file = self._file or _unnamed_file()
                     ids.tofile(self._file)
-                    written += len(ids)
                     del ids[:]
             if self._file:
                 ids.tofile(self._file)
@@ -66,8 +65,8 @@ class EncodedPoems:
                 "a character there: make room, or name another folder in POET_CACHE"
             ) from error
         self._ids = None if self._file else np.frombuffer(ids, self._dtype)
-        self.starts = _narrowed(np.frombuffer(starts, np.uint64))
-        self.parts = _narrowed(np.frombuffer(parts, np.uint32)).reshape(-1, 3)
+        self.starts = _running_total(lengths.all())
+        self.parts = parts.all().reshape(-1, 3)
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -116,9 +115,31 @@ def _pieces(text: str, encode, room: int) -> list[list[int]]:
     return pieces
 
 
-def _narrowed(numbers: np.ndarray) -> np.ndarray:
-    """The same numbers in the smallest unsigned type that holds them."""
-    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
+class _SmallNumbers:
+    """Numbers that come one by one, kept in the smallest unsigned type that holds them."""
+
+    def __init__(self):
+        self._latest, self._pieces = array("I"), []
+
+    def extend(self, numbers: Iterable[int]) -> None:
+        self._latest.extend(numbers)
+        if len(self._latest) >= 1 << 16:
+            self._narrow()
+
+    def _narrow(self) -> None:
+        latest = np.frombuffer(self._latest, np.uint32)
+        self._pieces.append(latest.astype(np.min_scalar_type(int(latest.max(initial=0)))))
+        self._latest = array("I")
+
+    def all(self) -> np.ndarray:
+        self._narrow()
+        return np.concatenate(self._pieces)
+
+
+def _running_total(numbers: np.ndarray) -> np.ndarray:
+    """(N,) -> (N + 1,) the sums of none, the first, the first two …"""
+    total = np.min_scalar_type(int(numbers.sum(dtype=np.uint64)))
+    return np.concatenate([np.zeros(1, total), np.cumsum(numbers, dtype=total)])
 
 
 def _unnamed_file() -> IO[bytes]:
