@@ -31,7 +31,7 @@ SILENCE = {"gpu": 10.0, "cpu": 20.0}  # seconds over its time after which a tria
 LOADING = 40.0  # seconds for importing torch and reading the poems
 PACKAGES = ("torch", "numpy", "accelerate", "safetensors", "tokenizers", "huggingface_hub", "tqdm", "OpenCC")
 # bytes that a training takes, and more for each character of its corpora; on a GPU with the smallest batches
-RAM_BYTES, RAM_BYTES_PER_CHARACTER, GPU_BYTES = 1.5 * 2**30, 60, 3 * 2**30
+RAM_BYTES, RAM_BYTES_PER_CHARACTER, GPU_BYTES = 1.5 * 2**30, 10, 3 * 2**30
 
 
 def child_environment(site: Path) -> dict[str, str]:
