@@ -47,10 +47,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--exclude",
-        nargs="*",
+        nargs="+",
         default=[],
         metavar="FILE",
-        help="poems to keep out, with their near-copies: files, or tang:valid, tang:test, …",
+        help="poems to keep out, with their near-copies: files, or a split of a named corpus (tang:valid)",
     )
     add(
         "--preset",
@@ -60,7 +60,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add("--output", type=Path, default=Path("runs/tang-lstm"), help="folder of the model")
     add("--init-from", metavar="MODEL", help="start from the weights of this model (a folder or Hub id)")
-    add("--resume", action="store_true", help="go on with an interrupted training in --output")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the interrupted training in --output; the other options as before",
+    )
     add("--max-minutes", type=float, help="fit the whole schedule into this time, at most")
     add("--epochs", type=int, help="passes over the corpus (default: the preset's)")
     add("--batch-size", type=int, help="rows of a batch over all devices together (default: the preset's)")
@@ -132,9 +136,9 @@ def load_preset(name: str) -> dict:
     path = path if path.is_file() else Path(name)
     if not path.is_file():
         raise InvalidValueError(
-            f"--preset {name!r} is neither one of {preset_names()} nor a JSON file; give one of these"
+            f"--preset {name!r} is neither auto, one of {preset_names()} nor a JSON file; give one of these"
         )
-    preset = {"limit": None, "model": {}, "training": {}} | read_json(path, dict)
+    preset = {"limit": None, "model": {}, "training": {}} | read_json(path, dict, "see poet_model/presets")
     try:
         PoetConfig(vocab_size=6, **preset["model"])  # both only to be checked
         TrainingConfig(**preset["training"])
@@ -256,6 +260,11 @@ def run(options: argparse.Namespace) -> int:
     say(corpus.report, flush=True)
     if held_out_note:
         say(f"note: {held_out_note}")
+    if len(train) < SMALL_CORPUS and not base:
+        say(
+            f"note: {len(train):,} poems are too few to learn verse from; --init-from MODEL starts from a "
+            "model that has learnt it, such as assets/tang-lstm"
+        )
 
     set_seed(options.seed)
     architecture = PoetConfig(vocab_size=len(tokenizer), **shape)

@@ -31,7 +31,7 @@ MIN_CHARACTERS = 10
 MAX_CHARACTERS = 4000  # the longest poem of 全唐诗 has 1,600; what is longer is not one poem
 MAX_RAW_CHARACTERS = 10_000  # notes included; they are slow to find where deeply nested
 MIN_SHARED_LINE = 4  # characters: 君不見 opens many poems that are no copies of each other
-_RULES_VERSION = 3  # part of the cache's key: raise it when cleaning, clustering or splitting changes
+_RULES_VERSION = 4  # part of the cache's key: raise it when cleaning, clustering, splitting or mixing changes
 
 _NAMED_SPLITS = [f"{name}:{part}" for name in sources.NAMED_SOURCES for part in SPLITS]
 _NOTES = re.compile(r"（[^（）]*）|\([^()]*\)|\{[^{}]*\}|〖[^〖〗]*〗")
@@ -78,10 +78,9 @@ def _parts(source: str) -> list[str]:
     if "+" not in source or os.path.exists(source):
         return [source]
     parts = [part.strip() for part in source.split("+")]
-    if "" in parts or len(set(parts)) < len(parts):
-        raise CorpusError(
-            f"corpus {source!r}: expected different sources on both sides of each +, such as tang+song"
-        )
+    places = {os.path.realpath(part) if os.path.exists(part) else part for part in parts}
+    if "" in parts or len(places) < len(parts):
+        raise CorpusError(f"corpus {source!r}: expected different sources, joined as in tang+song")
     return parts
 
 
@@ -91,7 +90,7 @@ def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], u
         _check_prepared(source, corpus, exclude, held_out)
         return corpus
     named = [path for path in exclude if path in _NAMED_SPLITS]
-    paths = [sources.locate(path) for path in (source, *exclude) if path not in named]
+    paths = [sources.locate(source), *(_locate_excluded(path) for path in exclude if path not in named)]
     key = [_RULES_VERSION, source, sorted(named), sources.fingerprint(paths)]
     if held_out:
         key.append(hashlib.sha256("".join(poem.text for poem in held_out).encode()).hexdigest())
@@ -111,6 +110,13 @@ def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], u
         return corpus
 
     return _cached(key, prepare, use_cache)
+
+
+def _locate_excluded(path: str) -> Path:
+    try:
+        return sources.locate(path)
+    except CorpusError as error:
+        raise CorpusError(f"--exclude: {error}; or a split: {', '.join(_NAMED_SPLITS)}") from error
 
 
 def _check_prepared(source: str, corpus: Corpus, exclude: list[str], held_out: Sequence[PoemRecord]) -> None:
@@ -142,23 +148,28 @@ def _cached(key: list, prepare: Callable[[], Corpus], use_cache: bool) -> Corpus
 
 
 def mix(corpora: Sequence[Corpus]) -> Corpus:
-    """The training splits of all as one, with the held-out poems of the first.
+    """The training splits of all as one, each text once, with the held-out poems of the first.
 
     Held-out poems of the others are in no split: they may be what another model is measured on.
     """
     first, *others = corpora
-    train = [poem for corpus in corpora for poem in corpus.splits["train"]]
+    train: dict[str, PoemRecord] = {}
     reports = [corpus.report for corpus in corpora]
     report = CorpusReport(source=" + ".join(report.source for report in reports))
     for name in ("read", "converted_from_simplified", "near_copies", "excluded", "exclude_read"):
         setattr(report, name, sum(getattr(one, name) for one in reports))
     for name in ("dropped", "exclude_dropped"):
         setattr(report, name, dict(sum((Counter(getattr(one, name)) for one in reports), Counter())))
-    unused = sum(len(corpus.splits[name]) for corpus in others for name in ("valid", "test"))
-    report.dropped[f"held out of {' + '.join(one.source for one in reports[1:])}"] = unused
-    for one in reports:
-        report.mixed[one.source] = {"poems": one.splits["train"], "characters": one.characters["train"]}
-    splits = {"train": train, "valid": first.splits["valid"], "test": first.splits["test"]}
+    for corpus in others:
+        if unused := len(corpus.splits["valid"]) + len(corpus.splits["test"]):
+            report.dropped[f"valid and test of {corpus.report.source}"] = unused
+    for corpus in corpora:
+        new = {poem.text: poem for poem in corpus.splits["train"] if poem.text not in train}
+        if again := len(corpus.splits["train"]) - len(new):
+            report.dropped[f"of {corpus.report.source}, in an earlier corpus too"] = again
+        report.mixed[corpus.report.source] = {"poems": len(new), "characters": sum(map(len, new))}
+        train |= new
+    splits = {"train": list(train.values()), "valid": first.splits["valid"], "test": first.splits["test"]}
     _describe(splits, report)
     return Corpus(splits, report)
 
@@ -381,7 +392,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m poet_model.corpus", description="Prepares a corpus: cleaned, clustered, split."
     )
     parser.add_argument("source", help="as train.py --corpus")
-    parser.add_argument("--exclude", nargs="*", default=[], metavar="FILE", help="as train.py --exclude")
+    parser.add_argument("--exclude", nargs="+", default=[], metavar="FILE", help="as train.py --exclude")
     parser.add_argument("--output", type=Path, required=True, help="a .jsonl file for train.py --corpus")
     options = parser.parse_args(arguments)
     if options.output.suffix != ".jsonl":
@@ -392,7 +403,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (CorpusError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(corpus.report)
+    print(f"{corpus.report}\n\n    python train.py --corpus {options.output}\n")
     return 0
 
 

@@ -76,8 +76,15 @@ def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def read_json(path: Path, kind: type) -> dict | list:
+def read_json(
+    path: Path, kind: type, remedy: str = "a model folder needs it: download it again"
+) -> dict | list:
     """The content of a JSON file, which must be of type `kind` at the top.
+
+    Args:
+        path: of the file.
+        kind: dict or list.
+        remedy: what to do if it is missing or damaged; the message ends with it.
 
     Raises:
         CheckpointError: missing, unreadable, far too large, not UTF-8, not JSON, or not a `kind`.
@@ -85,35 +92,35 @@ def read_json(path: Path, kind: type) -> dict | list:
     path = Path(path)
     try:
         if os.path.lexists(path) and not path.is_file():  # a pipe would never end
-            raise CheckpointError(f"{path} is no file; a model folder needs one of that name")
+            raise CheckpointError(f"{path} is no file; {remedy}")
         if path.stat().st_size > MAX_JSON_BYTES:
             raise CheckpointError(
                 f"{path} has {path.stat().st_size:,} bytes, more than any of ours ({MAX_JSON_BYTES:,}); "
-                "download it again"
+                f"{remedy}"
             )
         data = path.read_bytes()
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; a model folder needs it") from None
+        raise CheckpointError(f"{path} is missing; {remedy}") from None
     except CheckpointError:
         raise
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); download it again") from error
-    return parse_json(data, path, kind)
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+    return parse_json(data, path, kind, remedy)
 
 
-def parse_json(data: bytes, path: Path, kind: type) -> dict | list:
+def parse_json(data: bytes, path: Path, kind: type, remedy: str = "download it again") -> dict | list:
     """JSON that came from `path`: no key twice, no half characters, `kind` at the top."""
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_object)
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # "\\ud800" is JSON, but no character
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"{path} cannot be read as UTF-8 text ({error}); download it again") from error
+        raise CheckpointError(f"{path} cannot be read as UTF-8 text ({error}); {remedy}") from error
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} is not valid JSON ({error}){_looks_like(data)}; download it again"
-        ) from error
+        raise CheckpointError(f"{path} is not valid JSON ({error}){_looks_like(data)}; {remedy}") from error
     if not isinstance(value, kind):
-        raise CheckpointError(f"{path} holds a JSON {type(value).__name__}, expected a {kind.__name__}")
+        raise CheckpointError(
+            f"{path} holds a JSON {type(value).__name__}, expected a {kind.__name__}; {remedy}"
+        )
     return value
 
 

@@ -60,7 +60,11 @@ class CorpusReport:
             *((f"  dropped: {reason}", f"{count:,}") for reason, count in sorted(self.dropped.items())),
             ("converted from simplified", f"{self.converted_from_simplified:,}"),
             ("near-copies of another poem", f"{self.near_copies:,}"),
-            ("kept out by --exclude", f"{self.excluded:,} ({self.exclude_read:,} records in its files)"),
+            (
+                "kept out, with near-copies",
+                f"{self.excluded:,} (of {self.exclude_read:,} records that --exclude names"
+                f"{', and of what is held out)' if self.mixed else ')'}",
+            ),
             *((f"  of these unusable: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
             ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),
             *(
@@ -73,9 +77,10 @@ class CorpusReport:
             ),
             ("forms", ", ".join(f"{form or 'other'} {count:,}" for form, count in self.forms.items())),
             ("characters a poem", ", ".join(f"{span}: {count:,}" for span, count in self.lengths.items())),
-            ("vocabulary", f"{self.vocabulary:,} tokens"),
-            ("unknown characters", ", ".join(f"{s} {rate:.3%}" for s, rate in self.unknown_rate.items())),
         ]
+        if self.vocabulary:
+            unknown = ", ".join(f"{split} {rate:.3%}" for split, rate in self.unknown_rate.items())
+            rows += [("vocabulary", f"{self.vocabulary:,} tokens"), ("unknown characters", unknown)]
         return "\n".join(f"{name:<30} {value}" for name, value in rows)
 
 

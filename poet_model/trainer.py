@@ -441,14 +441,10 @@ class Trainer:
         """
         folder = find_checkpoint(self.output)
         state = read_json(folder / "state.json", dict)
-        saved = state.get("identity")
-        saved = saved if isinstance(saved, dict) else {}
-        different = [key for key, value in self.identity.items() if saved.get(key) != value]
-        if different:
+        if different := _differences(self.identity, state.get("identity")):
             raise CheckpointError(
-                f"{folder} was made with other settings ({', '.join(different)}): "
-                f"given {[self.identity[key] for key in different]}, "
-                f"saved {[saved.get(key) for key in different]}; give the same or start anew"
+                f"{folder} was made with other settings ({'; '.join(different)}): give the options that the "
+                "training was begun with, besides --resume, or start anew"
             )
         try:
             self._restore(state, load_file(folder / "state.safetensors"))
@@ -487,9 +483,25 @@ class Trainer:
             shutil.rmtree(self.output / CHECKPOINT_NAME, ignore_errors=True)
 
 
+def _differences(given: dict, saved: object, inside: str = "") -> list[str]:
+    """Which settings are not as they were saved, each with both values."""
+    saved, found = saved if isinstance(saved, dict) else {}, []
+    for name, value in given.items():
+        if isinstance(value, dict):
+            found += _differences(value, saved.get(name), f"{inside}{name}.")
+        elif name not in saved or saved[name] != value:
+            found.append(f"{inside}{name} was {saved.get(name)} and is {value}")
+    return found
+
+
 def find_checkpoint(output: Path) -> Path:
     """The checkpoint's folder of an unfinished training; CheckpointError if there is none."""
     folder = output / CHECKPOINT_NAME
+    if not folder.is_dir() and (output / LOG_NAME).is_file():
+        raise CheckpointError(
+            f"the training in {output} has ended, so there is nothing to resume; to train its model further, "
+            f"give --init-from {output} and another --output"
+        )
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")
     return folder

@@ -321,7 +321,9 @@ def test_a_split_of_a_named_source_can_be_excluded_by_name(tmp_path, monkeypatch
     barred = {"held out": tang["valid"] + tang["test"]}
     assert crossing_pairs(barred | {"kept": [p for group in song.splits.values() for p in group]}) == []
     assert load_corpus("song", ["tang:test"]).report.exclude_read == len(tang["test"])  # not the same cache
-    with pytest.raises(CorpusError, match="'tang:all' was not found"):
+    with pytest.raises(
+        CorpusError, match=r"--exclude: corpus 'tang:all' was not found.*or a split: tang:train, tang:valid"
+    ):
         load_corpus("song", ["tang:all"])
 
 
@@ -331,7 +333,9 @@ def test_a_prepared_corpus_goes_to_another_machine_as_it_is(tmp_path, cache, mon
     prepared = tmp_path / "out" / "tang.jsonl"
     assert corpus.main([source, "--exclude", keep_out, "--output", str(prepared)]) == 0
     expected = load_corpus(source, [keep_out])
-    assert str(expected.report) in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert str(expected.report) in out and f"python train.py --corpus {prepared}" in out
+    assert "vocabulary" not in out  # which a training chooses
     (tmp_path / "a.json").unlink()
     monkeypatch.setitem(sys.modules, "opencc", None)  # nothing is converted or clustered again
     assert load_corpus(str(prepared)) == expected
@@ -612,6 +616,12 @@ def test_a_mixed_corpus_trains_on_both_and_is_validated_on_the_first(tmp_path):
     assert report.read == report.kept + report.excluded + sum(report.dropped.values())
     assert sum(part["poems"] for part in report.mixed.values()) == len(mixed.splits["train"])
     assert all(name in str(report) for name in report.mixed)
+    texts = [poem.text for poem in mixed.splits["train"]]
+    assert len(set(texts)) == len(texts)  # though the second has every poem of the first
+    repeated = set(texts).intersection(poem.text for poem in load_corpus(second).splits["train"])
+    in_both = len(repeated.intersection(poem.text for poem in alone.splits["train"]))
+    assert report.dropped["of second.json, in an earlier corpus too"] == in_both > 10
+    assert "kept out, with near-copies" in str(report) and "and of what is held out" in str(report)
     assert load_corpus(f"{first}+{second}") == mixed  # from the cache
 
 
@@ -627,7 +637,9 @@ def test_a_prepared_corpus_that_holds_what_the_first_is_validated_on_is_refused(
         load_corpus(f"{first}+{leaky}")
 
 
-@pytest.mark.parametrize("source", ["tang+", "tang+tang", "+"])
-def test_a_plus_joins_different_sources(source):
-    with pytest.raises(CorpusError, match="different sources on both sides"):
+@pytest.mark.parametrize("source", ["tang+", "tang+tang", "+", "here.txt+./here.txt"])
+def test_a_plus_joins_different_sources(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.txt").write_text(POEMS[0], encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"expected different sources, joined as in tang\+song"):
         load_corpus(source)

@@ -189,7 +189,7 @@ def test_the_whole_road_in_the_minutes_that_were_given(whole_road):
     assert all(stage["tokens_per_second"] > 0 for stage in report["stages"].values())
     assert all(stage["resident_mb"] > 50 for stage in report["stages"].values())
     tried = {(one["stage"], one["precision"]) for one in report["preflight"] if one["kind"] == "trial"}
-    assert {("mixed", "no"), ("mixed", "fp16"), ("tang", "no")} <= tried
+    assert {("mixed", "fp32"), ("mixed", "fp16"), ("tang", "fp32")} <= tried
     assert "there is no fp16 on a CPU" in out and "no CUDA here" in out
     assert "validation perplexity" in out and "tangshi-gpt's protocol" in out and "tokens/s" in out
     assert any("lstm" in " ".join(one["lstm"]) for one in report["preflight"] if one["kind"] == "kernels")
@@ -273,25 +273,39 @@ def test_a_trial_that_crashes_and_one_that_hangs_cost_no_other(bundle, preset, t
     trials = {(o["stage"], o["precision"]): o for o in findings if o["kind"] == "trial"}
     assert "exit status -11" in trials["mixed", "bf16"]["failed"]
     assert "hung" in trials["mixed", "fp16"]["failed"]
-    assert trials["mixed", "no"]["tokens_per_second"] > 0 and trials["tang", "no"]["tokens_per_second"] > 0
-    assert findings[-1]["kind"] == "done" and offline_probe.fastest(findings)["precision"] == "no"
+    assert all(trials[stage, "fp32"]["tokens_per_second"] > 0 for stage in ("mixed", "tang"))
+    assert findings[-1]["kind"] == "done" and offline_probe.fastest(findings)["precision"] == "fp32"
     assert sum("it goes on without" in sentence for sentence in said) == 2
 
 
+@pytest.mark.slow
+def test_too_little_time_for_the_preflight_is_said(bundle, preset, tmp_path, capsys):
+    arguments = ["--bundle", str(bundle), "--minutes", "0.02", "--output", str(tmp_path / "OUT")]
+    assert offline_train.main([*arguments, "--preset", str(preset)]) == 2
+    assert "was over before a training step could be timed; give more --minutes" in capsys.readouterr().err
+
+
 FAKE_TRAIN = """
-import json, os, sys, time
+import json, os, signal, sys, time
 folder, plan = sys.argv[sys.argv.index("--output") + 1], json.loads(sys.argv[1])
 os.makedirs(folder)
 def add(name, record):
     with open(os.path.join(folder, name), "a") as file:
         file.write(json.dumps(record) + "\\n")
-for step, loss, is_saved in plan["validations"]:
+def validate(step, loss, is_saved):
     add("training_log.jsonl", {"split": "valid", "step": step, "epoch": 1, "minutes": 0.0, "loss": loss,
                                "perplexity": 2.718 ** loss})
     if is_saved:
         with open(os.path.join(folder, "config.json"), "w") as file:
             file.write(str(step))
         add("samples.jsonl", {"step": step})
+def stop(*_):
+    validate(*plan["when_stopped"])
+    sys.exit(143)
+if plan["when_stopped"]:
+    signal.signal(signal.SIGTERM, stop)
+for validation in plan["validations"]:
+    validate(*validation)
     time.sleep(0.15)
 print(plan["last"], flush=True)
 time.sleep(plan["sleep"])
@@ -309,8 +323,11 @@ def stage_of(tmp_path, monkeypatch):
     (tmp_path / "OUT").mkdir()
     (tmp_path / "staging").mkdir()
 
-    def make(validations, *, status=0, sleep=0.0, last="done", name="mixed") -> offline_stage.Stage:
+    def make(
+        validations, *, status=0, sleep=0.0, last="done", name="mixed", when_stopped=None
+    ) -> offline_stage.Stage:
         plan = {"validations": validations, "status": status, "sleep": sleep, "last": last}
+        plan["when_stopped"] = when_stopped
         return offline_stage.Stage(
             name=name,
             options=[json.dumps(plan)],
@@ -356,6 +373,21 @@ def test_a_stage_that_fails_or_lasts_too_long_leaves_what_it_has(stage_of, tmp_p
     assert time.monotonic() - began < 40 and "its time was over" in found["ended"]
     assert held(tmp_path / "OUT") == (4.0, "1")
     assert len([text for text in stage_of.said if "what was saved before is used" in text]) == 2
+
+
+def test_a_stage_that_is_interrupted_keeps_what_its_training_saves_at_the_end(stage_of, tmp_path):
+    stage = stage_of([], sleep=60, last="waiting", when_stopped=(3, 4.5, True))
+    watch = stage._watch
+
+    def interrupted(pid, *arguments, **named):
+        watch(pid, *arguments, **named)
+        if pid and stage.last_words() == "waiting":
+            raise KeyboardInterrupt
+
+    stage._watch = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(time.monotonic() + 30)
+    assert held(tmp_path / "OUT") == (4.5, "3")
 
 
 def no_room(*arguments) -> None:
@@ -579,9 +611,12 @@ def test_mistakes_end_in_one_sentence(bundle, pieces, tmp_path, capsys, monkeypa
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     assert "is a file; give a folder" in sentence("--output", tmp_path / "file")
     assert "cannot be made" in sentence("--output", tmp_path / "file" / "deeper")
-    assert "manifest.json is missing" in sentence("--bundle", tmp_path)
+    for other in (tmp_path, tmp_path / "none", tmp_path / "file"):
+        assert f"{other} is no bundle; make one with" in sentence("--bundle", other)
+    assert "is no model's folder (it holds no model.safetensors)" in sentence("--init-from", tmp_path)
     assert "holds a model of another bundle" in sentence("--output", pieces)
     preset = tmp_path / "preset.json"
+    assert "preset.json is missing; --preset takes a file like tools/" in sentence("--preset", preset)
     preset.write_text('{"mixed": {}}', encoding="utf-8")
     assert "must hold mixed and tang, each with model and training" in sentence("--preset", preset)
     wrong = TINY | {"model": {"hiden_size": 3}}

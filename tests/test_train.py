@@ -316,7 +316,12 @@ def test_mistakes_end_in_one_sentence(arguments, words, poems, tmp_path):
 def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     few, output = tmp_path / "few.txt", tmp_path / "model"
     few.write_text("\n".join(POEMS), encoding="utf-8")
-    for note in ("the last 1 are kept to validate on", f"{output} holds a model, which the new one replaces"):
+    few_note = f"note: {len(POEMS) - 1} poems are too few to learn verse from; --init-from MODEL"
+    for note in (
+        few_note,
+        "the last 1 are kept to validate on",
+        f"{output} holds a model, which the new one replaces",
+    ):
         done = run("--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *SMALL)
         assert done.returncode == 0, done.stderr[-3000:]
         assert note in done.stdout
@@ -356,7 +361,7 @@ def test_nothing_usable_in_the_corpus_is_said(tmp_path):
         ('{"optimizer": "sgd"}', r"unknown keys \['optimizer'\]; known are about, limit, model, training"),
         (
             None,
-            "--preset '.*bad.json' is neither one of autograd_lstm, .* nor a JSON file; give one of these",
+            "--preset '.*bad.json' is neither auto, one of autograd_lstm, .* nor a JSON file; give one",
         ),
     ],
 )

@@ -357,9 +357,11 @@ def stopped(tmp_path) -> Path:
 
 @pytest.mark.parametrize("settings", [{"learning_rate": 0.5}, {"epochs": 9}, {"seed": 1}, {"batch_size": 2}])
 def test_a_checkpoint_of_other_settings_is_refused(stopped, settings):
+    ((name, given),) = settings.items()
     trainer = make_trainer(stopped, **settings)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    with pytest.raises(CheckpointError, match=r"other settings \(training\).*give the same or start anew"):
+    words = rf"other settings \(training\.{name} was \S+ and is {given}\): give the options"
+    with pytest.raises(CheckpointError, match=words):
         trainer.load_checkpoint()
     assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
 
@@ -367,7 +369,7 @@ def test_a_checkpoint_of_other_settings_is_refused(stopped, settings):
 def test_a_checkpoint_of_another_corpus_is_refused(stopped):
     trainer = make_trainer(stopped)
     trainer.identity["corpus"] = {"train": 5}
-    with pytest.raises(CheckpointError, match=r"other settings \(corpus\)"):
+    with pytest.raises(CheckpointError, match=r"other settings \(corpus\.train was \d+ and is 5\)"):
         trainer.load_checkpoint()
 
 
@@ -409,7 +411,10 @@ def test_a_damaged_checkpoint_is_refused(stopped, damage):
 
 
 def test_nothing_to_resume(tmp_path):
-    with pytest.raises(CheckpointError, match="nothing to resume"):
+    with pytest.raises(CheckpointError, match="checkpoint is missing: there is nothing to resume"):
+        make_trainer(tmp_path).load_checkpoint()
+    append_json_line(tmp_path / LOG_NAME, {"step": 1})
+    with pytest.raises(CheckpointError, match=r"has ended, so there is nothing to resume.*--init-from"):
         make_trainer(tmp_path).load_checkpoint()
 
 

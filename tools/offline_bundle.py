@@ -25,7 +25,7 @@ from offline_pieces import ROOT, digest
 
 from poet_model.errors import CheckpointError, CorpusError, InvalidValueError, PoetError
 from poet_model.files import replaced_folder
-from train import NEEDED
+from train import NEEDED, HelpFormatter
 
 MAX_BYTES = 36 << 20
 # of what a training needs, what comes with an image made for PyTorch
@@ -41,9 +41,7 @@ PLATFORMS = (
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line; `None` means sys.argv."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--output", type=Path, default=Path("bundle"), help="folder of the bundle")
     add("--tang", default="tang", help="the corpus to write like, as train.py --corpus")
@@ -175,11 +173,13 @@ def write_bundle(output: Path, contents: dict[str, bytes], about: dict) -> int:
 
 def gather(options: argparse.Namespace) -> int:
     """Makes the bundle that the options describe; returns its bytes."""
+    if options.output.exists() and not options.output.is_dir():
+        raise InvalidValueError(f"--output {options.output} is a file; give a folder")
     judged_by = [options.tangshi_gpt / f"{name}_poems.json" for name in ("val", "test")]
     if not all(path.is_file() for path in judged_by):
         print(
-            f"note: {options.tangshi_gpt} holds no val_poems.json and test_poems.json, so the bundle goes "
-            "without the comparison with tangshi-gpt (--tangshi-gpt)"
+            "note: there is nothing to compare with tangshi-gpt by: val_poems.json and test_poems.json of "
+            f"dengfeng-ai/tangshi-gpt are not in {options.tangshi_gpt} (--tangshi-gpt names another folder)"
         )
         judged_by = []
     with tempfile.TemporaryDirectory() as temporary:  # first, as what fails fastest

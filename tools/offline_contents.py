@@ -85,7 +85,9 @@ def read_bundle(folder: Path) -> Bundle:
         CheckpointError: no bundle, one of another format, or a damaged one.
     """
     path = folder / MANIFEST_NAME
-    manifest = read_json(path, dict)
+    if not path.is_file():
+        raise CheckpointError(f"--bundle {folder} is no bundle; make one with tools/offline_bundle.py")
+    manifest = read_json(path, dict, _AGAIN)
     if manifest.get("format") != FORMAT:
         raise CheckpointError(f"{path} has format {manifest.get('format')!r}, expected {FORMAT}; {_AGAIN}")
     files, corpora = manifest.get("files"), manifest.get("corpora")

@@ -137,13 +137,20 @@ def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None
                 stderr=subprocess.STDOUT,
             )
             try:
-                why = _wait(process, results, deadline)
+                why = _wait(process, results, time.time(), deadline)
             finally:
                 process.kill()
                 process.wait()
         findings = read_json_lines(results)
         last = findings[-1] if findings else {"kind": "nothing"}
-        if last["kind"] in ("done", "refused") or why == "time is up":
+        if last["kind"] in ("done", "refused"):
+            break
+        if why == "time is up":
+            if fastest(findings) is None:
+                raise InvalidValueError(
+                    "the time for the preflight was over before a training step could be timed; give more "
+                    "--minutes (from 3 on it takes all the time it needs)"
+                )
             break
         failures += 1
         why = f"{why} ({_last_line(log)})"
@@ -157,8 +164,8 @@ def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None
     return _judged(read_json_lines(results), _last_line(log), say)
 
 
-def _wait(process: subprocess.Popen, results: Path, deadline: float) -> str:
-    """Waits for a probe to end; says why, also where it had to be given up."""
+def _wait(process: subprocess.Popen, results: Path, began: float, deadline: float) -> str:
+    """Waits for a probe that `began` to end; says why, also where it had to be given up."""
     while process.poll() is None:
         time.sleep(0.1)
         now = time.time()
@@ -166,7 +173,7 @@ def _wait(process: subprocess.Popen, results: Path, deadline: float) -> str:
             return "time is up"
         findings = read_json_lines(results)
         last = findings[-1] if findings else {"kind": "nothing"}
-        silent = now - (results.stat().st_mtime if findings else deadline - SECONDS)
+        silent = now - max(began, results.stat().st_mtime if findings else began)
         on_gpu = any(one["kind"] == "machine" and one["gpu"] for one in findings)
         allowed = last.get("seconds", 0) + SILENCE["gpu" if on_gpu else "cpu"]
         if silent > (allowed if last["kind"] == "begin" else LOADING):
@@ -210,7 +217,7 @@ def one_of(findings: list[dict], kind: str, defaults: dict) -> dict:
 
 def load_presets(path: Path) -> dict[str, dict]:
     """Settings by stage; what they mean for a model is checked by the probe."""
-    presets = read_json(path, dict)
+    presets = read_json(path, dict, "--preset takes a file like tools/offline_presets/gpu.json")
     parts = {"about", "model", "training"}
     if presets.keys() != set(STAGES) or not all(
         isinstance(preset, dict)

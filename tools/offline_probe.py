@@ -29,7 +29,8 @@ from poet_model.files import append_json_line, read_json_lines
 
 STAGES = ("mixed", "tang")
 GPU_ROWS, CPU_ROWS = (128, 256, 512), (64,)
-GPU_PRECISIONS, CPU_PRECISIONS = ("fp16", "bf16", "no"), ("bf16", "no", "fp16")
+GPU_PRECISIONS, CPU_PRECISIONS = ("fp16", "bf16", "fp32"), ("bf16", "fp32", "fp16")
+FOR_ACCELERATE = {"fp16": "fp16", "bf16": "bf16", "fp32": "no"}
 GPU_BATCH_TOKENS, CPU_BATCH_TOKENS = 64 * 1024, 8192  # as train.py has them
 STEPS = 20
 GPU_WARM_UP, CPU_WARM_UP = 3, 1
@@ -183,7 +184,7 @@ class Probe:
             reset_partial_state=True
         )  # else it keeps the first precision it was given
         preset = self.settings["presets"]["gpu" if self.on_gpu else "cpu"][stage]
-        accelerator = Accelerator(mixed_precision=precision, cpu=not self.on_gpu)
+        accelerator = Accelerator(mixed_precision=FOR_ACCELERATE[precision], cpu=not self.on_gpu)
         model = PoetModel(PoetConfig(vocab_size=len(self.tokenizer), **preset["model"]), self.tokenizer)
         return Trainer(
             model.to(accelerator.device).train(),
@@ -239,7 +240,7 @@ class Probe:
         """How fast poems are scored, written and saved: what evaluations and the end will take."""
         from poet_model.perplexity import score, without_header
 
-        model = self._trainer("tang", "no", min(self.epochs)).model.eval()
+        model = self._trainer("tang", "fp32", min(self.epochs)).model.eval()
         started = time.time()
         tokens = score(model, without_header(self.valid)).tokens
         scored = time.time()

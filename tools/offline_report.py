@@ -47,7 +47,12 @@ def finish(run: Run, paths: dict[str, Path]) -> None:
     run.spend("measuring", began)
     run.spend("everything", run.started)
     run.save_report()
-    print("\n".join(summary(run.report)), flush=True)
+    print("\n".join(summary(run.report)) + unpacking(run.options.output), flush=True)
+
+
+def unpacking(output: Path) -> str:
+    """How to go on with the pieces in a folder, as a paragraph of its own."""
+    return f"\n\n    python tools/offline_unpack.py {output} runs/candidate\n"
 
 
 def summary(report: dict) -> list[str]:

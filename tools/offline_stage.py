@@ -73,13 +73,14 @@ class Stage:
                     if time.monotonic() > until:
                         ended = "was ended: its time was over"
                         break
-            finally:
+            finally:  # a training that is stopped leaves a model, too
                 stop(process)
-        self._watch(None, began, is_whole=process.returncode == 0)
+                self._watch(None, began, is_whole=process.returncode == 0)
         if ended == "ended" and process.returncode:
             ended = f"failed with exit status {process.returncode} ({self.last_words()})"
         if ended != "ended":
-            self.say(f"stage {self.name} {ended}; what was saved before is used")
+            kept = "what was saved before is used" if read_index(self.output) else "no model was saved yet"
+            self.say(f"stage {self.name} {ended}; {kept}")
         return self.report() | {"ended": ended, "minutes": round((time.monotonic() - began) / 60, 2)}
 
     @property

@@ -21,12 +21,13 @@ from offline_contents import Bundle, read_bundle
 from offline_pieces import INDEX_NAME, read_index
 from offline_plan import Plan
 from offline_preflight import child_environment, load_presets, preflight
-from offline_probe import STAGES
-from offline_report import finish
+from offline_probe import FOR_ACCELERATE, STAGES
+from offline_report import finish, unpacking
 from offline_run import Run, folders
 from offline_stage import Stage
 
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
+from train import HelpFormatter
 
 CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # by stage; validated on the first
 LEAST = 3.0  # seconds of training without which there is no point in a stage
@@ -34,9 +35,7 @@ LEAST = 3.0  # seconds of training without which there is no point in a stage
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line; `None` means sys.argv."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--bundle", type=Path, default=Path("bundle"), help="what tools/offline_bundle.py made")
     add("--minutes", type=float, required=True, help="all must be over by then, counted from the start")
@@ -86,7 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except Stopped as stopped:
         has_model = (options.output / INDEX_NAME).is_file()
-        kept = "holds the best model so far" if has_model else "holds no model yet"
+        kept = (
+            f"holds the best model so far{unpacking(options.output)}" if has_model else "holds no model yet"
+        )
         print(f"stopped by {stopped}; {options.output} {kept}", file=sys.stderr)
         return 128 + stopped.number
     finally:
@@ -108,6 +109,11 @@ def check_options(options: argparse.Namespace, bundle: Bundle) -> None:
         )
     if options.preset:
         load_presets(options.preset)
+    if options.init_from and not (Path(options.init_from) / "model.safetensors").is_file():
+        raise InvalidValueError(
+            f"--init-from {options.init_from} is no model's folder (it holds no model.safetensors); give one "
+            "such as assets/tang-lstm"
+        )
 
 
 def everything(run: Run) -> None:
@@ -122,7 +128,7 @@ def everything(run: Run) -> None:
         perplexity = math.exp(min(50, index["validation_loss"]))
         run.say(f"OUT holds a model already (perplexity {perplexity:.2f}): only a better one replaces it")
     init_from = run.options.init_from
-    if init_from and Path(init_from).is_dir():  # a training runs in another folder
+    if init_from:  # a training runs in another folder
         init_from = str(Path(init_from).resolve())
     for stage in STAGES:
         began = time.monotonic()
@@ -155,7 +161,7 @@ def train(
     path.write_text(json.dumps(preset), encoding="utf-8")
     options = [word for part in CORPORA[name] for word in ("--corpus", paths[part].name)]
     options += ["--preset", path.name, "--max-minutes", f"{seconds / 60:.4f}"]
-    options += ["--precision", choice["precision"], "--no-measure"]
+    options += ["--precision", FOR_ACCELERATE[choice["precision"]], "--no-measure"]
     options += ["--init-from", init_from] if init_from else []
     options += [] if run.report["gpu"] else ["--cpu"]
     latest = (until - run.started) / 60
