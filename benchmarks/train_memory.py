@@ -1,6 +1,7 @@
 """Memory of a training by the length of its text: resident, as the system counts it, from start to end.
 
-    python benchmarks/train_memory.py --minutes 5 --json train_memory.json
+    python benchmarks/train_memory.py --minutes 1.5 --json train_memory.json
+    python benchmarks/train_memory.py --minutes 12 --rounds 1 --sizes tang --json train_memory_epochs.json
 
 Each row is a real `python train.py`, watched from outside. `tang` is 全唐詩, `tang+song` six times as much
 text, and `tang+song x10` the same poems ten times over, made for this. A training begins by reading its
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 
 from common import ROOT, finish, show
+
+from poet_model.files import read_json_lines
 
 SIZES = ("tang", "tang+song", "tang+song x10")
 INTERVAL = 0.25  # seconds between two looks at a process
@@ -36,7 +38,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="trainings of each size")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--preset", default="longer", help="as train.py --preset")
-    parser.add_argument("--hidden-size", type=int, help="as train.py --hidden-size")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout of the project")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     return parser.parse_args()
@@ -85,16 +86,14 @@ def watch(corpus: Path, checkout: Path, options: argparse.Namespace) -> dict:
         output = Path(folder) / "model"
         command = [sys.executable, "train.py", "--corpus", str(corpus), "--output", str(output)]
         command += ["--preset", options.preset, "--max-minutes", str(options.minutes), "--cpu"]
-        if options.hidden_size:
-            command += ["--hidden-size", str(options.hidden_size)]
         with open(Path(folder) / "said", "w+", encoding="utf-8") as said:
-            process = subprocess.Popen(command, cwd=checkout, stdout=said, stderr=said, env=os.environ)
+            process = subprocess.Popen(command, cwd=checkout, stdout=said, stderr=said)
             try:
                 looks = follow(process, output / "training_log.jsonl", options.minutes)
             finally:
                 process.kill()
                 process.wait()
-            log = read_log(output / "training_log.jsonl")
+            log = read_json_lines(output / "training_log.jsonl")
             if not log:
                 said.seek(0)
                 sys.exit(f"{' '.join(command)} failed:\n{said.read()[-2000:]}")
@@ -118,20 +117,13 @@ def follow(process: subprocess.Popen, log: Path, minutes: float) -> list[tuple[f
     """Seconds since the start, bytes resident and the last step logged, again and again to the end."""
     looks, started, ends = [], time.perf_counter(), float("inf")
     while process.poll() is None and time.perf_counter() < ends:
-        records = read_log(log)
+        records = read_json_lines(log)
         step = records[-1]["step"] if records else 0
         if step and ends == float("inf"):
             ends = time.perf_counter() + 60 * minutes
         looks.append((time.perf_counter() - started, resident(process.pid), step))
         time.sleep(INTERVAL)
     return looks
-
-
-def read_log(path: Path) -> list[dict]:
-    """The lines of a training's log so far."""
-    from poet_model.files import read_json_lines
-
-    return read_json_lines(path)
 
 
 def main() -> None:
@@ -166,16 +158,8 @@ def main() -> None:
                     ]
                 )
             corpus.unlink()
-    columns = [
-        "",
-        "characters",
-        "MiB reading",
-        "MiB training",
-        "of all rounds",
-        "in each tenth",
-        "tokens/s",
-        "steps",
-    ]
+    columns = ["", "characters", "MiB reading", "MiB training", "of all rounds"]
+    columns += ["in each tenth", "tokens/s", "steps"]
     show(f"Memory of a training, resident, preset {options.preset}\n{machine()}", columns, rows)
     finish({"what": "memory of a training, MiB resident", "where": machine(), "sizes": record}, options.json)
 

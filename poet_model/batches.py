@@ -175,4 +175,4 @@ def _stream_lengths(poems: EncodedPoems, kept: np.ndarray) -> np.ndarray:
         piece = slice(start, start + PIECE)
         whole = np.diff(poems.starts[start : start + PIECE + 1].astype(np.int64))
         lengths[piece] = whole - 1 - (poems.parts[piece] * ~kept[piece]).sum(axis=1)
-    return lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))  # short ones are sorted faster
+    return lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))  # narrow numbers compare faster

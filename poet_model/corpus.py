@@ -152,22 +152,25 @@ def mix(corpora: Sequence[Corpus]) -> Corpus:
 
     Held-out poems of the others are in no split: they may be what another model is measured on.
     """
-    first, *others = corpora
+    first = corpora[0]
     train: dict[str, PoemRecord] = {}
     reports = [corpus.report for corpus in corpora]
     report = CorpusReport(source=" + ".join(report.source for report in reports))
-    for name in ("read", "converted_from_simplified", "near_copies", "excluded", "exclude_read"):
+    for name in ("read", "converted_from_simplified", "near_copies", "excluded"):
         setattr(report, name, sum(getattr(one, name) for one in reports))
-    for name in ("dropped", "exclude_dropped"):
-        setattr(report, name, dict(sum((Counter(getattr(one, name)) for one in reports), Counter())))
-    for corpus in others:
-        if unused := len(corpus.splits["valid"]) + len(corpus.splits["test"]):
-            report.dropped[f"valid and test of {corpus.report.source}"] = unused
-    for corpus in corpora:
+    most = max(reports, key=lambda one: one.exclude_read)  # most often the same for all
+    report.exclude_read, report.exclude_dropped = most.exclude_read, most.exclude_dropped
+    report.dropped = dict(sum((Counter(one.dropped) for one in reports), Counter()))
+    for place, corpus in enumerate(corpora, 1):
+        name = corpus.report.source
+        if name in report.mixed:  # of a file elsewhere only the name is told
+            name += f" (corpus {place})"
+        if corpus is not first and (unused := len(corpus.splits["valid"]) + len(corpus.splits["test"])):
+            report.dropped[f"valid and test of {name}"] = unused
         new = {poem.text: poem for poem in corpus.splits["train"] if poem.text not in train}
         if again := len(corpus.splits["train"]) - len(new):
-            report.dropped[f"of {corpus.report.source}, in an earlier corpus too"] = again
-        report.mixed[corpus.report.source] = {"poems": len(new), "characters": sum(map(len, new))}
+            report.dropped[f"of {name}, in an earlier corpus too"] = again
+        report.mixed[name] = {"poems": len(new), "characters": sum(map(len, new))}
         train |= new
     splits = {"train": list(train.values()), "valid": first.splits["valid"], "test": first.splits["test"]}
     _describe(splits, report)

@@ -100,7 +100,7 @@ class NoveltyIndex:
                 f"there is no index in {folder}; make one with python -m poet_model.novelty build",
                 chinese="這裡沒有全唐詩的索引，查不了是否原創。",
             )
-        record = read_json(folder / POEMS_NAME, dict)
+        record = read_json(folder / POEMS_NAME, dict, "make it again: python -m poet_model.novelty build")
         try:
             text, suffixes = (
                 np.load(folder / name, mmap_mode="r", allow_pickle=False)

@@ -61,9 +61,9 @@ class CorpusReport:
             ("converted from simplified", f"{self.converted_from_simplified:,}"),
             ("near-copies of another poem", f"{self.near_copies:,}"),
             (
-                "kept out, with near-copies",
-                f"{self.excluded:,} (of {self.exclude_read:,} records that --exclude names"
-                f"{', and of what is held out)' if self.mixed else ')'}",
+                "kept out",
+                f"{self.excluded:,}, equal or close to one of {self.exclude_read:,} records in --exclude"
+                f"{' or to a poem held out' if self.mixed else ''}",
             ),
             *((f"  of these unusable: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
             ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),

@@ -440,7 +440,7 @@ class Trainer:
             CheckpointError: there is none, it is damaged, or it belongs to a training with other settings.
         """
         folder = find_checkpoint(self.output)
-        state = read_json(folder / "state.json", dict)
+        state = read_json(folder / "state.json", dict, "start without --resume")
         if different := _differences(self.identity, state.get("identity")):
             raise CheckpointError(
                 f"{folder} was made with other settings ({'; '.join(different)}): give the options that the "
@@ -486,22 +486,23 @@ class Trainer:
 def _differences(given: dict, saved: object, inside: str = "") -> list[str]:
     """Which settings are not as they were saved, each with both values."""
     saved, found = saved if isinstance(saved, dict) else {}, []
-    for name, value in given.items():
-        if isinstance(value, dict):
-            found += _differences(value, saved.get(name), f"{inside}{name}.")
-        elif name not in saved or saved[name] != value:
-            found.append(f"{inside}{name} was {saved.get(name)} and is {value}")
+    for name in given | saved:
+        now, then = given.get(name), saved.get(name)
+        if isinstance(now, dict):
+            found += _differences(now, then, f"{inside}{name}.")
+        elif now != then:
+            found.append(f"{inside}{name} was {then} and is {now}")
     return found
 
 
 def find_checkpoint(output: Path) -> Path:
     """The checkpoint's folder of an unfinished training; CheckpointError if there is none."""
     folder = output / CHECKPOINT_NAME
-    if not folder.is_dir() and (output / LOG_NAME).is_file():
+    if folder.is_dir():
+        return folder
+    if (output / LOG_NAME).is_file():
         raise CheckpointError(
             f"the training in {output} has ended, so there is nothing to resume; to train its model further, "
             f"give --init-from {output} and another --output"
         )
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")
-    return folder
+    raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")

@@ -233,3 +233,13 @@ def test_poems_in_a_file_are_those_in_memory(tokenizer):
     rows = np.random.default_rng(0).permutation(len(memory))
     assert np.array_equal(memory.starts, file.starts) and np.array_equal(memory.parts, file.parts)
     assert np.array_equal(memory.read(rows), file.read(rows))
+
+
+def test_lengths_of_many_rows_are_kept_whole(tokenizer):
+    """They are kept in pieces of the smallest type each, of which the last needs a wider one here."""
+    poems = [PoemRecord("春" * (5 + i % 7) + "。", author="李" * (i % 3)) for i in range(70_000)]
+    poems.append(PoemRecord("春" * 300 + "。"))
+    encoded = EncodedPoems(poems, tokenizer, max_length=1000)
+    lengths = [len(tokenizer.encode_header("", poem.author, "")) + len(poem.text) + 1 for poem in poems]
+    assert np.array_equal(encoded.starts, np.cumsum([0, *lengths]))
+    assert np.array_equal(encoded.parts, [(0, len(poem.author), 0) for poem in poems])

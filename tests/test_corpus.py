@@ -621,8 +621,22 @@ def test_a_mixed_corpus_trains_on_both_and_is_validated_on_the_first(tmp_path):
     repeated = set(texts).intersection(poem.text for poem in load_corpus(second).splits["train"])
     in_both = len(repeated.intersection(poem.text for poem in alone.splits["train"]))
     assert report.dropped["of second.json, in an earlier corpus too"] == in_both > 10
-    assert "kept out, with near-copies" in str(report) and "and of what is held out" in str(report)
+    assert f"{report.excluded}, equal or close to one of 0 records in --exclude or to a poem" in str(report)
     assert load_corpus(f"{first}+{second}") == mixed  # from the cache
+
+
+def test_corpora_of_one_name_are_told_apart_and_what_is_excluded_is_counted_once(tmp_path):
+    poems = planted()
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder, part in zip(folders, (poems, poems[:60], [PoemRecord(text) for text in POEMS]), strict=True):
+        folder.mkdir()
+        write(folder / "poems.json", [{"text": poem.text} for poem in part])
+    excluded = write(tmp_path / "excluded.json", [{"text": poem.text} for poem in poems[:5]])
+    report = load_corpus("+".join(f"{folder}/poems.json" for folder in folders), [excluded]).report
+    assert list(report.mixed) == ["poems.json", "poems.json (corpus 2)", "poems.json (corpus 3)"]
+    assert sum(part["poems"] for part in report.mixed.values()) == report.splits["train"]
+    assert report.read == report.kept + report.excluded + sum(report.dropped.values())
+    assert report.exclude_read == 5
 
 
 def test_a_prepared_corpus_that_holds_what_the_first_is_validated_on_is_refused(tmp_path):

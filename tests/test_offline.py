@@ -223,11 +223,12 @@ def test_what_comes_back_is_the_model_that_was_measured(whole_road, bundle, tmp_
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_it_leaves_a_whole_model(bundle, preset, tmp_path):
-    output = tmp_path / "OUT"
+def test_killed_in_the_middle_it_leaves_a_whole_model(whole_road, bundle, preset, tmp_path):
+    output, before = tmp_path / "OUT", tmp_path / "before"
+    offline_unpack.unpack(whole_road[0], before)
     process = start(
         "offline_train",
-        *("--bundle", bundle, "--minutes", 5, "--output", output, "--preset", preset),
+        *("--bundle", bundle, "--minutes", 5, "--output", output, "--preset", preset, "--init-from", before),
         start_new_session=True,
     )
     for _ in range(2400):
@@ -239,6 +240,16 @@ def test_killed_in_the_middle_it_leaves_a_whole_model(bundle, preset, tmp_path):
     assert process.returncode == -signal.SIGKILL
     offline_unpack.unpack(output, tmp_path / "candidate")
     assert PoetModel.from_pretrained(tmp_path / "candidate").generate("", seed=1).text
+    earlier = read(tmp_path / "candidate" / "metrics.json")["earlier"]
+    assert earlier[-1]["training"]["recipe"]["rhyme_memory"] == 0.5  # of the model that it started from
+
+
+def test_the_model_to_start_from_is_named_without_its_place(tmp_path):
+    (tmp_path / "models" / "candidate").mkdir(parents=True)
+    (tmp_path / "work").mkdir()
+    name = offline_train.within(tmp_path / "work", tmp_path / "models" / "candidate")
+    assert name == "start/candidate"
+    assert (tmp_path / "work" / name).samefile(tmp_path / "models" / "candidate")
 
 
 CRASHING = """
@@ -282,7 +293,7 @@ def test_a_trial_that_crashes_and_one_that_hangs_cost_no_other(bundle, preset, t
 def test_too_little_time_for_the_preflight_is_said(bundle, preset, tmp_path, capsys):
     arguments = ["--bundle", str(bundle), "--minutes", "0.02", "--output", str(tmp_path / "OUT")]
     assert offline_train.main([*arguments, "--preset", str(preset)]) == 2
-    assert "was over before a training step could be timed; give more --minutes" in capsys.readouterr().err
+    assert "no training step could be timed in the 0 seconds of the preflight" in capsys.readouterr().err
 
 
 FAKE_TRAIN = """

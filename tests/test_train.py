@@ -361,7 +361,8 @@ def test_nothing_usable_in_the_corpus_is_said(tmp_path):
         ('{"optimizer": "sgd"}', r"unknown keys \['optimizer'\]; known are about, limit, model, training"),
         (
             None,
-            "--preset '.*bad.json' is neither auto, one of autograd_lstm, .* nor a JSON file; give one",
+            "--preset '.*bad.json' is neither auto, one of autograd_lstm, .*, tiny nor a JSON file; "
+            "give one of these",
         ),
     ],
 )

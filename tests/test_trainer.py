@@ -360,7 +360,7 @@ def test_a_checkpoint_of_other_settings_is_refused(stopped, settings):
     ((name, given),) = settings.items()
     trainer = make_trainer(stopped, **settings)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    words = rf"other settings \(training\.{name} was \S+ and is {given}\): give the options"
+    words = rf"other settings \(training\.{name} was \S+ and is {given}\): give the options .* or start anew"
     with pytest.raises(CheckpointError, match=words):
         trainer.load_checkpoint()
     assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
@@ -370,6 +370,9 @@ def test_a_checkpoint_of_another_corpus_is_refused(stopped):
     trainer = make_trainer(stopped)
     trainer.identity["corpus"] = {"train": 5}
     with pytest.raises(CheckpointError, match=r"other settings \(corpus\.train was \d+ and is 5\)"):
+        trainer.load_checkpoint()
+    trainer.identity["corpus"] = {}
+    with pytest.raises(CheckpointError, match=r"other settings \(corpus\.train was \d+ and is None\)"):
         trainer.load_checkpoint()
 
 

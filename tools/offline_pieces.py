@@ -142,7 +142,7 @@ def read_index(output: Path) -> dict | None:
     path = output / INDEX_NAME
     if not path.exists():
         return None
-    index = read_json(path, dict)
+    index = read_json(path, dict, "fetch it again")
     if index.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} has format {index.get('format')!r}, expected {FORMAT}; use its own tools"

@@ -124,7 +124,7 @@ def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None
         InvalidValueError: not one training step could be made; the message says why.
     """
     path, results = Path(settings["results"]).with_name("probe.json"), Path(settings["results"])
-    log, failures = results.with_suffix(".log"), 0
+    log, failures, seconds = results.with_suffix(".log"), 0, deadline - time.time()
     while time.time() < deadline and failures < 4:
         text = json.dumps(settings | {"deadline": deadline, "spawned": time.time()})
         path.write_text(text, encoding="utf-8")
@@ -146,10 +146,10 @@ def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None
         if last["kind"] in ("done", "refused"):
             break
         if why == "time is up":
-            if fastest(findings) is None:
+            if not any(one["kind"] == "trial" for one in findings):
                 raise InvalidValueError(
-                    "the time for the preflight was over before a training step could be timed; give more "
-                    "--minutes (from 3 on it takes all the time it needs)"
+                    f"no training step could be timed in the {max(0.0, seconds):.0f} seconds of the "
+                    f"preflight, which are a third of --minutes, {SECONDS} at most; give more --minutes"
                 )
             break
         failures += 1

@@ -127,9 +127,7 @@ def everything(run: Run) -> None:
     if index := read_index(run.output):
         perplexity = math.exp(min(50, index["validation_loss"]))
         run.say(f"OUT holds a model already (perplexity {perplexity:.2f}): only a better one replaces it")
-    init_from = run.options.init_from
-    if init_from:  # a training runs in another folder
-        init_from = str(Path(init_from).resolve())
+    init_from = run.options.init_from and within(run.work, Path(run.options.init_from))
     for stage in STAGES:
         began = time.monotonic()
         folder = train(run, plan, stage, presets[stage], paths, init_from)
@@ -141,6 +139,14 @@ def everything(run: Run) -> None:
         reason = run.report["stages"][STAGES[-1]]["ended"]
         raise CheckpointError(f"no model came of it: stage {STAGES[-1]} {reason}")
     finish(run, paths)
+
+
+def within(work: Path, model: Path) -> str:
+    """A model's folder by a path from the work folder, which names no place of this machine (see Stage)."""
+    link = work / "start" / model.resolve().name
+    link.parent.mkdir()
+    link.symlink_to(model.resolve())
+    return link.relative_to(work).as_posix()
 
 
 def train(
