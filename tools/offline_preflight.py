@@ -234,7 +234,9 @@ def load_presets(path: Path) -> dict[str, dict]:
 
 def preflight(run: Run) -> tuple[list[dict], dict[str, Path], dict]:
     """What this machine can do; also the findings, the corpora's paths, and the presets for it."""
-    began, deadline = time.monotonic(), time.time() + min(SECONDS, 20 * run.options.minutes)
+    began, seconds = time.monotonic(), min(SECONDS, 20 * run.options.minutes)
+    deadline = time.time() + seconds
+    run.say(f"preflight: what this machine can do, found out in {seconds:.0f} seconds at most")
     site = run.work / "site"
     site.mkdir()
     needed = RAM_BYTES + RAM_BYTES_PER_CHARACTER * sum(map(run.bundle.characters, ("tang", "song")))

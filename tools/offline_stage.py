@@ -121,6 +121,7 @@ class Stage:
         log = read_json_lines(self.folder / LOG_NAME)
         if log and self.start_up is None:
             self.start_up = time.monotonic() - began - 60 * log[0]["minutes"]
+            self.say(f"stage {self.name} trains: its first step began after {self.start_up:.0f} seconds")
         valid = [one for one in log if one.get("split") == "valid"]
         for one in valid[self._told :]:
             self.say(f"stage {self.name}, step {one['step']}: validation perplexity {one['perplexity']:.2f}")
