@@ -63,8 +63,15 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
         print("  " + "  ".join(cells).rstrip())
 
 
+def command() -> str:
+    """The command line of this run; of absolute paths the names alone, which tell no place of a machine."""
+    arguments = (Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
+
+
 def finish(record: dict, path: Path | None) -> None:
-    """Writes the figures of a run as JSON, if a file is named."""
+    """Writes the figures of a run, and the command that made them, as JSON, if a file is named."""
     if path is not None:
+        record = record | {"command": command()}
         path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         print(f"\nwritten to {path}")

@@ -301,13 +301,13 @@ import json, os, signal, sys, time
 folder, plan = sys.argv[sys.argv.index("--output") + 1], json.loads(sys.argv[1])
 os.makedirs(folder)
 def add(name, record):
-    with open(os.path.join(folder, name), "a") as file:
+    with open(os.path.join(folder, name), "a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\\n")
 def validate(step, loss, is_saved):
     add("training_log.jsonl", {"split": "valid", "step": step, "epoch": 1, "minutes": 0.0, "loss": loss,
                                "perplexity": 2.718 ** loss})
     if is_saved:
-        with open(os.path.join(folder, "config.json"), "w") as file:
+        with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
             file.write(str(step))
         add("samples.jsonl", {"step": step})
 def stop(*_):
@@ -528,7 +528,10 @@ def climb_out(output: Path) -> None:
         (cut, r"model-1\.tar\.0 is damaged: 5,999 bytes .*6,000.*fetch it again"),
         (lambda output: (output / "model-1.tar.0").unlink(), "cannot be read .*fetch it again"),
         (lambda output: (output / "pieces.json").unlink(), "holds no pieces.json; give the folder"),
-        (lambda output: (output / "pieces.json").write_text("{}"), "has format None, expected 1"),
+        (
+            lambda output: (output / "pieces.json").write_text("{}", encoding="utf-8"),
+            "has format None, expected 1",
+        ),
         (lead_elsewhere, "is damaged: it names no pieces"),
         (climb_out, "make no archive .*outside"),
     ],
