@@ -256,6 +256,8 @@ def run(options: argparse.Namespace) -> int:
     min_count = 2 if len(train) >= SMALL_CORPUS else 1
     authors = (poem.author for poem in train)
     tokenizer = PoetTokenizer.from_texts(texts, min_count, required="，。" + "".join(FORMS), authors=authors)
+    if base and len(train) < SMALL_CORPUS:  # what so few poems do not show, the model still knows
+        tokenizer = base.tokenizer.extended(tokenizer)
     add_vocabulary(corpus.report, corpus, tokenizer.__contains__, len(tokenizer))
     say(corpus.report, flush=True)
     if held_out_note:
@@ -367,7 +369,8 @@ def run(options: argparse.Namespace) -> int:
             made_by["note"] = f"{held_out_note}, though near-copies of them may be among the others."
         finish(options, made_by, corpus, accelerator.device)
         trainer.remove_checkpoint()
-        print(f'\n    PoetModel.from_pretrained("{output.as_posix()}").generate("春")\n')
+        start = '"春"' if "春" in tokenizer else ""
+        print(f'\n    PoetModel.from_pretrained("{output.as_posix()}").generate({start})\n')
     return 0
 
 

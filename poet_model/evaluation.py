@@ -230,6 +230,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not 1 <= options.poems <= MAX_POEMS_A_FORM:
         parser.error(f"--poems must be from 1 to {MAX_POEMS_A_FORM}, got {options.poems}")
+    if options.tangshi_gpt and not options.tangshi_gpt.is_file():
+        parser.error(
+            f"--tangshi-gpt {options.tangshi_gpt} is no file; give test_poems.json of "
+            "dengfeng-ai/tangshi-gpt (GitHub), or leave it out"
+        )
     from .model import PoetModel
 
     given = arguments if arguments is not None else sys.argv[1:]
@@ -237,6 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model = PoetModel.from_pretrained(options.model)
         corpus = held_out_corpus(options.model, options.corpus, options.exclude)
+        print("measuring; on a CPU this takes some minutes …", file=sys.stderr, flush=True)
         measured = measure(model, corpus, options.tangshi_gpt, poems_a_form=options.poems, best_of=BEST_OF)
         if options.tangshi_gpt:
             measured["perplexity"]["tangshi_gpt"]["command"] = command

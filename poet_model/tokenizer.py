@@ -65,6 +65,11 @@ class PoetTokenizer:
             sorted(kept, key=lambda c: (-counts[c], c)), sorted(poems, key=lambda name: (-poems[name], name))
         )
 
+    def extended(self, other: PoetTokenizer) -> PoetTokenizer:
+        """This vocabulary, with the characters and authors that only `other` knows after its own."""
+        characters = dict.fromkeys([*self.characters, *other.characters])
+        return PoetTokenizer(characters, dict.fromkeys([*self.authors, *other.authors]))
+
     def __len__(self) -> int:
         return len(self.tokens)
 

@@ -46,6 +46,12 @@ def folder(tiny_model, corpus_file, tmp_path, monkeypatch):
     return tmp_path / "model", excluded
 
 
+def test_a_file_to_compare_by_that_is_not_there_is_said_at_once(folder, capsys):
+    with pytest.raises(SystemExit):
+        evaluation.main([str(folder[0]), "--tangshi-gpt", "TEST.json"])
+    assert "--tangshi-gpt TEST.json is no file; give test_poems.json" in capsys.readouterr().err
+
+
 def metrics_of(folder) -> dict:
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 

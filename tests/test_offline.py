@@ -293,7 +293,8 @@ def test_a_trial_that_crashes_and_one_that_hangs_cost_no_other(bundle, preset, t
 def test_too_little_time_for_the_preflight_is_said(bundle, preset, tmp_path, capsys):
     arguments = ["--bundle", str(bundle), "--minutes", "0.02", "--output", str(tmp_path / "OUT")]
     assert offline_train.main([*arguments, "--preset", str(preset)]) == 2
-    assert "no training step could be timed in the 0 seconds of the preflight" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "the preflight had 0 seconds left" in err and "not one of them could be timed" in err
 
 
 FAKE_TRAIN = """
@@ -399,6 +400,53 @@ def test_a_stage_that_is_interrupted_keeps_what_its_training_saves_at_the_end(st
     with pytest.raises(KeyboardInterrupt):
         stage.run(time.monotonic() + 30)
     assert held(tmp_path / "OUT") == (4.5, "3")
+
+
+def test_a_long_stage_tells_how_far_it_is(stage_of, monkeypatch):
+    monkeypatch.setattr(offline_stage, "SILENCE", 0.0)
+    records = [{"split": "train", "step": 7, "minutes": 0.0, "tokens_per_second": 16_000, "loss": 1.0}] * 2
+    stage = stage_of([])
+    monkeypatch.setattr(offline_stage, "read_json_lines", lambda path: records)
+    stage._watch(None, time.monotonic())
+    stage._watch(None, time.monotonic())
+    assert stage_of.said == [
+        "stage mixed, trains: its first step began after 0 seconds",
+        "stage mixed, step 7: 16,000 tokens/s",
+    ]
+
+
+def test_what_a_stop_leaves_is_said(bundle, pieces, tmp_path, capsys, monkeypatch):
+    """Stopped before the first look at the machine; an earlier call's model is told apart."""
+
+    def stop_there(run) -> None:
+        raise offline_train.Stopped(signal.SIGINT)
+
+    monkeypatch.setattr(offline_train, "everything", stop_there)
+    index = pieces / offline_pieces.INDEX_NAME
+    text = index.read_text(encoding="utf-8").replace('"b"', f'"{read_bundle(bundle).identity}"')
+    index.write_text(text, encoding="utf-8")
+    unpack = f"\n\n    python tools/offline_unpack.py {pieces} "
+    for output, words in (
+        (tmp_path / "new", "no model yet\n"),
+        (pieces, f"the model of an earlier call, not of this one{unpack}"),
+    ):
+        arguments = ["--bundle", str(bundle), "--minutes", "5", "--output", str(output)]
+        assert offline_train.main(arguments) == 130
+        assert f"stopped by SIGINT; {output} holds {words}" in capsys.readouterr().err
+
+
+def test_a_stopped_bundle_and_one_without_what_it_was_to_hold(tmp_path, capsys, monkeypatch):
+    arguments = ["--output", str(tmp_path / "bundle"), "--tangshi-gpt", str(tmp_path / "none")]
+    assert offline_bundle.main(arguments) == 2
+    assert f"--tangshi-gpt {tmp_path / 'none'} does not hold val_poems.json" in capsys.readouterr().err
+
+    def stop_there(*arguments) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(offline_bundle, "fetch_wheels", stop_there)
+    assert offline_bundle.main(arguments[:2]) == 130
+    assert capsys.readouterr().err == "stopped by SIGINT; no bundle was written\n"
+    assert not (tmp_path / "bundle").exists()
 
 
 def no_room(*arguments) -> None:

@@ -190,7 +190,8 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     afresh = run("--corpus", few, "--output", tmp_path / "fresh", "--epochs", 1, *SMALL)
     assert afresh.returncode == 0, afresh.stderr[-3000:]
     assert "train 0.000%" in afresh.stdout  # of a small corpus no character is left out
-    assert losses(tmp_path / "tuned", "train")[0] < losses(tmp_path / "fresh", "train")[0] - 0.5
+    # on held-out poems: in training the losses are of a choice among more characters than the fresh one has
+    assert losses(tmp_path / "tuned", "valid")[-1] < losses(tmp_path / "fresh", "valid")[-1] - 0.5
     base, tuned, fresh = (
         json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         for folder in (trained[0], tmp_path / "tuned", tmp_path / "fresh")
@@ -334,6 +335,20 @@ def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     assert {"train/loss", "train/learning_rate", "valid/perplexity"} <= set(board.Tags()["scalars"])
     logged = [event.value for event in board.Scalars("valid/loss")]
     assert logged[-1] == pytest.approx(losses(output, "valid")[-1], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_few_poems_leave_the_model_that_they_are_added_to_its_characters_and_authors(trained, tmp_path):
+    few, output = tmp_path / "few.jsonl", tmp_path / "model"
+    records = [{"text": text.replace("春", "𪚥"), "author": "某甲"} for text in POEMS]
+    few.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in records), encoding="utf-8")
+    done = run("--corpus", few, "--output", output, "--init-from", trained[0], "--epochs", 1, *SMALL)
+    assert done.returncode == 0, done.stderr[-3000:]
+    before, after = (PoetModel.from_pretrained(folder).tokenizer for folder in (trained[0], output))
+    assert after.characters[: len(before.characters)] == before.characters
+    assert "𪚥" in after and "𪚥" not in before and after.authors == (*before.authors, "某甲")
+    (poem,) = re.findall(r"PoetModel\.from_pretrained.*generate\((.*)\)", done.stdout)
+    assert PoetModel.from_pretrained(output).generate(poem.strip('"'), seed=1).text.startswith("春")
 
 
 def test_a_single_poem_is_too_few(tmp_path):

@@ -12,6 +12,7 @@ import argparse
 import bz2
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from poet_model.files import replaced_folder
 from train import NEEDED, HelpFormatter
 
 MAX_BYTES = 36 << 20
+TANGSHI_GPT_FOLDER = ROOT.parent / "shared" / "data" / "tangshi_gpt"  # where the founders keep its poems
 # of what a training needs, what comes with an image made for PyTorch
 THERE = {"torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "accelerate", "tqdm"}
 # pip takes each of these word by word: newer ones do not contain older ones
@@ -49,9 +51,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         "--tangshi-gpt",
         type=Path,
-        default=ROOT.parent / "shared" / "data" / "tangshi_gpt",
         metavar="FOLDER",
-        help="val_poems.json and test_poems.json of dengfeng-ai/tangshi-gpt",
+        help="val_poems.json and test_poems.json of dengfeng-ai/tangshi-gpt, to compare with it",
     )
     add("--python", default="3.12", help="Python of the other machine")
     return parser.parse_args(arguments)
@@ -175,13 +176,17 @@ def gather(options: argparse.Namespace) -> int:
     """Makes the bundle that the options describe; returns its bytes."""
     if options.output.exists() and not options.output.is_dir():
         raise InvalidValueError(f"--output {options.output} is a file; give a folder")
-    judged_by = [options.tangshi_gpt / f"{name}_poems.json" for name in ("val", "test")]
+    folder = options.tangshi_gpt or TANGSHI_GPT_FOLDER
+    judged_by = [folder / f"{name}_poems.json" for name in ("val", "test")]
     if not all(path.is_file() for path in judged_by):
-        print(
-            "note: there is nothing to compare with tangshi-gpt by: val_poems.json and test_poems.json of "
-            f"dengfeng-ai/tangshi-gpt are not in {options.tangshi_gpt} (--tangshi-gpt names another folder)"
-        )
+        if options.tangshi_gpt:
+            raise InvalidValueError(
+                f"--tangshi-gpt {folder} does not hold val_poems.json and test_poems.json; give the folder "
+                "with these files of dengfeng-ai/tangshi-gpt, or leave it out"
+            )
+        print("note: the bundle goes without the comparison with tangshi-gpt (--tangshi-gpt FOLDER adds it)")
         judged_by = []
+    print("fetching wheels, preparing and compressing Tang and Song: a minute or so …", flush=True)
     with tempfile.TemporaryDirectory() as temporary:  # first, as what fails fastest
         wanted = requirements(name for name in NEEDED.values() if name not in THERE)
         wheels = fetch_wheels(wanted, options.python, Path(temporary))
@@ -214,6 +219,9 @@ def main(arguments: list[str] | None = None) -> int:
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped by SIGINT; no bundle was written", file=sys.stderr)
+        return 128 + signal.SIGINT
     seconds = time.perf_counter() - started
     print(f"{options.output}: {total / 2**20:.1f} MiB in {seconds:.0f} s, for Python {options.python}")
     return 0

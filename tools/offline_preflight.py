@@ -148,8 +148,8 @@ def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None
         if why == "time is up":
             if not any(one["kind"] == "trial" for one in findings):
                 raise InvalidValueError(
-                    f"no training step could be timed in the {max(0.0, seconds):.0f} seconds of the "
-                    f"preflight, which are a third of --minutes, {SECONDS} at most; give more --minutes"
+                    f"the preflight had {max(0.0, seconds):.0f} seconds left for training steps, and not "
+                    "one of them could be timed; give more --minutes: 3 are enough"
                 )
             break
         failures += 1
@@ -183,15 +183,15 @@ def _wait(process: subprocess.Popen, results: Path, began: float, deadline: floa
 
 def _judged(findings: list[dict], last_line: str, say: Callable[[str], None]) -> list[dict]:
     """Says what failed; the findings, if a training can be made of them."""
+    machine = next((one for one in findings if one["kind"] == "machine"), {})
+    if machine and not machine["gpu"]:
+        say("there is no CUDA here: it goes on on the CPU")
     for finding in findings:
         if finding["kind"] == "refused":
             raise InvalidValueError(f"--preset: {finding['message']}")
         if finding["kind"] in ("trial", "kernels") and "failed" in finding:
             stage, precision, rows = key_of(finding)
             say(f"{precision}, {rows} rows, {stage}: {finding['failed']}; it goes on without")
-    machine = next((one for one in findings if one["kind"] == "machine"), {})
-    if machine and not machine["gpu"]:
-        say("there is no CUDA here: it goes on on the CPU")
     if fastest(findings) is None:
         if machine.get("gpu"):
             check_memory(machine["gpu_free_mb"] << 20, GPU_BYTES, "GPU memory")

@@ -21,6 +21,7 @@ from poet_model.files import LOG_NAME, SAMPLES_NAME, read_json_lines, read_stead
 TRAIN = ROOT / "train.py"
 GRACE = 20.0  # seconds that a training has to save itself when it is asked to stop
 POLL = 0.3  # seconds
+SILENCE = 20  # seconds, after which the person is told how far it is
 
 
 @dataclass
@@ -51,6 +52,8 @@ class Stage:
     start_up: float | None = None
     peak_mb: int | None = None
     _told: int = field(default=0, repr=False)
+    _spoke: float = field(default=0.0, repr=False)  # when, of time.monotonic()
+    _spoke_of: int = field(default=0, repr=False)  # the last step whose speed was told
 
     def run(self, until: float) -> dict:
         """Trains until it ends by itself, or is ended `until` (of time.monotonic()); what came of it.
@@ -121,13 +124,21 @@ class Stage:
         log = read_json_lines(self.folder / LOG_NAME)
         if log and self.start_up is None:
             self.start_up = time.monotonic() - began - 60 * log[0]["minutes"]
-            self.say(f"stage {self.name} trains: its first step began after {self.start_up:.0f} seconds")
+            self._tell(f"trains: its first step began after {self.start_up:.0f} seconds")
         valid = [one for one in log if one.get("split") == "valid"]
         for one in valid[self._told :]:
-            self.say(f"stage {self.name}, step {one['step']}: validation perplexity {one['perplexity']:.2f}")
+            self._tell(f"step {one['step']}: validation perplexity {one['perplexity']:.2f}")
         self._told = len(valid)
+        latest = next((one for one in reversed(log) if "tokens_per_second" in one), {"step": 0})
+        if latest["step"] > self._spoke_of and time.monotonic() > self._spoke + SILENCE:
+            self._tell(f"step {latest['step']}: {latest['tokens_per_second']:,} tokens/s")
+            self._spoke_of = latest["step"]
         if valid:
             self._publish(min(valid, key=lambda one: one["loss"]), is_whole)
+
+    def _tell(self, text: str) -> None:
+        self.say(f"stage {self.name}, {text}")
+        self._spoke = time.monotonic()
 
     def _publish(self, best: dict, is_whole: bool = False) -> None:
         """Publishes the model in the folder, if it is better than the one in `output`.

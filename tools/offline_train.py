@@ -64,7 +64,7 @@ class Stopped(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = parse_arguments(arguments)
-    started = time.monotonic()
+    started, before = time.monotonic(), None
 
     def stop(number: int, frame) -> None:
         raise Stopped(number)
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         bundle = read_bundle(options.bundle)
-        check_options(options, bundle)
+        before = check_options(options, bundle)
         with folders(options.output) as (work, staging):
             run = Run(options, bundle, options.output, work, staging, started, {"bundle": bundle.identity})
             everything(run)
@@ -84,19 +84,22 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error.filename or 'a file'}: {error.strerror}; make room there", file=sys.stderr)
         return 2
     except Stopped as stopped:
-        has_model = (options.output / INDEX_NAME).is_file()
-        kept = (
-            f"holds the best model so far{unpacking(options.output)}" if has_model else "holds no model yet"
-        )
-        print(f"stopped by {stopped}; {options.output} {kept}", file=sys.stderr)
+        index = read_index(options.output)
+        held = "the model of an earlier call, not of this one" if index == before else "the best model so far"
+        held = f"{held}{unpacking(options.output)}" if index else "no model yet"
+        print(f"stopped by {stopped}; {options.output} holds {held}", file=sys.stderr)
         return 128 + stopped.number
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-def check_options(options: argparse.Namespace, bundle: Bundle) -> None:
-    """Raises InvalidValueError for what cannot be done."""
+def check_options(options: argparse.Namespace, bundle: Bundle) -> dict | None:
+    """The index of the model that `output` holds already.
+
+    Raises:
+        InvalidValueError: something that cannot be done.
+    """
     if not 0 < options.minutes < math.inf:
         raise InvalidValueError(f"--minutes must be above 0, got {options.minutes}; 8 are enough on a GPU")
     if options.output.exists() and not options.output.is_dir():
@@ -114,6 +117,7 @@ def check_options(options: argparse.Namespace, bundle: Bundle) -> None:
             f"--init-from {options.init_from} is no model's folder (it holds no model.safetensors); give one "
             "such as assets/tang-lstm"
         )
+    return index
 
 
 def everything(run: Run) -> None:
