@@ -15,9 +15,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 import gradio as gr
 
 from poet_model import PoetError, PoetModel
-from poet_model.card import facts
-from poet_model.hub import find_folder
-from poet_model.novelty import NoveltyIndex, default_folder
+from poet_model.hub.card import facts
+from poet_model.hub.fetch import find_folder
+from poet_model.novelty.index import NoveltyIndex, default_folder
 from poet_model.ui import controls, curves, theme
 from poet_model.ui.controls import TRADITIONAL
 from poet_model.ui.poem import advice, notice_html, plain_text, poem_html
@@ -56,7 +56,7 @@ def open_index() -> NoveltyIndex | None:
 
 
 source, folder, model = load()
-log = curves.read_log(folder)
+log = curves.log_table(folder)
 known_lines = open_index()
 
 

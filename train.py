@@ -13,9 +13,9 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from poet_model.config import CELL_GATES  # light: nothing here loads torch before keep_freed_memory()
-from poet_model.memory import keep_freed_memory
+from poet_model.training.malloc import keep_freed_memory
 
-PRESETS = Path(__file__).resolve().parent / "poet_model" / "presets"
+PRESETS = Path(__file__).resolve().parent / "poet_model" / "training" / "presets"
 SAMPLE_STARTS = ("春", "明月", "")
 SAMPLE_SEED = 7
 SMALL_CORPUS = 1000  # poems; below it every character counts, though it was seen once
@@ -55,7 +55,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         "--preset",
         default="auto",
-        help=f"model and recipe: {preset_names()}, or a JSON file like those in poet_model/presets; "
+        help=f"model and recipe: {preset_names()}, or a JSON file like those in poet_model/training/presets; "
         "auto: by what is found",
     )
     add("--output", type=Path, default=Path("runs/tang-lstm"), help="folder of the model")
@@ -130,7 +130,7 @@ def load_preset(name: str) -> dict:
     from poet_model.config import PoetConfig
     from poet_model.errors import InvalidValueError
     from poet_model.files import read_json
-    from poet_model.trainer import TrainingConfig
+    from poet_model.training.config import TrainingConfig
 
     path = PRESETS / f"{name}.json"
     path = path if path.is_file() else Path(name)
@@ -138,12 +138,14 @@ def load_preset(name: str) -> dict:
         raise InvalidValueError(
             f"--preset {name!r} is neither auto, one of {preset_names()} nor a JSON file; give one of these"
         )
-    preset = {"limit": None, "model": {}, "training": {}} | read_json(path, dict, "see poet_model/presets")
+    preset = {"limit": None, "model": {}, "training": {}} | read_json(
+        path, dict, "see poet_model/training/presets"
+    )
     try:
         PoetConfig(vocab_size=6, **preset["model"])  # both only to be checked
         TrainingConfig(**preset["training"])
     except TypeError as error:
-        raise InvalidValueError(f"{path} is no preset: {error}; see poet_model/presets") from error
+        raise InvalidValueError(f"{path} is no preset: {error}; see poet_model/training/presets") from error
     known = {"about", "limit", "model", "training"}
     if unknown := sorted(preset.keys() - known):
         raise InvalidValueError(f"{path}: unknown keys {unknown[:5]}; known are {', '.join(sorted(known))}")
@@ -179,25 +181,21 @@ def run(options: argparse.Namespace) -> int:
     from accelerate.utils import set_seed
     from tqdm import tqdm
 
-    from poet_model import evaluation
-    from poet_model.batches import HeaderRates, PoemBatches
     from poet_model.config import PoetConfig
     from poet_model.corpus import add_vocabulary, load_corpus
+    from poet_model.corpus.batches import HeaderRates, PoemBatches
     from poet_model.errors import CorpusError, InvalidValueError
-    from poet_model.files import SAMPLES_NAME, append_json_line, read_json_lines
-    from poet_model.hardware import best_precision
-    from poet_model.hub import check_can_push
+    from poet_model.evaluation.perplexity import score, without_header
+    from poet_model.files import append_json_line, read_json_lines
+    from poet_model.hub.push import check_can_push
+    from poet_model.machine import best_precision, machine
     from poet_model.model import PoetModel
-    from poet_model.perplexity import score, without_header
-    from poet_model.prosody import FORMS
+    from poet_model.model_folder import SAMPLES_NAME
+    from poet_model.prosody.lines import FORMS
     from poet_model.tokenizer import PoetTokenizer
-    from poet_model.trainer import (
-        CHECKPOINT_NAME,
-        Interrupted,
-        Trainer,
-        TrainingConfig,
-        find_checkpoint,
-    )
+    from poet_model.training.checkpoint import CHECKPOINT_NAME, find_checkpoint
+    from poet_model.training.config import TrainingConfig
+    from poet_model.training.trainer import Interrupted, Trainer
 
     on_gpu = torch.cuda.is_available() and not options.cpu
     precision = best_precision(on_gpu) if options.precision == "auto" else options.precision
@@ -360,7 +358,7 @@ def run(options: argparse.Namespace) -> int:
             "preset": Path(preset).name,  # where it lies is nobody's business
             "precision": precision,
             "processes": accelerator.num_processes,
-            "machine": evaluation.machine(),
+            "machine": machine(),
             **{f"{name}s": best[name] for name in ("step", "epoch")},
             "minutes": best["minutes"],
             "recipe": asdict(config),
@@ -381,9 +379,9 @@ def history(base: str | None, corpus) -> tuple[list[dict], list[dict]]:
         Its trainings, the first one first; those with `held_out` saw none of the poems that this one
         validates and tests on. And its log, if it was validated on the same poems, so that losses compare.
     """
-    from poet_model.card import earlier_trainings, read_log, read_metrics
-    from poet_model.held_out import held_out_record, read_held_out
-    from poet_model.hub import find_folder
+    from poet_model.corpus.held_out import held_out_record, read_held_out
+    from poet_model.hub.fetch import find_folder
+    from poet_model.model_folder import earlier_trainings, read_log, read_metrics
 
     if not base:
         return [], []
@@ -407,11 +405,18 @@ def begin_folder(output: Path, corpus, trainings: list[dict], log: list[dict]) -
     Raises:
         InvalidValueError: the folder cannot be made or written.
     """
+    from poet_model.corpus.held_out import write_held_out
     from poet_model.errors import InvalidValueError
-    from poet_model.files import LOG_NAME, SAMPLES_NAME, append_json_line, write_text
-    from poet_model.held_out import write_held_out
-    from poet_model.hub import CARD_NAME, EARLIER_LOG_NAME, METRICS_NAME, REPORT_NAME
-    from poet_model.trainer import CHECKPOINT_NAME
+    from poet_model.files import append_json_line, write_text
+    from poet_model.model_folder import (
+        CARD_NAME,
+        EARLIER_LOG_NAME,
+        LOG_NAME,
+        METRICS_NAME,
+        REPORT_NAME,
+        SAMPLES_NAME,
+    )
+    from poet_model.training.checkpoint import CHECKPOINT_NAME
 
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -434,19 +439,20 @@ def begin_folder(output: Path, corpus, trainings: list[dict], log: list[dict]) -
 
 def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
     """Writes down how the best model was made, measures it, writes its card, and pushes it if asked to."""
-    from poet_model import evaluation
     from poet_model.errors import HubError, PoetError
-    from poet_model.hub import push_folder
+    from poet_model.evaluation.measure import measure
+    from poet_model.evaluation.publish import command_line, update_folder
+    from poet_model.hub.push import push_folder
     from poet_model.model import PoetModel
 
     given = [argument for argument in sys.argv[1:] if argument != "--resume"]  # as it was begun
-    command = evaluation.command_line("python train.py", given)
-    evaluation.update_folder(options.output, {"training": made_by}, training=command)
+    command = command_line("python train.py", given)
+    update_folder(options.output, {"training": made_by}, training=command)
     if options.no_measure:
         return
     print("\nmeasuring the best model …", flush=True)
     model = PoetModel.from_pretrained(options.output, device=device)
-    metrics = evaluation.update_folder(options.output, evaluation.measure(model, corpus))
+    metrics = update_folder(options.output, measure(model, corpus))
     for split, found in metrics["perplexity"].items():
         print(f"{split:<18} perplexity {found['perplexity']:.2f} over {found['tokens']:,} tokens")
     poems = metrics["poems"]

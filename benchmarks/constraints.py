@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from common import ROOT, finish, show
 
-from poet_model import PoetModel, generation, prosody
-from poet_model.corpus import load_corpus
-from poet_model.evaluation import machine
+from poet_model import PoetModel, prosody
+from poet_model.corpus.prepare import load_corpus
+from poet_model.generation import decoding
+from poet_model.machine import machine
 
 POEMS = 200
 WISHES = {
@@ -63,8 +64,8 @@ def time_alone(model: PoetModel, wishes: dict, poems: int = 10) -> tuple[float, 
 
         return call
 
-    make_filters = generation.make_filters
-    generation.make_filters = lambda *arguments: list(map(timed, make_filters(*arguments)))
+    make_filters = decoding.make_filters
+    decoding.make_filters = lambda *arguments: list(map(timed, make_filters(*arguments)))
     try:
         model.generate(seed=poems, **wishes)
         for seed in range(poems):
@@ -73,7 +74,7 @@ def time_alone(model: PoetModel, wishes: dict, poems: int = 10) -> tuple[float, 
             times.append(time.perf_counter() - started)
             shares.append(in_masks / times[-1])
     finally:
-        generation.make_filters = make_filters
+        decoding.make_filters = make_filters
     return round(statistics.median(times), 3), round(statistics.median(shares), 4)
 
 
@@ -98,9 +99,9 @@ def measure(model: PoetModel, real: list) -> dict:
                 "rhyme": sum(report.rhyme.status == "平" for report in reports),
                 "seconds_a_poem_in_a_batch": round(seconds / POEMS, 4),
             }
-        looking, generation.look_ahead = generation.look_ahead, lambda *_: None
+        looking, decoding.look_ahead = decoding.look_ahead, lambda *_: None
         poems = model.generate(form=form, num_poems=POEMS, seed=0, tones=True, rhyme=True)
-        generation.look_ahead = looking
+        decoding.look_ahead = looking
         found["without looking ahead"] = means([(poem.text, poem.log_probs) for poem in poems]) | {
             "poems": POEMS
         }

@@ -102,13 +102,16 @@ def measure(model, threads: int, options: argparse.Namespace) -> dict[str, dict]
     """Characters a second of each contender with so many threads."""
     import torch
 
-    from poet_model import cells
-    from poet_model.model import Stepper
+    from poet_model import stepper as steppers
+    from poet_model.stepper import Stepper
+
+    def stepper_of(model):
+        return Stepper(model.embedding.weight, model.bias, model.lstm)
 
     torch.set_num_threads(threads)
-    ours, peer = Stepper(model), CharacterwiseLSTM(model)
-    has_fbgemm, cells._has_fbgemm = cells._has_fbgemm, lambda: False
-    float32, cells._has_fbgemm = Stepper(model), has_fbgemm
+    ours, peer = stepper_of(model), CharacterwiseLSTM(model)
+    has_fbgemm, steppers._has_fbgemm = steppers._has_fbgemm, lambda: False
+    float32, steppers._has_fbgemm = stepper_of(model), has_fbgemm
     for stepper in (ours, peer, float32):  # warm up
         characters_per_second(model, stepper, 1, 1, seed=0)
 
@@ -134,7 +137,7 @@ def main() -> None:
     """Measures, prints the tables."""
     options = parse_arguments()
     from poet_model import PoetModel
-    from poet_model.evaluation import machine
+    from poet_model.machine import machine
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.model

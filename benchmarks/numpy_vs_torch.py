@@ -102,7 +102,7 @@ def main() -> None:
     options = parse_arguments()
     import torch
 
-    from poet_model.evaluation import machine
+    from poet_model.machine import machine
 
     torch.set_num_threads(options.threads)
     record: dict = {

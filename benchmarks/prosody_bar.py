@@ -1,4 +1,4 @@
-"""How real Tang poems stand by prosody.py: the human bar, measured beside the figures of the design.
+"""How real Tang poems stand by poet_model.prosody: the human bar, measured beside the figures of the design.
 
 python benchmarks/prosody_bar.py --output benchmarks/results/prosody_bar.json
 """
@@ -16,9 +16,9 @@ from common import finish, show
 
 from poet_model import prosody
 from poet_model.corpus import PoemRecord
-from poet_model.evaluation import machine
+from poet_model.corpus.sources import RawPoem, read_source
+from poet_model.machine import machine
 from poet_model.script import is_hanzi
-from poet_model.sources import RawPoem, read_source
 
 # Of the poems that rhyme in 平: L1, L2, L3, couplets; of all: rhyme in 平; of the former: fixed places right
 DESIGN = {

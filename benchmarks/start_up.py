@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     options = parser.parse_args()
-    from poet_model.evaluation import machine
+    from poet_model.machine import machine
 
     prepared = [last_line_of([sys.executable, "-c", PREPARE]) for _ in range(options.rounds)]
     record = {

@@ -45,8 +45,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def prepared(name: str, folder: Path) -> Path:
     """A prepared corpus of that name, in one file, so that another checkout can read it too."""
-    from poet_model.corpus import load_corpus
-    from poet_model.poems import Corpus, write_corpus
+    from poet_model.corpus.poems import Corpus, write_corpus
+    from poet_model.corpus.prepare import load_corpus
 
     source, _, times = name.partition(" x")
     path = folder / f"{name.replace(' ', '-')}.jsonl"
@@ -129,7 +129,7 @@ def follow(process: subprocess.Popen, log: Path, minutes: float) -> list[tuple[f
 def main() -> None:
     """Trains on each corpus and prints the table."""
     options = parse_arguments()
-    from poet_model.evaluation import machine
+    from poet_model.machine import machine
 
     contenders = {"": ROOT} | ({" (before)": options.against.resolve()} if options.against else {})
     rows, record = [], {}

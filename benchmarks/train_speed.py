@@ -59,15 +59,15 @@ def parse_arguments() -> argparse.Namespace:
 def worker(options: argparse.Namespace) -> dict:
     """Trains for a while as one contender, given as the ingredients it has, and counts."""
     if "malloc" in options.worker:
-        from poet_model.memory import keep_freed_memory
+        from poet_model.training.malloc import keep_freed_memory
 
         keep_freed_memory()
     import torch
 
     from poet_model import PoetTokenizer
-    from poet_model.batches import HeaderRates, PoemBatches
-    from poet_model.corpus import load_corpus
-    from poet_model.prosody import FORMS
+    from poet_model.corpus.batches import HeaderRates, PoemBatches
+    from poet_model.corpus.prepare import load_corpus
+    from poet_model.prosody.lines import FORMS
     from poet_model.tokenizer import PAD
 
     if options.threads:
@@ -110,7 +110,7 @@ def plain_step(options: argparse.Namespace, tokenizer, batches):
     import torch.nn.functional as F
     from torch import nn
 
-    from poet_model.batches import IGNORE
+    from poet_model.corpus.batches import IGNORE
 
     class PlainModel(nn.Module):
         def __init__(self, vocabulary: int, width: int, layers: int):
@@ -144,9 +144,10 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
     import torch.nn.functional as F
     from accelerate import Accelerator
 
-    from poet_model import PoetConfig, PoetModel, objective, trainer
-    from poet_model.batches import IGNORE
-    from poet_model.hardware import best_precision
+    from poet_model import PoetConfig, PoetModel
+    from poet_model.corpus.batches import IGNORE
+    from poet_model.machine import best_precision
+    from poet_model.training import objective, trainer
     from train import load_preset
 
     class EveryPositionObjective(objective.Objective):
@@ -194,7 +195,7 @@ def main() -> None:
     if options.worker:
         print(json.dumps(worker(options)))
         return
-    from poet_model.evaluation import machine
+    from poet_model.machine import machine
 
     recipes = {PLAIN: "plain", OURS: "+".join(INGREDIENTS)}
     for key, name in INGREDIENTS.items():

@@ -17,8 +17,8 @@ _MODULE_OF = {
     "PoetModel": "model",
     "PoetConfig": "config",
     "PoetTokenizer": "tokenizer",
-    "GenerationConfig": "request",
-    "Poem": "generation",
+    "GenerationConfig": "generation.options",
+    "Poem": "generation.poem",
     "PoetError": "errors",
     "InvalidValueError": "errors",
     "UnknownCharacterError": "errors",
@@ -50,9 +50,9 @@ if TYPE_CHECKING:
         PoetError,
         UnknownCharacterError,
     )
-    from .generation import Poem
+    from .generation.options import GenerationConfig
+    from .generation.poem import Poem
     from .model import PoetModel
-    from .request import GenerationConfig
     from .tokenizer import PoetTokenizer
 
 

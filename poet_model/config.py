@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import CheckpointError, InvalidValueError
 from .files import read_json, write_text
-from .hub import CONFIG_NAME
+from .model_folder import CONFIG_NAME
 
 MODEL_TYPE = "poet-lstm"
 FORMAT_VERSION = 1

@@ -45,10 +45,6 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-# JSON lines that a training writes
-LOG_NAME, SAMPLES_NAME = "training_log.jsonl", "samples.jsonl"
-
-
 def append_json_line(path: Path, record: dict) -> None:
     """Adds one JSON object as a line at the end of a `.jsonl` file; a cut line is ended first."""
     with open(path, "ab+") as file:

@@ -13,13 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import card, generation, hub
-from .cells import LSTMStack, RowProduct, State
 from .config import PoetConfig
 from .errors import CheckpointError, InvalidValueError
 from .files import read_steadily, replaced_folder
-from .generation import Poem
-from .request import GenerationConfig, Request
+from .generation.decoding import stream, write
+from .generation.options import GenerationConfig
+from .generation.poem import Poem
+from .generation.request import Request
+from .hub.card import write_card
+from .hub.fetch import find_folder
+from .hub.push import TRANSFORMERS_KEYS, copy_remote_code, push_folder
+from .layers import LSTMStack, State
+from .model_folder import CARD_NAME, WEIGHTS_NAME, copy_records
+from .stepper import Stepper
 from .tokenizer import PoetTokenizer
 from .weights import DTYPES, load_weights, read_fingerprint, save_weights
 
@@ -104,7 +110,7 @@ class PoetModel(nn.Module):
         weights = [weight.detach() for weight in self.parameters()]
         versions = [(weight.data_ptr(), weight._version) for weight in weights]
         if self._stepper is None or self._stepper[0] != versions:
-            self._stepper = (versions, weights, Stepper(self))
+            self._stepper = (versions, weights, Stepper(self.embedding.weight, self.bias, self.lstm))
         return self._stepper[2]
 
     @property
@@ -128,7 +134,7 @@ class PoetModel(nn.Module):
 
                 - `form`: 五絕 七絕 五律 七律; number and length of the lines are then guaranteed, unless
                   `impose_form=False`.
-                - `tones`: True (平仄 by one of the four templates, L1 of prosody.py), or "L0", "L1", "L2".
+                - `tones`: True (平仄 by one of the four templates, at level L1), or "L0", "L1", "L2".
                 - `template`: which of them, "T1" to "T4" of prosody.Template; the model chooses without.
                 - `rhyme`: True, or a group of 平水韻 such as "東" or "一東".
                 - `acrostic`, `telestich`: 2 to 8 characters that the lines begin (藏頭) or end with (藏尾).
@@ -148,7 +154,7 @@ class PoetModel(nn.Module):
         """
         request = Request.make(self.tokenizer, self.generation_config, start, **wishes)
         with self._evaluating():
-            poems = generation.write(self, request, 1 if num_poems is None else num_poems)
+            poems = write(self, request, 1 if num_poems is None else num_poems)
         return poems[0] if num_poems is None else poems
 
     def stream(self, start: str = "", **wishes) -> Iterator[str]:
@@ -161,7 +167,7 @@ class PoetModel(nn.Module):
 
     def _stream(self, request: Request) -> Iterator[str]:
         with self._evaluating():
-            return (yield from generation.stream(self, request))
+            return (yield from stream(self, request))
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -223,12 +229,12 @@ class PoetModel(nn.Module):
             name: value.detach().to("cpu", dtype).contiguous() for name, value in self.state_dict().items()
         }
         with replaced_folder(Path(folder)) as fresh:
-            self.config.save(fresh, hub.TRANSFORMERS_KEYS if transformers else None)
+            self.config.save(fresh, TRANSFORMERS_KEYS if transformers else None)
             self.tokenizer.save(fresh)
             self.generation_config.save(fresh, {"do_sample": True} if transformers else None)
             if transformers:
-                hub.copy_remote_code(fresh)
-            save_weights(fresh / hub.WEIGHTS_NAME, weights, _about(self.config, self.tokenizer))
+                copy_remote_code(fresh)
+            save_weights(fresh / WEIGHTS_NAME, weights, _about(self.config, self.tokenizer))
         if push_to_hub:
             self.push_to_hub(
                 push.pop("repo_id", Path(folder).resolve().name), transformers=transformers, **push
@@ -251,14 +257,14 @@ class PoetModel(nn.Module):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "model"
             self.save_pretrained(folder, transformers=transformers)
-            if self._loaded and read_fingerprint(folder / hub.WEIGHTS_NAME) == self._loaded[1]:
-                card.copy_records(self._loaded[0], folder)  # they speak of exactly these weights
-            if not (folder / hub.CARD_NAME).is_file():
+            if self._loaded and read_fingerprint(folder / WEIGHTS_NAME) == self._loaded[1]:
+                copy_records(self._loaded[0], folder)  # they speak of exactly these weights
+            if not (folder / CARD_NAME).is_file():
                 shape = {
                     name: getattr(self.config, name) for name in ("vocab_size", "hidden_size", "num_layers")
                 }
-                card.write_card(folder, {"model": {"parameters": self.num_parameters, **shape}})
-            return hub.push_folder(folder, repo_id, **options)
+                write_card(folder, {"model": {"parameters": self.num_parameters, **shape}})
+            return push_folder(folder, repo_id, **options)
 
     @classmethod
     @torch.inference_mode(False)  # weights made inside it could never be trained, nor their changes be seen
@@ -292,7 +298,7 @@ class PoetModel(nn.Module):
             InvalidValueError: no such device here, or no such dtype.
         """
         target = _device(device)
-        folder = hub.find_folder(
+        folder = find_folder(
             name_or_path,
             revision=revision,
             subfolder=subfolder,
@@ -323,34 +329,6 @@ class PoetModel(nn.Module):
         wanted = _dtype(dtype, next(iter(weights.values())).dtype)
         model.load_state_dict({name: value.to(wanted) for name, value in weights.items()}, assign=True)
         return model
-
-
-class Stepper:
-    """A model one character at a time, for one poem or several: what decoding runs on."""
-
-    @torch.no_grad()
-    def __init__(self, model: PoetModel):
-        self._embedding = model.embedding.weight.detach()
-        self._output = RowProduct(self._embedding, model.bias.detach())
-        self._cells = model.lstm.cells()
-
-    @torch.inference_mode()
-    def read(self, ids: torch.Tensor, first: int) -> tuple[torch.Tensor, State]:
-        """Ids (T,) from a stream's beginning -> logits (T - first, V) from place `first` on, and the state.
-
-        For the few ids of a prompt this is faster than nn.LSTM, which prepares its weights anew each time.
-        """
-        hidden, state = [], self._cells.zero_state()
-        for row in self._embedding[ids].split(1):
-            output, state = self._cells.step(row, state)
-            hidden.append(output)
-        return self._output(torch.cat(hidden[first:])), state
-
-    @torch.inference_mode()
-    def step(self, ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-        """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
-        hidden, state = self._cells.step(self._embedding[ids], state)
-        return self._output(hidden), state
 
 
 def _about(config: PoetConfig, tokenizer: PoetTokenizer) -> str:

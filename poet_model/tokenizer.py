@@ -12,12 +12,11 @@ from pathlib import Path
 
 from .errors import CheckpointError, InvalidValueError, UnknownCharacterError
 from .files import read_json, write_text
+from .model_folder import TOKENIZER_CONFIG_NAME, TOKENIZER_NAME
 from .script import TraditionalScript, is_hanzi
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<sep>", "<eos>")
 PAD, UNK, BOS, SEP, EOS = range(5)
-TOKENIZER_NAME = "tokenizer.json"
-TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 _PIECES = re.compile("|".join(map(re.escape, SPECIAL_TOKENS)) + r"|[\s\S]")
 COMMON_STARTS = "春山月風花江不一白秋"  # what Tang poems often begin with, for advice
 

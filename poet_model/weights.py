@@ -16,7 +16,7 @@ from safetensors.torch import save
 
 from .errors import CheckpointError, InvalidValueError
 from .files import parse_json, read_json
-from .hub import INDEX_NAME, WEIGHTS_NAME
+from .model_folder import INDEX_NAME, WEIGHTS_NAME
 
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
 FINGERPRINT = "content_sha256"  # a key of the file's metadata

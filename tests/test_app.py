@@ -18,8 +18,8 @@ import pytest
 from conftest import ROOT
 
 import app
-from poet_model.novelty import NoveltyIndex
-from poet_model.prosody import evaluate
+from poet_model.novelty.index import NoveltyIndex
+from poet_model.prosody.scansion import evaluate
 from poet_model.ui import controls, curves
 from poet_model.ui.poem import SIMPLIFIED, notice_html, poem_html
 from poet_model.ui.wishes import wishes_of
@@ -204,7 +204,7 @@ BAD_VALUES = {
 )
 def test_a_refusal_speaks_both_languages(monkeypatch, tmp_path, wrong, chinese, english):
     monkeypatch.setattr(app, "known_lines", None)
-    monkeypatch.setattr("poet_model.request.default_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr("poet_model.generation.request.default_folder", lambda: tmp_path / "none")
     *_, notice, _ = written(**{"form": "五絕", "rules": ["tones", "rhyme"]} | wrong)
     sentence = unescape(re.sub("<[^>]+>", "", notice))
     assert chinese in sentence and english in sentence
@@ -381,7 +381,7 @@ def test_the_log_is_read_and_broken_lines_left_out(tmp_path):
         "{broken",
         '{"step": 4, "epoch": 0.4, "split": "valid", "loss": 5.0}',
     ]
-    log = curves.read_log(log_folder(tmp_path, "\n".join(lines)))
+    log = curves.log_table(log_folder(tmp_path, "\n".join(lines)))
     assert list(log["step"]) == [1, 4]
 
 
@@ -392,7 +392,7 @@ def test_the_curves_begin_with_the_training_it_went_on_from(tmp_path):
     ]
     earlier = ['{"step": 20, "epoch": 2.0, "split": "valid", "loss": 5.0}', '{"step": 21, "epoch": 2.25}']
     (tmp_path / "earlier_log.jsonl").write_text("\n".join(earlier), encoding="utf-8")
-    log = curves.read_log(log_folder(tmp_path, "\n".join(own)))
+    log = curves.log_table(log_folder(tmp_path, "\n".join(own)))
     assert list(log["step"]) == [20, 26] and list(log["epoch"]) == [2.0, 2.75]
     assert "(epoch 2.8)" in curves.summary(log)
 
@@ -402,7 +402,7 @@ def test_curves_keep_the_validation_and_thin_the_training(tmp_path):
     records += [
         {"step": s, "epoch": s / 100, "split": "valid", "loss": 5.5 - s / 1000} for s in (300, 600, 900)
     ]
-    log = curves.read_log(log_folder(tmp_path, "\n".join(map(json.dumps, records))))
+    log = curves.log_table(log_folder(tmp_path, "\n".join(map(json.dumps, records))))
     shown = curves.curve(log, curves.LOSS)
     train, valid = (shown[shown["split"] == split] for split in (curves.TRAIN, curves.VALID))
     assert len(valid) == 3 and 100 < len(train) <= curves.MAX_POINTS
@@ -422,7 +422,7 @@ def test_a_short_training_is_drawn_whole():
 
 
 def test_no_log_is_no_error(tmp_path):
-    log = curves.read_log(tmp_path)
+    log = curves.log_table(tmp_path)
     assert curves.curve(log, curves.LOSS).empty
     assert "without a training log" in curves.summary(log)
 

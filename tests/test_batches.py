@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from conftest import POEMS, ROOT
 
-from poet_model.batches import IGNORE, HeaderRates, PoemBatches
 from poet_model.corpus import PoemRecord
-from poet_model.encoded import EncodedPoems
-from poet_model.prosody import form_of
+from poet_model.corpus.batches import IGNORE, HeaderRates, PoemBatches
+from poet_model.corpus.encoded import EncodedPoems
+from poet_model.prosody.lines import form_of
 from poet_model.tokenizer import BOS, EOS, PAD, SEP
 
 ALL_DROPPED, NONE_DROPPED = HeaderRates(field=1.0, all=0.0), HeaderRates(field=0.0, all=0.0)
@@ -182,7 +182,7 @@ DIGEST = """
 import hashlib, sys
 sys.path.insert(0, "tests")
 from test_batches import many_poems, tokenizer_of_poems
-from poet_model.batches import HeaderRates, PoemBatches
+from poet_model.corpus.batches import HeaderRates, PoemBatches
 epoch = PoemBatches(many_poems(), tokenizer_of_poems(), batch_size=8, header=HeaderRates(), seed=5).epoch(2)
 print(hashlib.sha256(repr([(i.tolist(), t.tolist()) for i, t in epoch]).encode()).hexdigest())
 """

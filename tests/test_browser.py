@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from install_browser import find_chromium
 
-from poet_model.novelty import NoveltyIndex
+from poet_model.novelty.index import NoveltyIndex
 
 pytestmark = pytest.mark.browser
 ARTIFACTS = ROOT / "test-artifacts"

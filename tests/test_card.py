@@ -11,9 +11,10 @@ import yaml
 from conftest import ROOT, SHIPPED
 from hub_server import card_errors, front_matter
 
-from poet_model import CheckpointError, PoetModel, card
-from poet_model.held_out import read_held_out
-from poet_model.measures import ROWS
+from poet_model import CheckpointError, PoetModel
+from poet_model.corpus.held_out import read_held_out
+from poet_model.evaluation.metrics import ROWS
+from poet_model.hub import card
 
 METRICS = {
     "model": {"parameters": 1234567, "num_layers": 2, "hidden_size": 512, "vocab_size": 7000},

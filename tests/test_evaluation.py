@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 from conftest import POEMS, SHIPPED
 
-from poet_model import PoetModel, evaluation, measures, table
-from poet_model.corpus import Corpus, CorpusReport, PoemRecord, load_corpus
-from poet_model.perplexity import score, without_header
-from poet_model.prosody import FORMS, form_of
+from poet_model import PoetModel
+from poet_model.corpus import Corpus, CorpusReport, PoemRecord
+from poet_model.corpus.prepare import load_corpus
+from poet_model.evaluation import measure as evaluation
+from poet_model.evaluation import metrics as measures
+from poet_model.evaluation import publish, table
+from poet_model.evaluation.__main__ import main
+from poet_model.evaluation.perplexity import score, without_header
+from poet_model.prosody.lines import FORMS, form_of
 
 RECORDS = [PoemRecord(text, title="春", author="李白", form="五絕") for text in POEMS]
 
@@ -48,7 +53,7 @@ def folder(tiny_model, corpus_file, tmp_path, monkeypatch):
 
 def test_a_file_to_compare_by_that_is_not_there_is_said_at_once(folder, capsys):
     with pytest.raises(SystemExit):
-        evaluation.main([str(folder[0]), "--tangshi-gpt", "TEST.json"])
+        main([str(folder[0]), "--tangshi-gpt", "TEST.json"])
     assert "--tangshi-gpt TEST.json is no file; give test_poems.json" in capsys.readouterr().err
 
 
@@ -63,10 +68,10 @@ def test_the_command_measures_the_same_with_and_without_the_excluded_files(folde
         json.dumps([{"title": "春 曉", "content": POEMS[1]}], ensure_ascii=False), encoding="utf-8"
     )
     command = [str(model), "--corpus", str(corpus_file), "--poems", "2"]
-    assert evaluation.main([*command, "--exclude", str(excluded), "--tangshi-gpt", str(peers)]) == 0
+    assert main([*command, "--exclude", str(excluded), "--tangshi-gpt", str(peers)]) == 0
     first, printed = metrics_of(model), capsys.readouterr().out
     assert (model / "held_out.json").is_file()
-    assert evaluation.main(command) == 0
+    assert main(command) == 0
     second = metrics_of(model)
     assert capsys.readouterr().out == printed
     assert first.pop("commands") != second.pop("commands")
@@ -83,20 +88,20 @@ def test_the_command_measures_the_same_with_and_without_the_excluded_files(folde
 def test_the_figure_that_needs_a_file_stays_as_long_as_the_weights(folder, tiny_model):
     model, _ = folder
     peers = {"perplexity": 60.5, "tokens": 30}
-    evaluation.update_folder(model, {"perplexity": {"tangshi_gpt": peers}})
-    found = evaluation.update_folder(model, {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}})
+    publish.update_folder(model, {"perplexity": {"tangshi_gpt": peers}})
+    found = publish.update_folder(model, {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}})
     assert found["perplexity"] == {"test": {"perplexity": 80.5, "tokens": 3}, "tangshi_gpt": peers}
     again = {"perplexity": {"tangshi_gpt": peers | {"perplexity": 61.5}}}
-    assert evaluation.update_folder(model, again)["perplexity"] == again["perplexity"]
+    assert publish.update_folder(model, again)["perplexity"] == again["perplexity"]
     tiny_model.bias.data += 0.5
     tiny_model.save_pretrained(model)
-    assert evaluation.update_folder(model, {"perplexity": {}})["perplexity"] == {}
+    assert publish.update_folder(model, {"perplexity": {}})["perplexity"] == {}
     assert metrics_of(model)["perplexity"] == {}
 
 
 def test_a_model_without_the_record_is_refused_on_other_splits(folder, corpus_file, capsys):
     model, _ = folder
-    assert evaluation.main([str(model), "--corpus", str(corpus_file), "--poems", "1"]) == 2
+    assert main([str(model), "--corpus", str(corpus_file), "--poems", "1"]) == 2
     assert "give the --corpus and --exclude of its training" in capsys.readouterr().err
     assert not (model / "held_out.json").exists() and not (model / "metrics.json").exists()
 
@@ -104,11 +109,11 @@ def test_a_model_without_the_record_is_refused_on_other_splits(folder, corpus_fi
 def test_a_corpus_without_the_held_out_poems_is_refused(folder, corpus_file, tmp_path, capsys):
     model, excluded = folder
     command = [str(model), "--poems", "1", "--corpus"]
-    assert evaluation.main([*command, str(corpus_file), "--exclude", str(excluded)]) == 0
+    assert main([*command, str(corpus_file), "--exclude", str(excluded)]) == 0
     capsys.readouterr()
     few = tmp_path / "few.txt"
     few.write_text("\n".join(corpus_file.read_text(encoding="utf-8").splitlines()[:300]), encoding="utf-8")
-    assert evaluation.main([*command, str(few)]) == 2
+    assert main([*command, str(few)]) == 2
     assert "held out in the model's training are not in this corpus" in capsys.readouterr().err
 
 
@@ -170,7 +175,7 @@ def test_figures_and_card_are_written_together(tiny_model, tmp_path):
     (tmp_path / "model" / "corpus_report.json").write_text(json.dumps(vars(report)), encoding="utf-8")
     corpus = Corpus({"train": RECORDS[:2], "valid": RECORDS[2:3], "test": RECORDS[3:]}, report)
     measured = evaluation.measure(tiny_model, corpus, poems_a_form=2)
-    metrics = evaluation.update_folder(tmp_path / "model", measured, training="python train.py")
+    metrics = publish.update_folder(tmp_path / "model", measured, training="python train.py")
     assert metrics["perplexity"]["test"]["tokens"] == len(RECORDS[3].text) + 1
     card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
     assert f"{metrics['perplexity']['valid']['perplexity']:.2f}" in card
@@ -180,5 +185,5 @@ def test_figures_and_card_are_written_together(tiny_model, tmp_path):
 def test_a_folder_outside_is_not_written_into_the_command(tmp_path):
     outside = [str(tmp_path / "a.json"), os.path.relpath(tmp_path / "b.json"), "../c.json"]
     inside = ["runs/d.json", os.path.abspath("runs/e.json"), "0.5"]
-    shown = evaluation.command_line("python train.py", ["--exclude", *outside, *inside])
+    shown = publish.command_line("python train.py", ["--exclude", *outside, *inside])
     assert shown == "python train.py --exclude a.json b.json c.json runs/d.json runs/e.json 0.5"

@@ -18,9 +18,11 @@ from poet_model import (
     PoetModel,
     UnknownCharacterError,
 )
-from poet_model.generation import MAX_LINE, MAX_POEMS, FrequencyPenalty, _draw_lines, sample
-from poet_model.novelty import MIN_ORIGINAL, NoveltyIndex
-from poet_model.prosody import split_lines
+from poet_model.generation.decoding import MAX_POEMS, _draw_lines
+from poet_model.generation.filters import MAX_LINE, FrequencyPenalty
+from poet_model.generation.sampling import sample
+from poet_model.novelty.index import MIN_ORIGINAL, NoveltyIndex
+from poet_model.prosody.lines import split_lines
 from poet_model.tokenizer import EOS, PoetTokenizer
 
 NO_TOP_K = GenerationConfig(temperature=1.0, top_k=0)

@@ -6,9 +6,10 @@ import pytest
 import torch
 from conftest import POEMS, SHIPPED
 
-from poet_model import PoetModel, header_effects
+from poet_model import PoetModel
 from poet_model.corpus import PoemRecord
-from poet_model.perplexity import score
+from poet_model.evaluation import header as header_effects
+from poet_model.evaluation.perplexity import score
 
 TITLES = ("春曉", "秋月", "寒食", "江雪", "落花", "春雪", "秋雁", "梅花", "楊柳", "夜雨")
 

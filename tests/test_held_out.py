@@ -8,8 +8,8 @@ import json
 import pytest
 from conftest import POEMS
 
-from poet_model import CheckpointError, CorpusError, held_out
-from poet_model.corpus import Corpus, CorpusReport, PoemRecord
+from poet_model import CheckpointError, CorpusError
+from poet_model.corpus import Corpus, CorpusReport, PoemRecord, held_out
 
 NIGHT, DAWN, TOWER, YANGZHOU = (PoemRecord(text) for text in POEMS)
 CORPUS = Corpus({"train": [NIGHT, DAWN], "valid": [TOWER], "test": [YANGZHOU]}, CorpusReport(source="mine"))

@@ -17,7 +17,9 @@ from conftest import ROOT, SHIPPED
 from starlette.responses import Response
 
 from poet_model import CheckpointError, HubError, InvalidValueError, PoetModel
-from poet_model.hub import MODEL_FILES, RECORDS, REQUIRED_FILES, check_can_push, find_folder, push_folder
+from poet_model.hub.fetch import find_folder
+from poet_model.hub.push import check_can_push, push_folder
+from poet_model.model_folder import MODEL_FILES, RECORDS, REQUIRED_FILES
 
 WRITER, READER, STRANGER = "hf_writer", "hf_reader", "hf_stranger"
 NAME = "user/tang-lstm"

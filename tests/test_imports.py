@@ -1,109 +1,106 @@
-"""Which module may import which: the table of the architecture, checked without importing anything."""
+"""Which room of the house may import which: the law, checked without importing anything."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
 import poet_model
 
-# module: (modules of ours, other libraries); the standard library is open to all
-ALLOWED = {
+# room: (rooms of ours, other libraries), exactly; the standard library is open to all. A room is a module
+# or a folder of poet_model. The command of a folder, its __main__.py, ties rooms together and stands apart.
+LAW = {
     "errors": ("", ""),
-    "files": ("errors", ""),
-    "prosody": ("errors", ""),
+    "machine": ("", "torch"),
+    "layers": ("", "torch"),
     "script": ("", "opencc"),
-    "config": ("errors files hub", ""),
-    "hub": ("errors files space", "huggingface_hub"),
-    # a command of its own (python -m poet_model.space): a Space's folder
-    "space": ("errors files hub", "huggingface_hub"),
-    "sources": ("errors files", "huggingface_hub"),
-    "weights": ("errors files hub", "torch safetensors"),
-    "card": ("errors files hub", ""),
-    "tokenizer": ("errors files script", "tokenizers"),
-    "poems": ("errors files", ""),
-    "corpus": ("errors files poems script prosody sources", ""),
-    "encoded": ("errors files poems prosody tokenizer", "numpy"),
-    "hardware": ("", "torch"),
-    "memory": ("", ""),
-    "cells": ("", "torch"),
-    "batches": ("encoded poems tokenizer", "numpy"),
-    # a command of its own too (python -m poet_model.novelty): its main() reads a corpus
-    "novelty": ("errors files script prosody sources corpus", "numpy"),
-    "constraints": ("errors script prosody tokenizer", "torch"),
-    "request": ("errors files script prosody novelty tokenizer constraints", "numpy"),
-    "generation": ("errors script prosody novelty tokenizer constraints request", "numpy torch"),
-    "model": ("errors files config tokenizer cells hub request generation card weights", "torch"),
-    "rhyme_memory": ("batches prosody tokenizer", "numpy torch"),
-    "objective": ("batches rhyme_memory", "numpy torch"),
-    "trainer": (
-        "errors files batches memory objective rhyme_memory tokenizer",
-        "numpy torch accelerate safetensors tqdm",
-    ),
-    "intervals": ("", "numpy"),
-    "measures": ("intervals novelty prosody", "numpy"),
-    "table": ("card measures", ""),
-    "held_out": ("errors files corpus hub", ""),
-    "perplexity": ("batches corpus intervals sources tokenizer", "numpy torch"),
-    "header_effects": ("corpus intervals perplexity prosody script", "numpy torch"),
-    # a command of its own too (python -m poet_model.evaluation): its main() loads the model it is given
-    "evaluation": (
-        "errors files corpus prosody novelty card hub model"
-        " measures perplexity header_effects held_out table",
+    "files": ("errors", ""),
+    "model_folder": ("errors files", ""),
+    "prosody": ("errors", ""),
+    "stepper": ("layers", "torch"),
+    "config": ("errors files model_folder", ""),
+    "weights": ("errors files model_folder", "safetensors torch"),
+    "tokenizer": ("errors files model_folder script", "tokenizers"),
+    "novelty": ("errors files prosody script", "numpy"),
+    "novelty.__main__": ("corpus errors novelty", ""),
+    "corpus": ("errors files model_folder prosody script tokenizer", "huggingface_hub numpy"),
+    "corpus.__main__": ("corpus errors", ""),
+    "hub": ("errors files model_folder", "huggingface_hub"),
+    "hub.__main__": ("hub", ""),
+    "generation": ("errors files model_folder novelty prosody script tokenizer", "numpy torch"),
+    "model": (
+        "config errors files generation hub layers model_folder stepper tokenizer weights",
         "torch",
     ),
-    "ui": ("errors files card model generation novelty prosody script tokenizer", "gradio pandas"),
-    "train.py": (
-        "errors files config tokenizer corpus prosody batches model trainer evaluation hardware memory hub"
-        " card perplexity held_out",
-        "torch accelerate tqdm",
+    "evaluation": (
+        "corpus errors files hub machine model_folder novelty prosody script tokenizer",
+        "numpy torch",
     ),
-    "app.py": ("errors files card hub model generation novelty prosody script ui", "gradio pandas"),
+    "evaluation.__main__": ("errors evaluation model", ""),
+    "training": (
+        "corpus errors files model_folder prosody tokenizer",
+        "accelerate numpy safetensors torch tqdm",
+    ),
+    "ui": ("errors files model_folder novelty prosody script", "gradio pandas"),
+    "from_scratch": ("", "numpy safetensors"),
+    # they compare both halves, and draw
+    "from_scratch.experiments": ("corpus from_scratch layers model", "matplotlib numpy torch"),
+    # goes with a model to where there is no poet_model
+    "hub.remote_code": ("", "torch transformers"),
+    "train.py": (
+        "config corpus errors evaluation files hub machine model model_folder prosody tokenizer training",
+        "accelerate torch tqdm",
+    ),
+    "app.py": ("errors hub model novelty ui", "gradio"),
 }
-FROM_SCRATCH = {
-    "__init__": "",
-    "functional": "",
-    "rnn": "functional",
-    "lstm": "functional rnn",
-    "gradcheck": "functional lstm rnn",
-    "optimizers": "functional",
-    "initializers": "functional",
-    "vocabulary": "",
-    "char_lm": "functional initializers lstm rnn vocabulary command_line",
-    "writing": "char_lm functional vocabulary",
-    "training": "char_lm functional optimizers vocabulary",
-    "command_line": "char_lm training vocabulary writing",
-}
+APART = ("hub.remote_code", "from_scratch.experiments")
 PACKAGE = ROOT / "poet_model"
-SOURCES = sorted([*PACKAGE.rglob("*.py"), ROOT / "train.py", ROOT / "app.py"])
-WITHOUT_TORCH = (
+WITHOUT_TORCH = [
     "config",
-    "tokenizer",
-    "script",
-    "prosody",
     "corpus",
-    "poems",
-    "encoded",
-    "batches",
-    "sources",
-    "hub",
-    "card",
+    "corpus.batches",
     "errors",
     "files",
+    "hub",
+    "hub.card",
+    "hub.space",
+    "model_folder",
     "novelty",
-    "intervals",
-    "measures",
-    "held_out",
-    "table",
-)
+    "prosody",
+    "script",
+    "tokenizer",
+    "evaluation.intervals",
+    "evaluation.metrics",
+    "evaluation.table",
+    "evaluation.publish",
+    "training.malloc",
+]
 
 
-def imports_of(path) -> tuple[set[str], set[str]]:
-    """Modules of ours and other libraries that a file imports anywhere, functions included."""
+def sources() -> list[Path]:
+    """Every file of the package, and the two scripts beside it."""
+    return sorted([*PACKAGE.rglob("*.py"), ROOT / "train.py", ROOT / "app.py"])
+
+
+def room_of(path: Path) -> str:
+    """The name in the law of a file of ours."""
+    inside = path.relative_to(ROOT).with_suffix("").parts
+    if len(inside) == 1:
+        return path.name
+    dotted = ".".join(inside[1:])
+    for room in APART:
+        if dotted.startswith(f"{room}."):
+            return room
+    return f"{inside[1]}.__main__" if inside[2:] == ("__main__",) else inside[1]
+
+
+def imports_of(path: Path) -> tuple[set[str], set[str]]:
+    """Rooms of ours and other libraries that a file imports anywhere, functions included."""
     inside = path.relative_to(ROOT).with_suffix("").parts  # ("poet_model", "ui", "curves")
     ours, others = set(), set()
 
@@ -112,8 +109,8 @@ def imports_of(path) -> tuple[set[str], set[str]]:
         if first != "poet_model":
             others.add(first)
         elif rest:
-            lazy = poet_model._MODULE_OF.get(rest[0])  # `from poet_model import PoetModel`
-            ours.add(lazy or rest[0])
+            lazy = poet_model._MODULE_OF.get(rest[0], rest[0])  # `from poet_model import PoetModel`
+            ours.add(lazy.split(".")[0])
 
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -127,42 +124,71 @@ def imports_of(path) -> tuple[set[str], set[str]]:
     return ours, others - set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_are_those_of_the_table(path):
-    if path == PACKAGE / "__init__.py":  # lazy: what it names is for type checkers, and listed in _MODULE_OF
-        assert imports_of(path)[1] == set()
-        return
-    relative = path.relative_to(ROOT)
-    if "from_scratch" in relative.parts:  # its own siblings, NumPy, and what reads weights: nothing else
+def imports_by_room() -> dict[str, tuple[set[str], set[str]]]:
+    """What all files of a room import together; imports within a room do not count."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for path in sources():
+        if path == PACKAGE / "__init__.py":  # lazy: what it names is for type checkers, and in _MODULE_OF
+            continue
+        room = room_of(path)
         ours, others = imports_of(path)
-        if path.parent.name == "experiments":  # they compare both halves, and draw
-            assert ours <= {"from_scratch", "corpus", "cells", "model"}
-            # torch is asked for by common.need(), which says so if it is missing
-            assert others <= {"numpy", "matplotlib", "torch"}
-            return
-        assert ours <= {"from_scratch"}
-        assert others <= {"numpy"} | ({"safetensors"} if path.stem == "char_lm" else set())
-        assert siblings_of(path) <= set(FROM_SCRATCH[path.stem].split())
-        return
-    if "remote_code" in relative.parts:  # goes with a model to where there is no poet_model
-        assert imports_of(path)[0] <= {"remote_code"}
-        assert imports_of(path)[1] <= {"torch", "transformers"}
-        return
-    module = "ui" if "ui" in relative.parts else path.name if len(relative.parts) == 1 else path.stem
-    assert module in ALLOWED, f"{relative} is not in the table: add it to the architecture first"
-    ours, others = (set(names.split()) for names in ALLOWED[module])
-    found_ours, found_others = imports_of(path)
-    assert found_ours - {module} <= ours
-    assert found_others <= others
-
-
-def siblings_of(path) -> set[str]:
-    """Modules of its own folder that a file imports."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found.update([node.module] if node.module else [alias.name for alias in node.names])
+        together = found.setdefault(room, (set(), set()))
+        together[0].update(ours - {room})
+        together[1].update(others)
     return found
+
+
+def test_the_law_is_what_the_code_does():
+    found = imports_by_room()
+    law = {room: tuple(set(names.split()) for names in pair) for room, pair in LAW.items()}
+    law["hub.remote_code"][0].add("hub")  # its two files import each other
+    assert found == law
+
+
+def test_no_room_imports_one_that_imports_it():
+    rooms = {name: set(LAW[name][0].split()) for name in LAW if not name.endswith((".py", ".__main__"))}
+    order: list[str] = []
+    while rooms:
+        ready = sorted(name for name, needed in rooms.items() if needed <= set(order))
+        assert ready, f"a circle among {sorted(rooms)}"
+        order += ready
+        for name in ready:
+            del rooms[name]
+    assert order.index("errors") < order.index("model") < order.index("from_scratch.experiments")
+
+
+def modules_within(folder: Path) -> dict[str, set[str]]:
+    """Module -> modules of the same folder that it imports when it is loaded or later."""
+    found: dict[str, set[str]] = {}
+    for path in folder.glob("*.py"):
+        names = found.setdefault(path.stem, set())
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names.update([node.module.split(".")[0]] if node.module else [a.name for a in node.names])
+    return {name: needed & found.keys() for name, needed in found.items()}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted({path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE / "from_scratch"}),
+    ids=lambda p: p.name,
+)
+def test_no_circle_within_a_room(folder):
+    left = modules_within(folder)
+    left.pop("__init__", None)
+    while left:
+        ready = [name for name, needed in left.items() if not needed & left.keys()]
+        assert ready, f"a circle among {sorted(left)}"
+        for name in ready:
+            del left[name]
+
+
+def test_only_a_command_imports_a_main():
+    for path in sources():
+        if path.name != "__main__.py":
+            assert "__main__" not in {
+                part for name in modules_within(path.parent)[path.stem] for part in [name]
+            }
 
 
 def test_the_reader_of_imports_sees_every_way_to_import(tmp_path, monkeypatch):
@@ -170,12 +196,15 @@ def test_the_reader_of_imports_sees_every_way_to_import(tmp_path, monkeypatch):
     (tmp_path / "poet_model" / "ui").mkdir(parents=True)
     file = tmp_path / "poet_model" / "ui" / "part.py"
     file.write_text(
-        "import os, numpy.random as r\nfrom .. import hub\nfrom ..cells import State\nfrom . import theme\n"
-        "def f():\n    from poet_model import PoetModel\n    import poet_model.card\n"
-        "    from torch.nn import LSTM\n",
+        "import os, numpy.random as r\nfrom .. import hub\nfrom ..layers import State\nfrom . import theme\n"
+        "def f():\n    from poet_model import PoetModel\n    import poet_model.evaluation.table\n"
+        "    from torch.nn import LSTM\n    from ..generation.form import RegularForm\n",
         encoding="utf-8",
     )
-    assert imports_of(file) == ({"hub", "cells", "ui", "model", "card"}, {"numpy", "torch"})
+    assert imports_of(file) == (
+        {"hub", "layers", "ui", "model", "evaluation", "generation"},
+        {"numpy", "torch"},
+    )
 
 
 def loaded_by(code: str) -> set[str]:

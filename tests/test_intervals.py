@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from poet_model import intervals
+from poet_model.evaluation import intervals
 
 
 @pytest.mark.parametrize(

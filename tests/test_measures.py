@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from conftest import POEMS
 
-from poet_model import measures, prosody
-from poet_model.novelty import NoveltyIndex
-from poet_model.prosody import FORMS
+from poet_model import prosody
+from poet_model.evaluation import metrics as measures
+from poet_model.novelty.index import NoveltyIndex
+from poet_model.prosody.lines import FORMS
 
 NIGHT, DAWN, TOWER, YANGZHOU = POEMS
 TWICE = "白日依山盡，黃河入海流。欲窮千里目，更上一層流。"  # 重韻

@@ -11,7 +11,7 @@ from conftest import ROOT
 PROGRAM = """
 import random
 from pathlib import Path
-from poet_model.memory import keep_freed_memory, return_freed_memory
+from poet_model.training.malloc import keep_freed_memory, return_freed_memory
 keep_freed_memory()
 import torch
 

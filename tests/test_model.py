@@ -18,7 +18,7 @@ from conftest import ROOT
 from safetensors.torch import load_file, save_file
 
 from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel, PoetTokenizer
-from poet_model.hub import WEIGHTS_NAME
+from poet_model.model_folder import WEIGHTS_NAME
 
 IDS = torch.tensor([[2, 9, 3, 3, 3, 7, 8, 30, 5], [2, 3, 3, 12, 3, 11, 10, 5, 4]])
 

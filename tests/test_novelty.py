@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from conftest import POEMS, ROOT
 
-from poet_model import CheckpointError, novelty
-from poet_model.corpus import load_corpus
-from poet_model.novelty import MIN_LENGTH, NoveltyIndex, sort_suffixes
-from poet_model.prosody import LINE_ENDS, split_lines
+from poet_model import CheckpointError
+from poet_model.corpus.prepare import load_corpus
+from poet_model.novelty.index import MIN_LENGTH, SORTED_BY, NoveltyIndex, sort_suffixes
+from poet_model.prosody.lines import LINE_ENDS, split_lines
 from poet_model.script import to_simplified
 
 TITLES = ("靜夜思", "春曉", "登鸛雀樓", "送孟浩然之廣陵")
@@ -38,7 +38,7 @@ def tang_index(tang):
 
 def test_suffixes_are_in_order():
     text = np.random.default_rng(0).integers(0, 3, 400).astype(np.uint32)
-    found = [tuple(text[place : place + novelty.SORTED_BY]) for place in sort_suffixes(text)]
+    found = [tuple(text[place : place + SORTED_BY]) for place in sort_suffixes(text)]
     assert found == sorted(found)
     assert sorted(sort_suffixes(text)) == list(range(400))
 

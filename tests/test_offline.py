@@ -20,9 +20,10 @@ import pytest
 from conftest import ROOT
 
 from poet_model import PoetModel
-from poet_model.corpus import cluster, load_corpus
+from poet_model.corpus.near_copies import cluster
+from poet_model.corpus.prepare import load_corpus
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
-from poet_model.perplexity import score, tangshi_gpt, without_header
+from poet_model.evaluation.perplexity import score, tangshi_gpt, without_header
 
 TOOLS = ROOT / "tools"
 sys.path.insert(0, str(TOOLS))

@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import POEMS
 
-from poet_model import perplexity
 from poet_model.corpus import PoemRecord
+from poet_model.evaluation import perplexity
 from poet_model.tokenizer import EOS
 
 RECORDS = [PoemRecord(text, title="春", author="李白", form="五絕") for text in POEMS]

@@ -10,31 +10,36 @@ import pytest
 from conftest import POEMS, ROOT
 
 from poet_model import InvalidValueError, prosody
-from poet_model.prosody import (
-    ANY,
+from poet_model.corpus.fetch import fetch_package
+from poet_model.prosody.lines import (
     FORMS,
+    form_of,
+    has_equal_lines,
+    line_lengths,
+    split_lines,
+)
+from poet_model.prosody.readings import (
+    ANY,
+    PING,
+    ZE,
+    _table,
+    all_groups,
+    group_named,
+    readings,
+    rhyme_groups,
+    tone_mask,
+    tones,
+)
+from poet_model.prosody.scansion import evaluate
+from poet_model.prosody.templates import (
     L1,
     L2,
     L3,
     L5,
-    PING,
-    ZE,
-    all_groups,
-    evaluate,
-    form_of,
-    group_named,
-    has_equal_lines,
-    line_lengths,
     line_patterns,
-    readings,
-    rhyme_groups,
-    split_lines,
     templates,
-    tone_mask,
-    tones,
 )
 from poet_model.script import to_simplified
-from poet_model.sources import fetch_package
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,7 @@ def test_equal_lines(text, is_equal):
 
 
 def test_the_table_has_106_groups():
-    table = prosody._table()
+    table = _table()
     assert 8_000 < len(table) < 13_000
     assert {tone: len(all_groups(tone)) for tone in "平上去入"} == {"平": 30, "上": 29, "去": 30, "入": 17}
     assert all(every and own <= every for own, every in table.values())

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from poet_model.novelty import Match, NoveltyIndex
-from poet_model.prosody import LEVELS, Fault, evaluate
+from poet_model.novelty.index import Match, NoveltyIndex
+from poet_model.prosody.scansion import Fault, evaluate
+from poet_model.prosody.templates import LEVELS
 from poet_model.ui.controls import TRADITIONAL
 from poet_model.ui.poem import SIMPLIFIED
 from poet_model.ui.report import FAULTS_IN_WORDS, course_of, novelty_record, report_html, report_record

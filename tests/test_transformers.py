@@ -10,7 +10,7 @@ import transformers
 from conftest import POEMS
 
 from poet_model import PoetConfig, PoetModel
-from poet_model.hub import REMOTE_CODE
+from poet_model.model_folder import REMOTE_CODE
 
 NAME = "user/tang-lstm"
 

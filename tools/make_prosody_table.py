@@ -1,4 +1,4 @@
-"""Builds poet_model/data/pingshui.tsv: which tones and rhyme groups of 平水韻 each character may have.
+"""Builds poet_model/prosody/pingshui.tsv: which tones and rhyme groups of 平水韻 each character may have.
 
     python tools/make_prosody_table.py          # from the packages and the two lists beside this file
     python tools/make_prosody_table.py --dead   # also counts anew, in 全唐诗, which readings are dead
@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "poet_model" / "data" / "pingshui.tsv"
+TARGET = ROOT / "poet_model" / "prosody" / "pingshui.tsv"
 OVERRIDES, DEAD = (Path(__file__).with_name(f"prosody_{name}.tsv") for name in ("overrides", "dead"))
 GROUPS = {  # 106, by tone
     "平": "東冬江支微魚虞齊佳灰真文元寒刪先蕭肴豪歌麻陽庚青蒸尤侵覃鹽咸",
@@ -227,7 +227,7 @@ def count_dead() -> list[str]:
     """Lines of prosody_dead.tsv: characters of two tones of which regular verse uses one only."""
     sys.path.insert(0, str(ROOT))
     from poet_model import prosody
-    from poet_model.corpus import load_corpus
+    from poet_model.corpus.prepare import load_corpus
 
     counts: dict[str, list[int]] = {}
     for poem in (poem for split in load_corpus("tang").splits.values() for poem in split):

@@ -67,8 +67,8 @@ def prepare(tang_source: str, song_source: str, excluded: list[str]) -> dict:
     Returns:
         `tang` and `song`, each a corpus.Corpus.
     """
-    from poet_model.corpus import load_corpus
-    from poet_model.sources import NAMED_SOURCES
+    from poet_model.corpus.prepare import load_corpus
+    from poet_model.corpus.sources import NAMED_SOURCES
 
     is_named = tang_source in NAMED_SOURCES  # only what is named is worth a place in the cache
     tang = load_corpus(tang_source, excluded, use_cache=is_named)

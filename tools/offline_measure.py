@@ -18,10 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
     folder, corpus, *test = sys.argv[1:] if arguments is None else arguments
     import torch
 
-    from poet_model.corpus import load_corpus
+    from poet_model.corpus.prepare import load_corpus
     from poet_model.errors import PoetError
+    from poet_model.evaluation.perplexity import score, tangshi_gpt, without_header
     from poet_model.model import PoetModel
-    from poet_model.perplexity import score, tangshi_gpt, without_header
 
     model = PoetModel.from_pretrained(folder, device="cuda" if torch.cuda.is_available() else "cpu")
     for start in STARTS:

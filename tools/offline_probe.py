@@ -105,14 +105,14 @@ class Probe:
 
     def _start(self) -> None:
         """Loads everything, and says how long that took and where we are."""
-        from poet_model.memory import keep_freed_memory
+        from poet_model.training.malloc import keep_freed_memory
 
         keep_freed_memory()  # as train.py does, before torch
         import torch
         from accelerate import Accelerator  # noqa: F401 - part of the time that is measured
 
-        from poet_model.corpus import load_corpus
-        from poet_model.prosody import FORMS
+        from poet_model.corpus.prepare import load_corpus
+        from poet_model.prosody.lines import FORMS
         from poet_model.tokenizer import PoetTokenizer
 
         self.on_gpu = torch.cuda.is_available()
@@ -161,7 +161,7 @@ class Probe:
 
     def _epoch(self, rows: int):
         """An epoch of the real poems in batches of that many rows at most."""
-        from poet_model.batches import HeaderRates, PoemBatches
+        from poet_model.corpus.batches import HeaderRates, PoemBatches
 
         if rows not in self.epochs:
             most = GPU_BATCH_TOKENS if self.on_gpu else CPU_BATCH_TOKENS
@@ -178,7 +178,8 @@ class Probe:
 
         from poet_model.config import PoetConfig
         from poet_model.model import PoetModel
-        from poet_model.trainer import Trainer, TrainingConfig
+        from poet_model.training.config import TrainingConfig
+        from poet_model.training.trainer import Trainer
 
         AcceleratorState._reset_state(
             reset_partial_state=True
@@ -238,7 +239,7 @@ class Probe:
 
     def _writing(self) -> dict:
         """How fast poems are scored, written and saved: what evaluations and the end will take."""
-        from poet_model.perplexity import score, without_header
+        from poet_model.evaluation.perplexity import score, without_header
 
         model = self._trainer("tang", "fp32", min(self.epochs)).model.eval()
         started = time.time()

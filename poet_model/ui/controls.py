@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from ..prosody import FORMS
+from ..prosody.lines import FORMS
 from .poem import SIMPLIFIED
 from .wishes import ANY_FORM, MAX_BEST_OF, MAX_SEED, MAX_TYPED, RHYME, TONES
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import card
 from ..files import is_number
+from ..model_folder import read_log
 
 TRAIN, VALID = "訓練 train", "驗證 validation"
 LOSS, PERPLEXITY = "損失 loss", "困惑度 perplexity"
 MAX_POINTS = 300  # a curve of more is no smoother on a screen, and slower
 
 
-def read_log(folder: Path) -> pd.DataFrame:
+def log_table(folder: Path) -> pd.DataFrame:
     """Columns epoch, step, split, loss; lines with a missing or endless number are left out."""
     rows = []
-    for record in card.read_log(folder):
+    for record in read_log(folder):
         split = {"train": TRAIN, "valid": VALID}.get(record.get("split"))
         values = [record.get(name) for name in ("epoch", "step", "loss")]
         if split and all(map(is_number, values)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ..errors import PoetError
-from ..prosody import form_of, split_lines
+from ..prosody.lines import form_of, split_lines
 from ..script import to_simplified
 
 SIMPLIFIED = "簡體"

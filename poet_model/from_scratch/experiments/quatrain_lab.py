@@ -25,7 +25,7 @@ PUBLISHED = {"loss": 3.4, "seconds_per_epoch": 1.66}
 def load_quatrains(quick: bool) -> list[str]:
     """五絕 of Tang, then of Song, 24 characters each."""
     need("opencc")
-    from ...corpus import load_corpus
+    from ...corpus.prepare import load_corpus
 
     names = ("tang300",) if quick else ("tang", "song")
     poems = [poem for name in names for group in load_corpus(name).splits.values() for poem in group]

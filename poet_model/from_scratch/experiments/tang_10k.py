@@ -35,7 +35,7 @@ def rows_of(poems: list[str], characters: dict[str, int]) -> np.ndarray:
 def load_poems(quick: bool) -> tuple[list[str], list[str]]:
     """Training and development poems."""
     need("opencc")
-    from ...corpus import load_corpus
+    from ...corpus.prepare import load_corpus
 
     splits = load_corpus("tang300" if quick else "tang").splits
     poems = [poem.text for poem in splits["train"] if 10 <= len(poem.text) <= LENGTH - 1][:POEMS]
@@ -47,7 +47,7 @@ def run(quick: bool) -> dict:
     torch = need("torch")
     from torch.nn import functional as F
 
-    from ...cells import HandwrittenLSTM
+    from ...layers import HandwrittenLSTM
 
     train_poems, dev_poems = load_poems(quick)
     distinct = sorted({c for poem in train_poems for c in poem})

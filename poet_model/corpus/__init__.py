@@ -1,0 +1,20 @@
+"""Poems to train on: read, cleaned, split without leaks, cached, and as batches of token ids."""
+
+from __future__ import annotations
+
+from .near_copies import cluster
+from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, read_corpus, write_corpus
+from .prepare import load_corpus
+from .report import add_vocabulary
+
+__all__ = [
+    "SPLITS",
+    "Corpus",
+    "CorpusReport",
+    "PoemRecord",
+    "add_vocabulary",
+    "cluster",
+    "load_corpus",
+    "read_corpus",
+    "write_corpus",
+]

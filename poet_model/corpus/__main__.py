@@ -1,0 +1,36 @@
+"""`python -m poet_model.corpus SOURCE --output FILE`: prepares a corpus and prints its report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..errors import CorpusError
+from .poems import write_corpus
+from .prepare import load_corpus
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m poet_model.corpus", description="Prepares a corpus: cleaned, clustered, split."
+    )
+    parser.add_argument("source", help="as train.py --corpus")
+    parser.add_argument("--exclude", nargs="+", default=[], metavar="FILE", help="as train.py --exclude")
+    parser.add_argument("--output", type=Path, required=True, help="a .jsonl file for train.py --corpus")
+    options = parser.parse_args(arguments)
+    if options.output.suffix != ".jsonl":
+        parser.error(f"--output must end in .jsonl, got {options.output}")
+    try:
+        corpus = load_corpus(options.source, options.exclude)
+        write_corpus(options.output, corpus)
+    except (CorpusError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{corpus.report}\n\n    python train.py --corpus {options.output}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

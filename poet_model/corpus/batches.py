@@ -1,0 +1,178 @@
+"""Poems as batches of token ids of one exact length. Knows the stream, not what a model does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..tokenizer import PAD, PoetTokenizer
+from .encoded import EncodedPoems
+from .poems import PoemRecord
+
+IGNORE = -100  # a target that is not scored, as in torch's cross_entropy
+PIECE = 1 << 16  # rows that random numbers are drawn for at a time, to save memory
+
+
+class Batch(NamedTuple):
+    """`inputs` and `targets`, both (B, T) int64; a target is the next id, or IGNORE if it is not scored."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+
+class HeaderRates(NamedTuple):
+    """How often header fields are left out of the stream, drawn anew each epoch.
+
+    `field` is for each of form, author, title on its own; `all` empties the whole header, as most readers do:
+    often enough that a poem without one is what the model is best at.
+    """
+
+    field: float = 0.3
+    all: float = 0.3
+
+
+class PoemBatches:
+    """Batches over some poems; the same seed and epoch give the same batches in every process.
+
+    Scored are the title with its `<sep>` (if it is given), the poem, and `<eos>`; form and author are only
+    read. A poem longer than `max_length` tokens is cut at line ends into pieces, each with the header; only
+    the last piece ends in `<eos>`. Batches are of one exact length (no padding), except those made of what is
+    left over. Poems are kept as ids (EncodedPoems), so that memory hardly grows with their number.
+
+    Args:
+        poems: the poems, in any order; walked through once.
+        tokenizer: gives the ids.
+        batch_size: rows of a batch at most.
+        max_tokens: tokens of a batch at most: long poems come in batches of fewer rows.
+        max_length: tokens of a row at most.
+        header: how often header fields are left out; None gives every header whole.
+        score_title: whether titles count, or the poem and `<eos>` alone.
+        exact_length: False for batches of rows of any length, padded, as a plain recipe has them.
+        seed: of the order and of what is left out.
+    """
+
+    def __init__(
+        self,
+        poems: Iterable[PoemRecord],
+        tokenizer: PoetTokenizer,
+        *,
+        batch_size: int = 64,
+        max_tokens: int = 8192,
+        max_length: int = 256,
+        header: HeaderRates | None = None,
+        score_title: bool = True,
+        exact_length: bool = True,
+        seed: int = 0,
+    ):
+        self.batch_size, self.max_tokens, self.header, self.seed = batch_size, max_tokens, header, seed
+        self.score_title, self.exact_length = score_title, exact_length
+        self.poems = EncodedPoems(poems, tokenizer, max_length)
+
+    def epoch(self, number: int) -> Epoch:
+        """The batches of one epoch, the first of which has number 0."""
+        rng = np.random.default_rng([self.seed, number])
+        kept = np.ones((len(self.poems), 3), dtype=bool)
+        if self.header is not None:
+            _drop(kept, self.header.field, rng, columns=3)
+            _drop(kept, self.header.all, rng, columns=1)
+        lengths = _stream_lengths(self.poems, kept)
+        plan = self._plan(lengths, rng) if self.exact_length else self._random_plan(len(lengths), rng)
+        return Epoch(self.poems, kept, *plan, score_title=self.score_title)
+
+    def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The rows in the order in which they are read, and where each batch begins, and the last ends."""
+        order = rng.permutation(np.arange(len(lengths), dtype=np.uint32))
+        ordered_lengths = lengths[order]
+        batches, left_over = [], [order[:0]]
+        for length in np.unique(ordered_lengths):
+            rows, size = order[ordered_lengths == length], self._rows_of(length)
+            whole = len(rows) // size * size
+            batches += [rows[start : start + size] for start in range(0, whole, size)]
+            left_over.append(rows[whole:])
+        rest = np.concatenate(left_over)
+        while len(rest):  # the longest first: it fixes how many rows fit
+            size = self._rows_of(lengths[rest[-1]])
+            batches.append(rest[-size:])
+            rest = rest[:-size]
+        batches = [batches[turn] for turn in rng.permutation(len(batches))]
+        return np.concatenate([order[:0], *batches]), np.cumsum([0, *map(len, batches)])
+
+    def _random_plan(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        bounds = np.append(np.arange(0, count, self.batch_size), count)
+        return rng.permutation(count), bounds
+
+    def _rows_of(self, length: int) -> int:
+        fitting = max(1, self.max_tokens // int(length))
+        return min(self.batch_size, fitting // 8 * 8 or fitting)  # cuDNN's fast kernel wants multiples of 8
+
+
+class Epoch:
+    """One epoch's batches, made when they are asked for, on the CPU.
+
+    Args:
+        poems: the ids.
+        kept: (N, 3) whether form, author and title of each row are given.
+        order: (N,) numbers of the rows, those of one batch after those of the one before.
+        bounds: (number of batches + 1,) places of `order` between the batches.
+        score_title: whether titles count.
+    """
+
+    def __init__(
+        self,
+        poems: EncodedPoems,
+        kept: np.ndarray,
+        order: np.ndarray,
+        bounds: np.ndarray,
+        score_title: bool = True,
+    ):
+        self._poems, self._kept, self._order, self._bounds = poems, kept, order, bounds
+        self._score_title = score_title
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def rows(self, index: int) -> np.ndarray:
+        """The numbers (B,) of the rows of the batch at one place of the plan: poems, or pieces of them."""
+        return self._order[self._bounds[index] : self._bounds[index + 1]].astype(np.int64)
+
+    def batch(self, index: int) -> Batch:
+        """The batch at one place of the plan."""
+        rows = self.rows(index)
+        whole = self._poems.read(rows)  # (B, T + 1 and what is left out)
+        parts = self._poems.parts[rows].astype(np.int64)  # (B, 3)
+        given = parts * self._kept[rows]
+        left_out = parts - given
+        lengths = (self._poems.starts[rows + 1] - self._poems.starts[rows]).astype(np.int64)
+        lengths -= left_out.sum(axis=1)
+        places = np.arange(lengths.max())
+        begin = np.cumsum(given, axis=1) - given + [1, 2, 3]  # where each field would begin in the stream
+        source = places + (left_out[:, :, None] * (places >= begin[:, :, None])).sum(axis=1)
+        stream = np.take_along_axis(whole, np.minimum(source, whole.shape[1] - 1), axis=1).astype(np.int64)
+        inside = places[:-1] < lengths[:, None] - 1  # (B, T); the last token of a row predicts nothing
+        first = 4 + given.sum(axis=1)  # of the poem
+        if self._score_title:
+            first -= np.where(given[:, 2] > 0, given[:, 2] + 1, 0)
+        scored = inside & (places[:-1] >= first[:, None] - 1)
+        return Batch(np.where(inside, stream[:, :-1], PAD), np.where(scored, stream[:, 1:], IGNORE))
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self.batch(index) for index in range(len(self)))
+
+
+def _drop(kept: np.ndarray, rate: float, rng: np.random.Generator, columns: int) -> None:
+    """Clears each flag of `kept` (N, 3) with probability `rate`; with one column a row's flags together."""
+    for start in range(0, len(kept), PIECE):
+        piece = kept[start : start + PIECE]
+        piece &= rng.random((len(piece), columns)) >= rate
+
+
+def _stream_lengths(poems: EncodedPoems, kept: np.ndarray) -> np.ndarray:
+    """(N,) inputs of each row: its tokens without the fields left out, less the last one."""
+    lengths = np.empty(len(poems), np.uint32)
+    for start in range(0, len(poems), PIECE):
+        piece = slice(start, start + PIECE)
+        whole = np.diff(poems.starts[start : start + PIECE + 1].astype(np.int64))
+        lengths[piece] = whole - 1 - (poems.parts[piece] * ~kept[piece]).sum(axis=1)
+    return lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))  # narrow numbers compare faster

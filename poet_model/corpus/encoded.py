@@ -1,0 +1,150 @@
+"""EncodedPoems: rows of token ids in one flat array, in memory or in a file. Knows the stream, no batches."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+import numpy as np
+
+from ..errors import CorpusError
+from ..files import cache_folder
+from ..prosody.lines import split_lines
+from ..tokenizer import EOS, PoetTokenizer
+from .poems import PoemRecord
+
+IN_MEMORY = 1 << 24  # ids; what is longer goes to a file
+
+
+class EncodedPoems:
+    """The stream of each poem, whole (`<bos> form <sep> author <sep> title <sep> poem <eos>`), as one row.
+
+    A poem longer than `max_length` tokens is cut at line ends into several rows, each with the header; only
+    the last of them ends in `<eos>`. All rows lie one after the other, two bytes an id: in memory, or, where
+    they are many, in an unnamed file in the user's cache folder, from which each is read when it is needed.
+
+    Args:
+        poems: walked through once.
+        tokenizer: gives the ids.
+        max_length: tokens of a row at most.
+        in_memory: ids that are kept in memory.
+
+    Attributes:
+        starts: (N + 1,) where each row begins, and the end of the last.
+        parts: (N, 3) tokens of form, author and title.
+    """
+
+    def __init__(
+        self,
+        poems: Iterable[PoemRecord],
+        tokenizer: PoetTokenizer,
+        max_length: int,
+        in_memory: int = IN_MEMORY,
+    ):
+        ids = array("H" if len(tokenizer) <= 1 << 16 else "I")
+        lengths, parts = _SmallNumbers(), _SmallNumbers()
+        self._dtype, self._file = np.dtype(ids.typecode), None
+        try:
+            for fields, row in _rows(poems, tokenizer, max_length):
+                ids.extend(row)
+                lengths.extend((len(row),))
+                parts.extend(fields)
+                if len(ids) >= in_memory:
+                    self._file = self._file or _unnamed_file()
+                    ids.tofile(self._file)
+                    del ids[:]
+            if self._file:
+                ids.tofile(self._file)
+                self._file.flush()
+        except OSError as error:
+            raise CorpusError(
+                f"the poems as ids do not fit into {cache_folder()} ({error.strerror}); they need two bytes "
+                "a character there: make room, or name another folder in POET_CACHE"
+            ) from error
+        self._ids = None if self._file else np.frombuffer(ids, self._dtype)
+        self.starts = _running_total(lengths.all())
+        self.parts = parts.all().reshape(-1, 3)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Rows by number (B,) -> their ids (B, T), zeros behind the end of the shorter ones."""
+        starts = self.starts[rows].tolist()
+        lengths = (self.starts[rows + 1] - self.starts[rows]).tolist()
+        found = np.zeros((len(rows), max(lengths)), self._dtype)
+        for row, start, length in zip(found, starts, lengths, strict=True):
+            if self._file is None:
+                row[:length] = self._ids[start : start + length]
+            else:
+                self._file.seek(start * self._dtype.itemsize)
+                self._file.readinto(row[:length])
+        return found
+
+
+def _rows(
+    poems: Iterable[PoemRecord], tokenizer: PoetTokenizer, max_length: int
+) -> Iterator[tuple[tuple[int, int, int], list[int]]]:
+    """For each row the lengths of its header fields, and all its ids."""
+    encode = tokenizer.encode_characters
+    for poem in poems:
+        lengths = len(poem.form), len(poem.author), len(poem.title)
+        header = tokenizer.encode_header(poem.title, poem.author, poem.form)
+        room = max(16, max_length - len(poem.title) - len(poem.author) - 8)
+        if len(poem.text) < room:
+            yield lengths, [*header, *encode(poem.text), EOS]
+        else:
+            yield from ((lengths, header + body) for body in _pieces(poem.text, encode, room))
+
+
+def _pieces(text: str, encode, room: int) -> list[list[int]]:
+    """The ids of a poem, in pieces of whole lines that each fit into `room` tokens (a longer line is cut)."""
+    pieces: list[list[int]] = [[]]
+    for line in split_lines(text):
+        ids = encode(line)
+        if len(pieces[-1]) + len(ids) + 1 > room and pieces[-1]:
+            pieces.append([])
+        while len(ids) + 1 > room:
+            pieces[-1], ids = ids[: room - 1], ids[room - 1 :]
+            pieces.append([])
+        pieces[-1] += ids
+    pieces[-1].append(EOS)
+    return pieces
+
+
+class _SmallNumbers:
+    """Numbers that come one by one, kept in the smallest unsigned type that holds them."""
+
+    def __init__(self):
+        self._latest, self._pieces = array("I"), []
+
+    def extend(self, numbers: Iterable[int]) -> None:
+        self._latest.extend(numbers)
+        if len(self._latest) >= 1 << 16:
+            self._narrow()
+
+    def _narrow(self) -> None:
+        latest = np.frombuffer(self._latest, np.uint32)
+        self._pieces.append(latest.astype(np.min_scalar_type(int(latest.max(initial=0)))))
+        self._latest = array("I")
+
+    def all(self) -> np.ndarray:
+        self._narrow()
+        return np.concatenate(self._pieces)
+
+
+def _running_total(numbers: np.ndarray) -> np.ndarray:
+    """(N,) -> (N + 1,) the sums of none, the first, the first two …"""
+    total = np.min_scalar_type(int(numbers.sum(dtype=np.uint64)))
+    return np.concatenate([np.zeros(1, total), np.cumsum(numbers, dtype=total)])
+
+
+def _unnamed_file() -> IO[bytes]:
+    """A file that is gone when it is closed, where corpora are kept; else where temporary files are."""
+    with contextlib.suppress(OSError):
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=cache_folder())
+    return tempfile.TemporaryFile()

@@ -1,0 +1,109 @@
+"""held_out.json: which poems of a corpus a model was not trained on, by hash. Knows poems, no model.
+
+With it a model can be measured on exactly those poems, without the files that its training excluded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from ..corpus import Corpus, CorpusReport, PoemRecord
+from ..errors import CheckpointError, CorpusError
+from ..files import read_json, write_text
+from ..model_folder import HELD_OUT_NAME, REPORT_NAME
+
+DIGITS = 12  # of a hash: two of 300,000 poems share them once in six thousand corpora
+PARTS = ("valid", "test")
+FORMAT_VERSION = 1
+
+
+def digest(text: str) -> str:
+    """The first twelve hexadecimal digits of the SHA-256 of a poem's text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def held_out_record(corpus: Corpus) -> dict[str, list[str]]:
+    """The hashes of the poems of valid and test, in order."""
+    return {part: [digest(poem.text) for poem in corpus.splits[part]] for part in PARTS}
+
+
+def write_held_out(folder: Path, corpus: Corpus) -> None:
+    """Writes down which poems are in valid and test."""
+    record = {"format_version": FORMAT_VERSION, **held_out_record(corpus)}
+    write_text(folder / HELD_OUT_NAME, json.dumps(record, separators=(",", ":")) + "\n")
+
+
+def read_held_out(folder: Path) -> dict[str, list[str]] | None:
+    """The hashes of valid and test; None if the folder has no such record.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    path = folder / HELD_OUT_NAME
+    if not path.exists():
+        return None
+    record = read_json(path, dict)
+    if record.get("format_version") != FORMAT_VERSION or record.keys() != {"format_version", *PARTS}:
+        raise CheckpointError(
+            f"{path} has the keys {sorted(record)[:5]} and format_version {record.get('format_version')!r}, "
+            f"expected {FORMAT_VERSION} and {', '.join(PARTS)}; download it again, or delete it and give the "
+            "--exclude of the training"
+        )
+    hashes = [one for part in PARTS for one in (record[part] if isinstance(record[part], list) else [None])]
+    wrong = [
+        one for one in hashes if not isinstance(one, str) or not re.fullmatch(f"[0-9a-f]{{{DIGITS}}}", one)
+    ]
+    if wrong or len(set(hashes)) < len(hashes):
+        what = f"{str(wrong[0])[:20]!r}" if wrong else "the same hash twice"
+        raise CheckpointError(
+            f"{path} holds {what}, expected lists of different hashes of {DIGITS} digits; download it again, "
+            "or delete it and give the --exclude of the training"
+        )
+    return {part: record[part] for part in PARTS}
+
+
+def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
+    """The corpus with exactly the held-out poems in valid and test, and all its other poems in train.
+
+    So train is the same with and without --exclude if `corpus` is the whole one: also the poems that were
+    excluded stand in it. No near-copy of a held-out poem does, as a cluster is held out whole.
+
+    Raises:
+        CorpusError: the corpus lacks some of the held-out poems.
+    """
+    by_hash: dict[str, list[PoemRecord]] = defaultdict(list)
+    for poems in corpus.splits.values():
+        for poem in poems:
+            by_hash[digest(poem.text)].append(poem)
+    wanted = [one for part in PARTS for one in held_out[part]]
+    if missing := sum(one not in by_hash for one in wanted):
+        raise CorpusError(
+            f"{missing:,} of the {len(wanted):,} poems held out in the model's training are not "
+            f"in this corpus ({corpus.report.source}, {corpus.report.kept:,} poems); "
+            "give the --corpus of its training"
+        )
+    splits = {part: [poem for one in held_out[part] for poem in by_hash[one]] for part in PARTS}
+    barred = set(wanted)
+    train = [poem for one, poems in by_hash.items() if one not in barred for poem in poems]
+    return Corpus({"train": train, **splits}, corpus.report)
+
+
+def check_same_corpus(folder: Path, report: CorpusReport) -> None:
+    """Refuses to score a model on other poems than those kept out of its training.
+
+    A poem's split depends on the poem alone: with the same poems held out, none has changed sides.
+
+    Raises:
+        CorpusError: valid or test have another number of characters than in the training.
+    """
+    trained = read_json(folder / REPORT_NAME, dict).get("characters") or {}
+    now, then = ({name: found.get(name) for name in PARTS} for found in (report.characters, trained))
+    if now != then:
+        raise CorpusError(
+            f"the splits are not those that {folder} was trained on ({now} characters, then {then}); "
+            "give the --corpus and --exclude of its training"
+        )

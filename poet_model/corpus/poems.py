@@ -1,0 +1,172 @@
+"""Clean poems, the report on where they come from, and the file that both are kept in.
+
+Knows no source and no rule of cleaning: prepare.py makes what is defined here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from ..errors import CorpusError
+from ..files import write_pieces
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class PoemRecord:
+    """A clean poem: hanzi with `，` and `。`, traditional script; header fields may be empty."""
+
+    text: str
+    title: str = ""
+    author: str = ""
+    form: str = ""
+
+
+@dataclass
+class CorpusReport:
+    """What was read, kept and dropped, and why; printed before training and saved beside the model.
+
+    Every record read is counted once: `read == kept + excluded + sum(dropped.values())`. Of a corpus mixed
+    from several, `mixed` has the poems and characters that each gives to the training split.
+    """
+
+    source: str = ""
+    read: int = 0
+    kept: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    converted_from_simplified: int = 0
+    near_copies: int = 0
+    excluded: int = 0
+    exclude_read: int = 0
+    exclude_dropped: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+    characters: dict[str, int] = field(default_factory=dict)
+    distinct_characters: int = 0
+    forms: dict[str, int] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+    vocabulary: int = 0
+    unknown_rate: dict[str, float] = field(default_factory=dict)
+    mixed: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        rows = [
+            ("source", self.source),
+            ("read", f"{self.read:,} records"),
+            *((f"  dropped: {reason}", f"{count:,}") for reason, count in sorted(self.dropped.items())),
+            ("converted from simplified", f"{self.converted_from_simplified:,}"),
+            ("near-copies of another poem", f"{self.near_copies:,}"),
+            (
+                "kept out",
+                f"{self.excluded:,}, equal or close to one of {self.exclude_read:,} records in --exclude"
+                f"{' or to a poem held out' if self.mixed else ''}",
+            ),
+            *((f"  of these unusable: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
+            ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),
+            *(
+                (f"  {split}", f"{self.splits[split]:,} poems, {self.characters[split]:,} characters")
+                for split in self.splits
+            ),
+            *(
+                (f"  train, from {source}", f"{part['poems']:,} poems, {part['characters']:,} characters")
+                for source, part in self.mixed.items()
+            ),
+            ("forms", ", ".join(f"{form or 'other'} {count:,}" for form, count in self.forms.items())),
+            ("characters a poem", ", ".join(f"{span}: {count:,}" for span, count in self.lengths.items())),
+        ]
+        if self.vocabulary:
+            unknown = ", ".join(f"{split} {rate:.3%}" for split, rate in self.unknown_rate.items())
+            rows += [("vocabulary", f"{self.vocabulary:,} tokens"), ("unknown characters", unknown)]
+        return "\n".join(f"{name:<30} {value}" for name, value in rows)
+
+
+class StoredPoems(Sequence[PoemRecord]):
+    """The poems of one split of a prepared file, read each time they are walked through.
+
+    A training needs them twice, and 300,000 poems as Python objects take more memory than all the rest of
+    it. A slice is a list.
+
+    Args:
+        path: what `write_corpus` wrote.
+        split: whose poems.
+        count: how many they are.
+    """
+
+    def __init__(self, path: Path, split: str, count: int):
+        self.path, self.split, self.count = path, split, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[PoemRecord]:
+        try:
+            with open(self.path, encoding="utf-8", newline="\n") as file:
+                next(file)  # the report
+                yield from (poem for split, poem in map(_read_line, file) if split == self.split)
+        except (OSError, ValueError, TypeError, StopIteration) as error:
+            raise CorpusError(
+                f"{self.path}, a prepared corpus, was changed or removed while it was in use "
+                f"({type(error).__name__}: {error}); start again"
+            ) from error
+
+    def __getitem__(self, place):
+        if isinstance(place, slice) and (place.step or 1) > 0:
+            return list(islice(self, *place.indices(len(self))))
+        return list(self)[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+
+@dataclass
+class Corpus:
+    """Poems by split, and the report on how they came about."""
+
+    splits: dict[str, Sequence[PoemRecord]]
+    report: CorpusReport
+
+
+def write_corpus(path: Path, corpus: Corpus) -> None:
+    """Writes a prepared corpus as JSON lines: the report, then each poem with its split."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_pieces(path, _lines_of(corpus))
+
+
+def _lines_of(corpus: Corpus) -> Iterator[str]:
+    yield json.dumps(asdict(corpus.report), ensure_ascii=False) + "\n"
+    for name, poems in corpus.splits.items():
+        for poem in poems:
+            fields = [name, poem.text, poem.title, poem.author, poem.form]
+            yield json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+def read_corpus(path: Path) -> Corpus | None:
+    """The corpus that `write_corpus` wrote; None if there is none, a damaged one, or something else.
+
+    Its training split stays in the file (StoredPoems); the others, which are small, are read.
+    """
+    splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
+    in_train = 0
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            report = CorpusReport(**json.loads(next(file)))
+            for line in file:
+                name, poem = _read_line(line)
+                if name == "train":
+                    in_train += 1
+                else:
+                    splits[name].append(poem)
+    except (OSError, ValueError, TypeError, KeyError, StopIteration):
+        return None
+    stored = splits | {"train": StoredPoems(path, "train", in_train)}
+    is_whole = report.splits == {name: len(poems) for name, poems in stored.items()}
+    return Corpus(stored, report) if is_whole else None
+
+
+def _read_line(line: str) -> tuple[str, PoemRecord]:
+    name, *fields = json.loads(line)
+    return name, PoemRecord(*fields)

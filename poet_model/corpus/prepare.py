@@ -1,0 +1,181 @@
+"""A corpus by name or file: read, cleaned, split, mixed, and kept in a cache."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import CorpusError
+from ..files import cache_folder
+from . import sources
+from .cleaning import MIN_CHARACTERS, _whole_lines, clean
+from .near_copies import split
+from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, StoredPoems, read_corpus, write_corpus
+from .report import describe
+
+_RULES_VERSION = 4  # part of the cache's key: raise it when cleaning, clustering, splitting or mixing changes
+_NAMED_SPLITS = [f"{name}:{part}" for name in sources.NAMED_SOURCES for part in SPLITS]
+
+
+def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache: bool = True) -> Corpus:
+    """Reads, cleans, clusters and splits a source; the result is kept in the user's cache folder.
+
+    Args:
+        source: see `sources.read_source`; or a file that `write_corpus` wrote, which is taken as it is; or
+            several of these, joined by `+`: then the training splits of all are trained on, and held out are
+            the poems of the first alone, whose near-copies are kept out of the others.
+        exclude: poems to keep out of every split, with their near-copies: files, or a named source's split
+            such as `tang:test`.
+        use_cache: whether a result prepared earlier may be used and this one kept.
+
+    Raises:
+        CorpusError: the source cannot be read, or no poem is left.
+    """
+    exclude = [str(path) for path in exclude]
+    first, *others = _parts(source)
+    corpus = _load_one(first, exclude, (), use_cache)
+    if not others:
+        return corpus
+    held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
+    if not held_out:
+        raise CorpusError(
+            f"{first!r} has too few poems to hold any out ({corpus.report.kept}), and a mixed corpus is "
+            f"validated on its first part; put a larger one first, such as {others[0]}+{first}"
+        )
+    parts = [corpus, *(_load_one(name, exclude, held_out, use_cache) for name in others)]
+    stored = [part.splits["train"] for part in parts]
+    if not all(isinstance(poems, StoredPoems) for poems in stored):  # no cache to keep them in
+        return mix(parts)
+    files = sources.fingerprint([poems.path for poems in stored])
+    return _cached([_RULES_VERSION, "mixed", files], lambda: mix(parts), use_cache)
+
+
+def _parts(source: str) -> list[str]:
+    """The sources that `+` joins; a path that has one in it is one source."""
+    if "+" not in source or os.path.exists(source):
+        return [source]
+    parts = [part.strip() for part in source.split("+")]
+    places = {os.path.realpath(part) if os.path.exists(part) else part for part in parts}
+    if "" in parts or len(places) < len(parts):
+        raise CorpusError(f"corpus {source!r}: expected different sources, joined as in tang+song")
+    return parts
+
+
+def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], use_cache: bool) -> Corpus:
+    """The corpus of one source, without the poems of `exclude` and `held_out` and their near-copies."""
+    if source.endswith(".jsonl") and os.path.isfile(source) and (corpus := read_corpus(Path(source))):
+        _check_prepared(source, corpus, exclude, held_out)
+        return corpus
+    named = [path for path in exclude if path in _NAMED_SPLITS]
+    paths = [sources.locate(source), *(_locate_excluded(path) for path in exclude if path not in named)]
+    key = [_RULES_VERSION, source, sorted(named), sources.fingerprint(paths)]
+    if held_out:
+        key.append(hashlib.sha256("".join(poem.text for poem in held_out).encode()).hexdigest())
+
+    def prepare() -> Corpus:
+        report = CorpusReport(source=sources.describe(source))
+        poems = clean(sources.read_source(source), report, is_traditional=source in sources.NAMED_SOURCES)
+        excluded = [poem for path in exclude for poem in _read_excluded(path, report)]
+        corpus = split(poems, [*excluded, *held_out], report)
+        if not corpus.splits["train"]:
+            reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items())
+            raise CorpusError(
+                f"no poem to train on is left of {source!r} ({report.read} records read; "
+                f"{reasons or 'it is empty'}; excluded: {report.excluded}); a poem is hanzi with ，。 and at "
+                f"least {MIN_CHARACTERS} characters"
+            )
+        return corpus
+
+    return _cached(key, prepare, use_cache)
+
+
+def _locate_excluded(path: str) -> Path:
+    try:
+        return sources.locate(path)
+    except CorpusError as error:
+        raise CorpusError(f"--exclude: {error}; or a split: {', '.join(_NAMED_SPLITS)}") from error
+
+
+def _check_prepared(source: str, corpus: Corpus, exclude: list[str], held_out: Sequence[PoemRecord]) -> None:
+    """Refuses what would have to be kept out of a corpus whose splits are made."""
+    if exclude:
+        raise CorpusError(
+            f"{source} is a prepared corpus, whose splits are made: give --exclude when it is prepared"
+        )
+    barred = {poem.text for poem in held_out}
+    if count := sum(poem.text in barred for poem in corpus.splits["train"]) if barred else 0:
+        raise CorpusError(
+            f"{source} is a prepared corpus, and {count} of its poems to train on are held out by the corpus "
+            "it is mixed with; prepare it again with --exclude of these, such as tang:valid tang:test"
+        )
+
+
+def _cached(key: list, prepare: Callable[[], Corpus], use_cache: bool) -> Corpus:
+    """The corpus kept in the user's cache folder under `key`; else what `prepare` gives, which is kept."""
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    path = cache_folder() / f"corpus-{name}.jsonl"
+    if use_cache and (corpus := read_corpus(path)):
+        return corpus
+    corpus = prepare()
+    if use_cache:
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time and memory, no more
+            write_corpus(path, corpus)
+            return read_corpus(path) or corpus
+    return corpus
+
+
+def mix(corpora: Sequence[Corpus]) -> Corpus:
+    """The training splits of all as one, each text once, with the held-out poems of the first.
+
+    Held-out poems of the others are in no split: they may be what another model is measured on.
+    """
+    first = corpora[0]
+    train: dict[str, PoemRecord] = {}
+    reports = [corpus.report for corpus in corpora]
+    report = CorpusReport(source=" + ".join(report.source for report in reports))
+    for name in ("read", "converted_from_simplified", "near_copies", "excluded"):
+        setattr(report, name, sum(getattr(one, name) for one in reports))
+    most = max(reports, key=lambda one: one.exclude_read)  # most often the same for all
+    report.exclude_read, report.exclude_dropped = most.exclude_read, most.exclude_dropped
+    report.dropped = dict(sum((Counter(one.dropped) for one in reports), Counter()))
+    for place, corpus in enumerate(corpora, 1):
+        name = corpus.report.source
+        if name in report.mixed:  # of a file elsewhere only the name is told
+            name += f" (corpus {place})"
+        if corpus is not first and (unused := len(corpus.splits["valid"]) + len(corpus.splits["test"])):
+            report.dropped[f"valid and test of {name}"] = unused
+        new = {poem.text: poem for poem in corpus.splits["train"] if poem.text not in train}
+        if again := len(corpus.splits["train"]) - len(new):
+            report.dropped[f"of {name}, in an earlier corpus too"] = again
+        report.mixed[name] = {"poems": len(new), "characters": sum(map(len, new))}
+        train |= new
+    splits = {"train": list(train.values()), "valid": first.splits["valid"], "test": first.splits["test"]}
+    describe(splits, report)
+    return Corpus(splits, report)
+
+
+def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
+    """The poems to exclude, however short, by their whole lines; drops are counted in `report`.
+
+    A poem that has lost a character (□) is known by its other lines: a completed copy must not slip through.
+    """
+    if path in _NAMED_SPLITS:
+        name, part = path.split(":")
+        poems = load_corpus(name).splits[part]
+        report.exclude_read += len(poems)
+        return poems
+    own = CorpusReport()
+    raws = (replace(raw, text=raw.text and _whole_lines(raw.text)) for raw in sources.read_source(path))
+    poems = clean(raws, own, min_characters=1)
+    if not poems:
+        raise CorpusError(f"--exclude {path} holds no poem ({own.read} records read); give a file of poems")
+    report.exclude_read += own.read
+    for reason, count in own.dropped.items():
+        report.exclude_dropped[reason] = report.exclude_dropped.get(reason, 0) + count
+    return poems

@@ -1,0 +1,35 @@
+"""What a corpus report says of the splits and of the vocabulary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from ..prosody.lines import FORMS, line_lengths
+from .cleaning import MAX_CHARACTERS
+from .poems import Corpus, CorpusReport, PoemRecord
+
+
+def describe(splits: dict[str, list[PoemRecord]], report: CorpusReport) -> None:
+    """Completes a report with the sizes, forms and lengths of the splits."""
+    report.kept = sum(map(len, splits.values()))
+    report.splits = {name: len(group) for name, group in splits.items()}
+    report.characters = {name: sum(len(poem.text) for poem in group) for name, group in splits.items()}
+    everything = [poem for group in splits.values() for poem in group]
+    report.distinct_characters = len(set().union(*(poem.text for poem in everything)))
+    forms = Counter(poem.form for poem in everything)
+    report.forms = {form: forms[form] for form in (*FORMS, "")}
+    bounds = (20, 28, 40, 56, 80, 120, 200, MAX_CHARACTERS)
+    spans = Counter(next(b for b in bounds if sum(line_lengths(poem.text)) <= b) for poem in everything)
+    report.lengths = {f"≤{bound}": spans[bound] for bound in bounds}
+
+
+def add_vocabulary(report: CorpusReport, corpus: Corpus, known: Callable[[str], bool], size: int) -> None:
+    """Completes a report with the vocabulary's size and the share of characters it lacks, by split."""
+    report.vocabulary = size
+    for name, poems in corpus.splits.items():
+        counts: Counter[str] = Counter()
+        for poem in poems:
+            counts.update(poem.text)
+        unknown = sum(count for character, count in counts.items() if not known(character))
+        report.unknown_rate[name] = unknown / max(1, report.characters[name])

@@ -1,0 +1,202 @@
+"""Where poems come from: the npm package, a clone, a folder, a file, a data set. It judges no record."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ..errors import CorpusError
+from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
+
+NAMED_SOURCES = {  # name: the package's files, all in quantangshi/
+    "tang": "poet.tang.*.json",
+    "song": "poet.song.*.json",
+    "tang300": "唐诗三百首.json",
+}
+SUFFIXES = (".json", ".jsonl", ".txt")
+_BODY_KEYS = ("paragraphs", "content", "text", "poem")
+_COLLECTION = re.compile(r"poet\.tang\.\d+\.json$")
+
+
+@dataclass(frozen=True)
+class RawPoem:
+    """One record as its source gives it: nothing cleaned yet. `text` is None where the record is no poem."""
+
+    title: str
+    author: str
+    text: str | None
+
+
+def read_source(source: str) -> Iterator[RawPoem]:
+    """All records of a source.
+
+    Args:
+        source: `tang`, `song` or `tang300` (fetched once from the npm package), or a path to a clone of
+            chinese-poetry, a folder, a `.json`, `.jsonl` or `.txt` file, the package's `.tgz`, or a Hub data
+            set id `user/name`.
+
+    Raises:
+        CorpusError: nothing there, no network, another encoding than UTF-8, broken JSON.
+    """
+    path = locate(source)
+    if path.is_file() and path.name.lower().endswith(TARBALLS):
+        yield from _read_tarball(path, NAMED_SOURCES.get(source, NAMED_SOURCES["tang"]))
+        return
+    files = _files_of(path)
+    if not files:
+        raise CorpusError(f"{path} holds no poems: give it files that end in {', '.join(SUFFIXES)}")
+    for file in files:
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise CorpusError(f"{file} cannot be read ({error}); mend that or leave it out") from error
+        yield from _read_text(_utf8(data, file), file)
+
+
+def describe(source: str) -> str:
+    """The source in words for a report: which package, or how many of a folder's files are read.
+
+    Of an absolute path only the name: reports are published, and where it lies is nobody's business.
+    """
+    if source in NAMED_SOURCES:
+        return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"
+    path = locate(source)
+    shown = path.name if Path(source).is_absolute() else source
+    if not path.is_dir():
+        return shown
+    every = sum(file.is_file() for file in path.rglob("*"))
+    return f"{shown} ({len(_files_of(path)):,} of {every:,} files)"
+
+
+def locate(source: str) -> Path:
+    """The file or folder of a source on this machine, fetched if need be."""
+    if source in NAMED_SOURCES:
+        return fetch_package()
+    with contextlib.suppress(OSError, RuntimeError):  # a name too long, ~user without a home
+        path = Path(source).expanduser()
+        if source.strip() and path.exists():
+            return path
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", source) and not source.lower().endswith((*SUFFIXES, *TARBALLS)):
+        return fetch_dataset(source, SUFFIXES)
+    shown = source if len(source) <= 200 else f"{source[:200]}…"
+    raise CorpusError(
+        f"corpus {shown!r} was not found: it is no file or folder here; "
+        f"give a path, one of {', '.join(NAMED_SOURCES)}, or a Hub data set id such as user/poems"
+    )
+
+
+def _files_of(path: Path) -> list[Path]:
+    """The files to read, in a fixed order; a clone of chinese-poetry gives its 全唐诗 alone."""
+    if path.is_file():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    collection = [file for file in files if _COLLECTION.search(file.name)]
+    return sorted(collection, key=_number) or files
+
+
+def _number(path: Path) -> int:
+    """5000 of `poet.tang.5000.json`."""
+    number = re.search(r"\d+", path.name)
+    return int(number.group()) if number else 0
+
+
+def _read_tarball(path: Path, wanted: str) -> Iterator[RawPoem]:
+    try:
+        with tarfile.open(path) as archive:
+            members = [m for m in archive if m.isfile() and fnmatchcase(m.name, f"*/quantangshi/{wanted}")]
+            contents = {path / m.name: archive.extractfile(m).read() for m in members}
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise CorpusError(
+            f"{path} is damaged ({error}); delete it; a named corpus such as tang fetches it again"
+        ) from error
+    if not contents:
+        raise CorpusError(
+            f"{path} has no quantangshi/{wanted} in it; "
+            f"give the tarball of the npm package {NPM_PACKAGE}@{NPM_VERSION}"
+        )
+    for name in sorted(contents, key=_number):
+        yield from _read_text(_utf8(contents.pop(name), name), name)
+
+
+def _utf8(data: bytes, path: Path) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{path} is not UTF-8 text (byte {error.start}); leave it out or convert it first, such as "
+            f"`iconv -f GB18030 -t UTF-8 {path.name} > utf8.txt`"
+        ) from error
+    if "\0" in text:
+        raise CorpusError(
+            f"{path} is no text (byte {data.index(0)} is zero); leave it out, or, if it is UTF-16, convert "
+            f"it first: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
+        )
+    return text
+
+
+def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        try:
+            records = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise CorpusError(
+                f"{path} is not valid JSON ({error}); mend it, leave it out, or name it .jsonl if each line "
+                "is a record of its own"
+            ) from error
+        if isinstance(records, dict):
+            records = [records]
+        yield from map(_from_record, records if isinstance(records, list) else [records])
+    elif suffix == ".jsonl":
+        for number, line in enumerate(_lines(text), 1):
+            if line.strip():
+                try:
+                    yield _from_record(json.loads(line))
+                except (ValueError, RecursionError) as error:
+                    raise CorpusError(
+                        f"{path} line {number} is not valid JSON ({error}); mend it or leave it out"
+                    ) from error
+    else:
+        yield from (_from_line(line) for line in _lines(text) if line.strip())
+
+
+def _lines(text: str) -> list[str]:
+    """Ended as Unix, Windows or the old Macintosh do; U+2028 and its like may stand inside a line."""
+    return re.split(r"\r\n?|\n", text)
+
+
+def _from_record(record: object) -> RawPoem:
+    if not isinstance(record, dict):
+        return RawPoem("", "", None)
+    body = next((record[key] for key in _BODY_KEYS if key in record), None)
+    if isinstance(body, list) and all(isinstance(line, str) for line in body):
+        body = "".join(body)
+    title, author = (
+        value if isinstance(value := record.get(key), str) else "" for key in ("title", "author")
+    )
+    return RawPoem(title, author, body if isinstance(body, str) else None)
+
+
+def _from_line(line: str) -> RawPoem:
+    """One line of a text file: `poem`, or `title:poem`, where the title is short and no sentence."""
+    head, colon, rest = line.strip().replace("：", ":", 1).partition(":")
+    if colon and len(head) <= 60 and not re.search("[，。,.？！]", head):
+        return RawPoem(head, "", rest)
+    return RawPoem("", "", line)
+
+
+def fingerprint(paths: Iterable[Path]) -> list[list]:
+    """What changes when one of the files does: names, sizes and times, for the key of a cache."""
+    found = []
+    for path in paths:
+        for file in _files_of(path):
+            stat = file.stat()
+            found.append([str(file.absolute()), stat.st_size, stat.st_mtime_ns])
+    return found

@@ -1,0 +1,1 @@
+"""Measuring a model beside real poems; the figures of its card."""

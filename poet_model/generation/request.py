@@ -1,0 +1,216 @@
+"""What is asked of a poem: settings and wishes, checked and fitted to each other before it is begun."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import secrets
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from .. import prosody
+from ..errors import InvalidValueError
+from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, default_folder
+from ..prosody.lines import FORMS, LINE_ENDS
+from ..prosody.templates import L0, L1, L2, TEMPLATES
+from ..tokenizer import PoetTokenizer
+from .fitting import edges_of, impose
+from .form import RegularForm
+from .options import GenerationConfig
+
+MAX_HEADER = 40  # characters of a title or an author, as in training
+MAX_BEST_OF = 64
+_TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2}
+_REPEATED_ENDS = re.compile(f"[{LINE_ENDS}]{{2,}}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wished for, checked and brought to the model's script.
+
+    Attributes:
+        rules: what the form, its tones and rhymes allow; None if no form is imposed.
+        best_of: how many candidates there are for each line.
+        known_lines: an index of poems none of whose lines may stand in this one; None: any may.
+    """
+
+    start: str
+    form: str
+    author: str
+    title: str
+    config: GenerationConfig
+    seed: int
+    rules: RegularForm | None = None
+    best_of: int = 1
+    known_lines: NoveltyIndex | None = None
+
+    @classmethod
+    def make(
+        cls,
+        tokenizer: PoetTokenizer,
+        defaults: GenerationConfig,
+        start: str = "",
+        *,
+        form: str = "",
+        author: str = "",
+        title: str = "",
+        tones: bool | str = False,
+        template: str = "",
+        rhyme: bool | str = False,
+        acrostic: str = "",
+        telestich: str = "",
+        impose_form: bool = True,
+        best_of: int = 1,
+        original: bool | NoveltyIndex = False,
+        seed: int | None = None,
+        **overrides,
+    ) -> Request:
+        """Checks a caller's wishes; they are those of `PoetModel.generate`.
+
+        Raises:
+            UnknownCharacterError: a character of the start, an acrostic or the title is not in the
+                vocabulary.
+            InvalidValueError: anything else is not possible.
+            CheckpointError: there is no index of the corpus to tell what is original.
+        """
+        texts = {"start": start, "form": form, "author": author, "title": title}
+        texts |= {"acrostic": acrostic, "telestich": telestich}
+        for name, value in texts.items():
+            if not isinstance(value, str):
+                raise InvalidValueError(f"{name} must be text, got {value!r}")
+        if not isinstance(impose_form, bool):
+            raise InvalidValueError(f"impose_form must be True or False, got {impose_form!r}")
+        if not isinstance(tones, (bool, str)) or tones not in _TONES:
+            raise InvalidValueError(
+                f'tones must be True (L1), False, or one of "L0", "L1", "L2" (see prosody/templates.py), '
+                f"got {tones!r}"
+            )
+        if template not in ("", *TEMPLATES) or (template and not tones):
+            raise InvalidValueError(
+                f"template must be one of {' '.join(TEMPLATES)} (see prosody.Template), together with tones; "
+                f"got {template!r} and tones={tones!r}"
+            )
+        if not isinstance(rhyme, (bool, str)):
+            raise InvalidValueError(f"rhyme must be True or a group of 平水韻 such as 東, got {rhyme!r}")
+        config = _config(defaults, overrides)
+        seed = _seed(seed)
+        start = _start(tokenizer, start, config.max_length)
+        form = tokenizer.normalize(form)
+        if form and form not in FORMS:
+            raise InvalidValueError(f"form must be one of {' '.join(FORMS)} or empty, got {form[:20]!r}")
+        author, title = _author(tokenizer, author), _title(tokenizer, title)
+        form, heads, tails = edges_of(tokenizer, form, acrostic, telestich, start)
+        if not form and (tones or rhyme):
+            raise InvalidValueError(f"tones and rhyme need a form; give form, one of {' '.join(FORMS)}")
+        rules = None
+        if form and (impose_form or tones or rhyme or heads or tails):
+            wishes = {"level": _TONES[tones], "template": template, "rhyme": rhyme}
+            wishes |= {"heads": heads, "tails": tails}
+            rules, start = impose(tokenizer, form, start, **wishes)
+        best_of = _best_of(best_of, rules, config)
+        known_lines = _known_lines(original, start, rules)
+        return cls(start, form, author, title, config, seed, rules, best_of, known_lines)
+
+
+def _config(defaults: GenerationConfig, overrides: dict) -> GenerationConfig:
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings = [field.name for field in fields(GenerationConfig)]
+    if unknown := [name for name in given if name not in settings]:
+        wishes = inspect.signature(Request.make).parameters.values()
+        known = [wish.name for wish in wishes if wish.kind == wish.KEYWORD_ONLY] + settings
+        near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.5)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise InvalidValueError(
+            f"there is no setting {unknown[0]!r} for writing a poem; {meant}known are {', '.join(known)}"
+        )
+    return replace(defaults, **given)
+
+
+def _seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbelow(2**31)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise InvalidValueError(f"seed must be a whole number from 0 to 2^63-1, got {seed!r}")
+    return int(seed)
+
+
+def _start(tokenizer: PoetTokenizer, start: str, max_length: int) -> str:
+    """The start in the model's script, with one sign at a line end."""
+    if len(start) <= 4 * max_length:  # else it is too long whatever is folded away
+        start = _REPEATED_ENDS.sub(_one_end, tokenizer.normalize(start)).lstrip(LINE_ENDS)
+    if len(start) > max_length:
+        raise InvalidValueError(
+            f"the start has {len(start)} characters; at most {max_length} fit: shorten it, or set "
+            "max_length higher",
+            chinese=f"起首有 {len(start)} 字，最多 {max_length} 字，請刪短些。",
+        )
+    tokenizer.check_known(start)
+    return start
+
+
+def _one_end(ends: re.Match) -> str:
+    return "。" if "。" in ends[0] else "，"
+
+
+def _title(tokenizer: PoetTokenizer, title: str) -> str:
+    _check_length("title", "題目", title)
+    title = tokenizer.normalize(title).strip("《》")
+    tokenizer.check_known(title)
+    return title
+
+
+def _author(tokenizer: PoetTokenizer, author: str) -> str:
+    _check_length("author", "作者名", author)
+    author = tokenizer.normalize(author)
+    if author and tokenizer.authors and author not in tokenizer.authors:
+        near = difflib.get_close_matches(author, tokenizer.authors, cutoff=0.5)
+        others = list(dict.fromkeys([*near, *tokenizer.authors[:8]]))
+        raise InvalidValueError(
+            f"the model has read no poem by {author!r}; it knows {len(tokenizer.authors):,} authors, such as "
+            f"{' '.join(others)}: take one of them, or none",
+            chinese=f"模型沒讀過「{author}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
+            f"例如{'、'.join(others)}；請換一位，或留空。",
+        )
+    tokenizer.check_known(author)
+    return author
+
+
+def _check_length(name: str, chinese: str, value: str) -> None:
+    if len(value) > MAX_HEADER:
+        raise InvalidValueError(
+            f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit: shorten it",
+            chinese=f"{chinese}有 {len(value)} 字，最多 {MAX_HEADER} 字，請刪短些。",
+        )
+
+
+def _best_of(best_of: int, rules: RegularForm | None, config: GenerationConfig) -> int:
+    if isinstance(best_of, bool) or not isinstance(best_of, int) or not 1 <= best_of <= MAX_BEST_OF:
+        raise InvalidValueError(f"best_of must be a whole number from 1 to {MAX_BEST_OF}, got {best_of!r}")
+    if best_of > 1 and not rules:
+        raise InvalidValueError(
+            "best_of compares lines of one length, which a form that is imposed gives; give form, one of "
+            f"{' '.join(FORMS)}"
+        )
+    return best_of if config.temperature else 1  # else all candidates would be the same
+
+
+def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm | None) -> NoveltyIndex | None:
+    """The index that tells which lines are not original, if they are to be."""
+    if original is False:
+        return None
+    if original is not True and not isinstance(original, NoveltyIndex):
+        raise InvalidValueError(f"original must be True, False or a NoveltyIndex, got {original!r}")
+    index = NoveltyIndex.load(default_folder()) if original is True else original
+    for match in index.find(start):
+        line = prosody.split_lines(start)[match.line - 1]
+        is_whole = line[-1] in LINE_ENDS or bool(rules and len(line) == rules.length)
+        whose = f"{match.author or '無名氏'}《{match.title or '無題'}》"
+        if match.is_whole and is_whole and len(match.text) >= MIN_ORIGINAL:
+            raise InvalidValueError(
+                f"the start's line {match.text!r} is not original: it stands in {whose}; give "
+                f"{match.text[:-1]!r} at most, or leave original out",
+                chinese=f"起首的「{match.text}」是現成詩句，見{whose}；最多給「{match.text[:-1]}」，或不求原創。",
+            )
+    return index

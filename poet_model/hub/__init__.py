@@ -1,0 +1,8 @@
+"""Models and Spaces on the Hugging Face Hub: fetched, pushed, described by a card."""
+
+from __future__ import annotations
+
+from .fetch import find_folder
+from .push import check_can_push, push_folder
+
+__all__ = ["check_can_push", "find_folder", "push_folder"]

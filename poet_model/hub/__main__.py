@@ -1,0 +1,19 @@
+"""`python -m poet_model.hub space USER/NAME --model USER/NAME`: makes a Gradio Space of a model."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m poet_model.hub space …`: see space.py."""
+    if arguments[:1] == ["space"]:
+        from . import space
+
+        return space.main(arguments[1:])
+    print("usage: python -m poet_model.hub space USER/NAME --model USER/NAME")
+    return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

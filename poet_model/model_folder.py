@@ -1,0 +1,99 @@
+"""The files of a model folder: names, which are required, and readers of the records beside the weights.
+
+Reading config, weights and tokenizer is the business of PoetConfig, weights.py and PoetTokenizer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from .errors import CheckpointError
+from .files import is_number, read_json, read_json_lines
+
+CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME = "config.json", "model.safetensors", "tokenizer.json"
+INDEX_NAME = f"{WEIGHTS_NAME}.index.json"  # names the shards of weights that are not in one file
+TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
+GENERATION_CONFIG_NAME = "generation_config.json"
+CARD_NAME, METRICS_NAME = "README.md", "metrics.json"
+LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME = "training_log.jsonl", "earlier_log.jsonl", "samples.jsonl"
+REPORT_NAME, HELD_OUT_NAME = "corpus_report.json", "held_out.json"
+REQUIRED_FILES = (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME)
+RECORDS = (CARD_NAME, METRICS_NAME, LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, REPORT_NAME, HELD_OUT_NAME)
+MODEL_FILES = (  # patterns: what a model folder may hold, and all that is ever pushed or fetched
+    *REQUIRED_FILES,
+    INDEX_NAME,
+    "model-*-of-*.safetensors",
+    TOKENIZER_CONFIG_NAME,
+    GENERATION_CONFIG_NAME,
+    *RECORDS,
+)
+REMOTE_CODE = ("configuration_poet.py", "modeling_poet.py")  # for transformers; never fetched nor run by us
+
+
+def check_folder(folder: Path, name: str) -> Path:
+    """Returns the folder, if it has what a model needs.
+
+    Args:
+        name: of the model, for the message.
+
+    Raises:
+        CheckpointError: a required file is missing.
+    """
+    missing = [file for file in REQUIRED_FILES if not (folder / file).is_file()]
+    if (folder / INDEX_NAME).is_file() and WEIGHTS_NAME in missing:
+        missing.remove(WEIGHTS_NAME)
+    if missing:
+        raise CheckpointError(
+            f"{name} is no whole poet-lstm model: {', '.join(missing)} is missing; save or download it "
+            "again, or give another name"
+        )
+    return folder
+
+
+def model_files(names: Iterable[str]) -> list[str]:
+    """Those names that are files of a model."""
+    patterns = (*MODEL_FILES, *REMOTE_CODE)
+    return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
+
+
+def copy_records(source: Path, folder: Path) -> None:
+    """Copies card, metrics and training records from one model folder to another."""
+    for name in RECORDS:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
+def read_metrics(folder: str | Path) -> dict:
+    """The content of `metrics.json`; {} if the model has none."""
+    path = Path(folder) / METRICS_NAME
+    return read_json(path, dict) if path.is_file() else {}
+
+
+def earlier_trainings(metrics: dict) -> list[dict]:
+    """What `metrics.json` says of the trainings before the last one: `corpus`, `training`, `commands`."""
+    earlier = metrics.get("earlier")
+    return [one for one in earlier if isinstance(one, dict)] if isinstance(earlier, list) else []
+
+
+def read_log(folder: str | Path) -> list[dict]:
+    """The training log of a model, preceded by that of the training it continued on the same corpus.
+
+    Epochs and steps are counted through both.
+    """
+    earlier, records = (read_json_lines(Path(folder) / name) for name in (EARLIER_LOG_NAME, LOG_NAME))
+    for name in ("epoch", "step"):
+        done = max((record[name] for record in earlier if is_number(record.get(name))), default=0)
+        for record in records:
+            if is_number(record.get(name)):
+                record[name] = round(record[name] + done, 4)
+    return earlier + records
+
+
+def weights_mark(folder: Path) -> str | None:
+    """The SHA-256 of the file of the weights; None of shards, which are not compared."""
+    path = folder / WEIGHTS_NAME
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

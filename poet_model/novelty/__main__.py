@@ -1,0 +1,45 @@
+"""`python -m poet_model.novelty build | find`: makes the index of a corpus, or looks a poem up in it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import PoetError
+from .index import NoveltyIndex, default_folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Finds what stretches of a poem stand in the corpus.")
+    modes = parser.add_subparsers(required=True, metavar="build | find", dest="mode")
+    build = modes.add_parser("build", help="makes the index")
+    build.add_argument("--corpus", default="tang", help="as train.py has it")
+    find = modes.add_parser("find", help="looks a poem up")
+    find.add_argument("poem")
+    for mode in (build, find):
+        mode.add_argument("--folder", type=Path, help="of the index (default: in the user's cache folder)")
+    options = parser.parse_args(arguments)
+    folder = options.folder or default_folder()
+    try:
+        if options.mode == "build":
+            from ..corpus import load_corpus
+
+            poems = [poem for split in load_corpus(options.corpus).splits.values() for poem in split]
+            NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in poems).save(folder)
+            size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+            print(f"{len(poems):,} poems, {size:.0f} MB: {folder}")
+        else:
+            for match in NoveltyIndex.load(folder).find(options.poem):
+                where = f"{match.author}《{match.title}》, found {match.places:,}×" if match.text else "new"
+                print(f"{match.line}  {match.text or '－'}  {where}")
+    except PoetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

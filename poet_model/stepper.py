@@ -1,0 +1,99 @@
+"""One character at a time, fast: the layers' weights laid out for decoding."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .layers import HandwrittenRNN, LSTMStack, State
+
+
+class Stepper:
+    """A model one character at a time, for one poem or several: what decoding runs on."""
+
+    @torch.no_grad()
+    def __init__(self, embedding: torch.Tensor, bias: torch.Tensor, lstm: LSTMStack):
+        self._embedding = embedding.detach()
+        self._output = RowProduct(self._embedding, bias.detach())
+        self._cells = StackedCells(lstm.layers)
+
+    @torch.inference_mode()
+    def read(self, ids: torch.Tensor, first: int) -> tuple[torch.Tensor, State]:
+        """Ids (T,) from a stream's beginning -> logits (T - first, V) from place `first` on, and the state.
+
+        For the few ids of a prompt this is faster than nn.LSTM, which prepares its weights anew each time.
+        """
+        hidden, state = [], self._cells.zero_state()
+        for row in self._embedding[ids].split(1):
+            output, state = self._cells.step(row, state)
+            hidden.append(output)
+        return self._output(torch.cat(hidden[first:])), state
+
+    @torch.inference_mode()
+    def step(self, ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
+        hidden, state = self._cells.step(self._embedding[ids], state)
+        return self._output(hidden), state
+
+
+class StackedCells:
+    """One time step of an LSTMStack: one product a layer, `[x, h] @ [W_ih, W_hh]^T`.
+
+    An `nn.LSTM` called on single characters spends most of its time on set-up; this is several times faster.
+    The weights are copies: they do not follow later changes of the layers.
+    """
+
+    @torch.no_grad()
+    def __init__(self, layers: nn.ModuleList):
+        self._products = [
+            RowProduct(torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1), m.bias_ih_l0 + m.bias_hh_l0)
+            for m in layers
+        ]
+        self._is_rnn = isinstance(layers[0], HandwrittenRNN)
+        self._zeros = layers[0].bias_ih_l0.new_zeros(len(layers), 1, layers[0].hidden_size)
+
+    def zero_state(self) -> State:
+        """The state before the first character, for a batch of one."""
+        return self._zeros, self._zeros
+
+    @torch.inference_mode()
+    def step(self, x: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        """(B, H) and the state before it -> (B, H) and the state after it; no gradients, no dropout."""
+        hidden, cell = [], []
+        for index, product in enumerate(self._products):
+            a, c = product(torch.cat([x, state[0][index]], dim=1)), state[1][index]
+            if self._is_rnn:
+                x = a.tanh_()
+            else:
+                i, f, g, o = a.chunk(4, dim=1)
+                c = torch.addcmul(f.sigmoid_() * c, i.sigmoid_(), g.tanh_())
+                x = o.sigmoid_() * c.tanh()
+            hidden.append(x)
+            cell.append(c)
+        return x, (torch.stack(hidden), torch.stack(cell))
+
+
+class RowProduct:
+    """`x @ W^T + b` for few rows, which is limited by how fast W is read from memory.
+
+    Weights that float16 holds exactly, as it does all that come from a saved model, are read as float16 and
+    multiplied in float32: half the bytes, the same result. FBGEMM does that on x86; elsewhere they are read
+    as they are.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor):
+        self._weight, self._bias, self._packed = weight, bias, None
+        is_float32 = weight.device.type == "cpu" and weight.dtype == torch.float32
+        if is_float32 and _has_fbgemm() and torch.equal(weight.half().float(), weight):
+            self._packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
+            self._weight = self._bias = None
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:  # (B, K) -> (B, N)
+        if self._packed is None:
+            return F.linear(x, self._weight, self._bias)
+        return torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
+
+
+def _has_fbgemm() -> bool:
+    return torch.backends.quantized.engine in ("x86", "fbgemm")
