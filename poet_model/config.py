@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidValueError
@@ -72,6 +73,15 @@ class PoetConfig:
         record = {"model_type": MODEL_TYPE, "format_version": FORMAT_VERSION, "architectures": ["PoetModel"]}
         text = json.dumps(record | (more or {}) | asdict(self), indent=2)
         write_text(Path(folder) / CONFIG_NAME, text + "\n")
+
+    def fingerprinted(self, characters: Sequence[str]) -> str:
+        """The text that belongs to the weights of a model with these characters (see weights.py).
+
+        The cell is left out: those of one kind read the same weights.
+        """
+        record = asdict(replace(self, cell="lstm"))
+        record = {name: value if isinstance(value, str) else float(value) for name, value in record.items()}
+        return json.dumps([record, characters])
 
     @classmethod
     def load(cls, folder: Path) -> PoetConfig:

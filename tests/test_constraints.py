@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, SHIPPED
 
 from poet_model import InvalidValueError, PoetConfig, PoetModel, PoetTokenizer, UnknownCharacterError, prosody
 from poet_model.generation.form import RegularForm
+from poet_model.generation.form_options import FormOptions
+from poet_model.generation.masks import VocabularyMasks
 from poet_model.prosody.lines import FORMS, SHAPES
 from poet_model.prosody.scansion import evaluate
 from poet_model.prosody.templates import L1
@@ -342,22 +345,21 @@ def test_an_unknown_head_gets_advice(shipped):
 def test_too_small_a_vocabulary_cannot_rhyme_and_says_so():
     small = PoetTokenizer("，。春花秋月五七絕律")
     with pytest.raises(InvalidValueError, match="knows no group of 平水韻 with 20 words"):
-        RegularForm(small, "五絕", rhyme=True)
+        RegularForm(VocabularyMasks(small), FormOptions("五絕", rhyme=True))
     with pytest.raises(InvalidValueError, match="the vocabulary has no ，, so lines cannot end"):
-        RegularForm(PoetTokenizer("。春花秋月五七絕律"), "五絕")
+        RegularForm(VocabularyMasks(PoetTokenizer("。春花秋月五七絕律")), FormOptions("五絕"))
 
 
 def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
     """No choice leads to where nothing is allowed: every character of every open course has a next one."""
-    rules = RegularForm(tokenizer, "五律", level=L1, rhyme=True)
-    generator = torch.Generator().manual_seed(0)
+    rules = RegularForm(VocabularyMasks(tokenizer), FormOptions("五律", level=L1, rhyme=True))
+    rng = np.random.default_rng(0)
     for _ in range(100):
         text = ""
         while True:
-            row = torch.rand(1, len(tokenizer), generator=generator)
-            rules(row, [text])
-            assert row.isfinite().any(), text
-            token = tokenizer.tokens[row.argmax().item()]
+            row = rng.random(len(tokenizer)) + rules.mask(rules.state_of(text))
+            assert np.isfinite(row).any(), text
+            token = tokenizer.tokens[row.argmax()]
             if token == "<eos>":
                 break
             text += token
@@ -366,29 +368,27 @@ def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
 
 
 def test_the_mask_allows_exactly_what_the_automaton_takes(tokenizer):
-    rules = RegularForm(tokenizer, "五絕", level=L1, rhyme=True)
+    rules = RegularForm(VocabularyMasks(tokenizer), FormOptions("五絕", level=L1, rhyme=True))
     for text in ("", "白日依山", "白日依山盡，黃河入海", "白日依山盡，黃河入海流。欲窮千里目，更上一層"):
-        row = torch.zeros(1, len(tokenizer))
-        rules(row, [text])
-        for token, allowed in zip(tokenizer.tokens, row[0].isfinite().tolist(), strict=True):
+        mask = rules.mask(rules.state_of(text))
+        assert mask.dtype == np.float32 and set(np.unique(mask)) <= {0, -np.inf}
+        for token, allowed in zip(tokenizer.tokens, np.isfinite(mask).tolist(), strict=True):
             assert allowed == (len(token) == 1 and rules.state_of(text + token) is not None), (text, token)
 
 
-def test_looking_ahead_leads_to_the_rhyme(shipped, monkeypatch):
+def test_looking_ahead_leads_to_the_rhyme(shipped):
     """The words that rhyme are likelier, to the model itself, than without.
 
     By 0.25 nats in benchmarks/results/constraints.json; by more, the less a model knows of rhyme itself.
     """
-    from poet_model.generation import decoding
 
-    def at_rhyme_words():
-        poems = shipped.generate(form="七律", tones=True, rhyme=True, num_poems=120, seed=0)
+    def at_rhyme_words(look_ahead):
+        wishes = {"form": "七律", "tones": True, "rhyme": True, "look_ahead": look_ahead}
+        poems = shipped.generate(num_poems=120, seed=0, **wishes)
         found = [poem.log_probs[i - 1] for poem in poems for i, c in enumerate(poem.text) if c == "。"]
         return sum(found) / len(found)
 
-    ahead = at_rhyme_words()
-    monkeypatch.setattr(decoding, "look_ahead", lambda *_: None)
-    assert ahead > at_rhyme_words() + 0.1
+    assert at_rhyme_words(look_ahead=True) > at_rhyme_words(look_ahead=False) + 0.1
 
 
 def test_the_committed_figures_reach_their_bars():

@@ -22,9 +22,9 @@ LAW = {
     "files": ("errors", ""),
     "model_folder": ("errors files", ""),
     "prosody": ("errors", ""),
-    "stepper": ("layers", "torch"),
+    "stepper": ("layers", "numpy torch"),
     "config": ("errors files model_folder", ""),
-    "weights": ("errors files model_folder", "safetensors torch"),
+    "weights": ("errors files model_folder", "numpy safetensors"),
     "tokenizer": ("errors files model_folder script", "tokenizers"),
     "novelty": ("errors files prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty", ""),
@@ -32,10 +32,11 @@ LAW = {
     "corpus.__main__": ("corpus errors", ""),
     "hub": ("errors files model_folder", "huggingface_hub"),
     "hub.__main__": ("hub", ""),
-    "generation": ("errors files model_folder novelty prosody script tokenizer", "numpy torch"),
+    "generation": ("errors files model_folder novelty prosody script tokenizer", "numpy"),
+    "numpy_model": ("config errors files generation hub tokenizer weights", "numpy"),
     "model": (
         "config errors files generation hub layers model_folder stepper tokenizer weights",
-        "torch",
+        "numpy torch",
     ),
     "evaluation": (
         "corpus errors files hub machine model_folder novelty prosody script tokenizer",
@@ -79,6 +80,9 @@ WITHOUT_TORCH = [
     "evaluation.table",
     "evaluation.publish",
     "training.malloc",
+    "numpy_model",
+    "generation.writer",
+    "weights",
 ]
 
 
