@@ -300,7 +300,7 @@ def test_another_start_is_another_training(trained, poems, tmp_path):
         (["--init-from", "no-such-folder/and/deeper"], "neither a folder"),
         (["--max-minutes", "-1"], "max_minutes must be above 0"),
         (["--limit", "0"], "limit must be a whole number of poems, 1 or more, got 0"),
-        (["--seed", "-1"], "seed must be from 0 to"),
+        (["--seed", "-1"], "seed must be a whole number from 0 to 4294967295, got -1"),
         (["--precision", "fp16"], "--precision fp16 needs a GPU"),
         (["--report-to", "wandb"], "--report-to wandb needs that package: pip install wandb"),
         (["--init-from", str(SHIPPED)], "hidden_size"),  # SMALL asks for another one than the model has

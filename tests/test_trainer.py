@@ -342,7 +342,9 @@ def test_a_time_limit_ends_the_schedule(tmp_path):
     [{"epochs": 0}, {"batch_size": 0}, {"gradient_accumulation_steps": 0}, {"log_every": 0}, {"warmup": 1.0},
      {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"max_grad_norm": float("inf")},
      {"softmax_frequent": -1}, {"softmax_sampled": 0}, {"softmax_exact": 1.5},
-     {"input_mask": 1.0}, {"weight_decay": -1.0}, {"max_minutes": 0.0}, {"max_minutes": float("inf")}],
+     {"input_mask": 1.0}, {"weight_decay": -1.0}, {"max_minutes": 0.0}, {"max_minutes": float("inf")},
+     {"epochs": 2.5}, {"epochs": "3"}, {"epochs": None}, {"batch_size": True}, {"seed": 0.5}, {"seed": -1},
+     {"seed": 2**32}, {"learning_rate": "0.1"}, {"checkpoint_every": [5]}, {"rhyme_memory": False}],
     ids=str,
 )  # fmt: skip
 def test_impossible_settings(settings):
