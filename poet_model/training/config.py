@@ -75,7 +75,3 @@ class TrainingConfig:
             return self.learning_rate * (progress / self.warmup * 0.99 + 0.01)
         done = (progress - self.warmup) / (1 - self.warmup)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-    def samples_softmax(self, progress: float) -> bool:
-        """Whether the softmax is sampled at a share (0 to 1) of the training."""
-        return self.softmax_frequent > 0 and progress < 1 - self.softmax_exact
