@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from .errors import CheckpointError, InvalidValueError
+from .errors import CheckpointError, InvalidValueError, check_number
 from .files import read_json, write_text
 from .model_folder import CONFIG_NAME
 
@@ -49,16 +49,9 @@ class PoetConfig:
 
     def __post_init__(self):
         for name, low, high in (("vocab_size", 6, 200_000), ("hidden_size", 1, 8192), ("num_layers", 1, 16)):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise InvalidValueError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
+            check_number(name, getattr(self, name), low, high, whole=True)
         for name in ("input_dropout", "layer_dropout", "output_dropout"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < 1:
-                raise InvalidValueError(
-                    f"{name} must be a number from 0 up to (not including) 1, got {value!r}"
-                )
-
+            check_number(name, getattr(self, name), 0, 1, below=True)
         if not isinstance(self.cell, str) or self.cell not in CELL_GATES:
             raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {self.cell!r}")
 

@@ -44,7 +44,7 @@ LAW = {
     ),
     "evaluation.__main__": ("errors evaluation model", ""),
     "training": (
-        "corpus errors files model_folder prosody tokenizer",
+        "config corpus errors evaluation files hub machine model model_folder prosody tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
     "ui": ("errors files model_folder novelty prosody script", "gradio pandas"),
@@ -54,10 +54,7 @@ LAW = {
     "from_scratch.experiments": ("corpus from_scratch layers model", "matplotlib numpy torch"),
     # goes with a model to where there is no poet_model
     "hub.remote_code": ("", "torch transformers"),
-    "train.py": (
-        "config corpus errors evaluation files hub machine model model_folder prosody tokenizer training",
-        "accelerate torch tqdm",
-    ),
+    "train.py": ("errors training", ""),
     "app.py": ("errors hub model novelty ui", "gradio"),
 }
 APART = ("hub.remote_code", "from_scratch.experiments")
@@ -80,10 +77,13 @@ WITHOUT_TORCH = [
     "evaluation.metrics",
     "evaluation.table",
     "evaluation.publish",
+    "training.help_formatter",
     "training.malloc",
     "numpy_model",
     "generation.writer",
     "weights",
+    "training.packages",
+    "training.presets",
 ]
 
 
@@ -160,6 +160,12 @@ def test_no_room_imports_one_that_imports_it():
         for name in ready:
             del rooms[name]
     assert order.index("errors") < order.index("model") < order.index("from_scratch.experiments")
+
+
+def test_the_loop_of_training_knows_no_poem():
+    for name in ("trainer", "checkpoint"):
+        ours, _ = imports_of(PACKAGE / "training" / f"{name}.py")
+        assert not ours & {"corpus", "prosody", "evaluation", "tokenizer"}, name
 
 
 def modules_within(folder: Path) -> dict[str, set[str]]:
