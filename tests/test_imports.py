@@ -30,7 +30,7 @@ LAW = {
     "novelty.__main__": ("corpus errors novelty", ""),
     "corpus": ("errors files model_folder prosody script tokenizer", "huggingface_hub numpy"),
     "corpus.__main__": ("corpus errors", ""),
-    "hub": ("errors files model_folder", "huggingface_hub"),
+    "hub": ("errors files model_folder", "huggingface_hub jinja2"),
     "hub.__main__": ("hub", ""),
     "generation": ("errors files model_folder novelty prosody script tokenizer", "numpy torch"),
     "model": (
