@@ -70,7 +70,9 @@ def test_a_figure_is_never_a_method_of_what_stands_in_its_place():
 
 
 def test_a_template_that_is_damaged_is_one_sentence():
-    with pytest.raises(CheckpointError, match=r"template, line 2 is not valid Jinja2 .*; mend model_card\.md"):
+    with pytest.raises(
+        CheckpointError, match=r"template, line 2 is not valid Jinja2 .*; mend model_card\.md"
+    ):
         card.render("a\n{% if a %}\n", {})
 
 

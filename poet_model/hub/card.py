@@ -21,7 +21,7 @@ _MISSING = "\0not measured\0"  # stands for a figure that is not there, until it
 
 class _Environment(jinja2.Environment):
     def getattr(self, obj: object, attribute: str) -> object:
-        """Keys of JSON objects only: `header.title` is never a method of `str`. Null is as good as missing."""
+        """Keys of JSON objects only: `header.title` is never a method of `str`. Null counts as missing."""
         value = obj.get(attribute) if isinstance(obj, dict) else None
         return self.undefined(obj=obj, name=attribute) if value is None else value
 

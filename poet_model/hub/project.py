@@ -1,6 +1,7 @@
 """Files of the project's top folder that the package needs: the card's template, the parts of a Space.
 
-In a clone they are read where they stand. setup.py copies them into a wheel, into `project_files` beside this file.
+In a clone they are read where they stand. setup.py copies them into a wheel, into `project_files`
+beside this file.
 """
 
 from __future__ import annotations
