@@ -440,8 +440,7 @@ def begin_folder(output: Path, corpus, trainings: list[dict], log: list[dict]) -
 def finish(options: argparse.Namespace, made_by: dict, corpus, device) -> None:
     """Writes down how the best model was made, measures it, writes its card, and pushes it if asked to."""
     from poet_model.errors import HubError, PoetError
-    from poet_model.evaluation.measure import measure
-    from poet_model.evaluation.publish import command_line, update_folder
+    from poet_model.evaluation import command_line, measure, update_folder
     from poet_model.hub.push import push_folder
     from poet_model.model import PoetModel
 
