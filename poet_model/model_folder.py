@@ -68,9 +68,17 @@ def copy_records(source: Path, folder: Path) -> None:
 
 
 def read_metrics(folder: str | Path) -> dict:
-    """The content of `metrics.json`; {} if the model has none."""
+    """The content of `metrics.json`; {} if the model has none.
+
+    Until 0.1 the figure by the protocol of tangshi-gpt stood among the perplexities. It is given where such
+    figures stand now: `external`, by the name of the other project.
+    """
     path = Path(folder) / METRICS_NAME
-    return read_json(path, dict) if path.is_file() else {}
+    metrics = read_json(path, dict) if path.is_file() else {}
+    perplexity, external = metrics.get("perplexity"), metrics.get("external", {})
+    if isinstance(perplexity, dict) and "tangshi_gpt" in perplexity and isinstance(external, dict):
+        metrics["external"] = {"tangshi_gpt": perplexity.pop("tangshi_gpt")} | external
+    return metrics
 
 
 def earlier_trainings(metrics: dict) -> list[dict]:

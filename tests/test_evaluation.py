@@ -13,12 +13,14 @@ from conftest import POEMS, SHIPPED
 from poet_model import PoetModel
 from poet_model.corpus import Corpus, CorpusReport, PoemRecord
 from poet_model.corpus.prepare import load_corpus
-from poet_model.evaluation import measure as evaluation
-from poet_model.evaluation import metrics as measures
-from poet_model.evaluation import publish, table
+from poet_model.evaluation import command_line, measure, update_folder
 from poet_model.evaluation.__main__ import main
+from poet_model.evaluation.measurement import measure_poems
+from poet_model.evaluation.metrics import estimates
 from poet_model.evaluation.perplexity import score, without_header
-from poet_model.prosody.lines import FORMS, form_of
+from poet_model.evaluation.report import COLUMNS, report_text
+from poet_model.hub.card import card_text
+from poet_model.prosody.lines import FORMS, form_of, has_equal_lines
 
 RECORDS = [PoemRecord(text, title="春", author="李白", form="五絕") for text in POEMS]
 
@@ -76,11 +78,15 @@ def test_the_command_measures_the_same_with_and_without_the_excluded_files(folde
     assert capsys.readouterr().out == printed
     assert first.pop("commands") != second.pop("commands")
     assert first == second  # the tangshi-gpt figure too: the weights are the same
-    assert "--exclude kept_out.txt --tangshi-gpt peers.json" in second["perplexity"]["tangshi_gpt"]["command"]
+    assert "--exclude kept_out.txt --tangshi-gpt peers.json" in second["external"]["tangshi_gpt"]["command"]
     corpus = load_corpus(str(corpus_file), use_cache=False)
     held_out = second["corpus"]["splits"]["valid"] + second["corpus"]["splits"]["test"]
     assert second["measures"]["compared_with"] == corpus.report.kept - held_out
     assert f"{second['perplexity']['test']['perplexity']:.2f}" in printed and "named, 8" in printed
+    assert all(
+        f"{name}: {COLUMNS[name]}" in printed for name in ("named", "ruled") if name in second["measures"]
+    )
+    assert "  tangshi_gpt" in printed
     card = (model / "README.md").read_text(encoding="utf-8")
     assert f"{second['perplexity']['test']['perplexity']:.2f}" in card
 
@@ -88,15 +94,33 @@ def test_the_command_measures_the_same_with_and_without_the_excluded_files(folde
 def test_the_figure_that_needs_a_file_stays_as_long_as_the_weights(folder, tiny_model):
     model, _ = folder
     peers = {"perplexity": 60.5, "tokens": 30}
-    publish.update_folder(model, {"perplexity": {"tangshi_gpt": peers}})
-    found = publish.update_folder(model, {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}})
-    assert found["perplexity"] == {"test": {"perplexity": 80.5, "tokens": 3}, "tangshi_gpt": peers}
-    again = {"perplexity": {"tangshi_gpt": peers | {"perplexity": 61.5}}}
-    assert publish.update_folder(model, again)["perplexity"] == again["perplexity"]
+    update_folder(model, {"external": {"tangshi_gpt": peers}})
+    found = update_folder(model, {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}})
+    assert found["perplexity"] == {"test": {"perplexity": 80.5, "tokens": 3}}
+    assert found["external"] == {"tangshi_gpt": peers}
+    again = {"tangshi_gpt": peers | {"perplexity": 61.5}}
+    assert update_folder(model, {"external": again})["external"] == again
+    other = {"another": {"perplexity": 9.5, "tokens": 4}}
+    assert update_folder(model, {"external": other})["external"] == again | other
     tiny_model.bias.data += 0.5
     tiny_model.save_pretrained(model)
-    assert publish.update_folder(model, {"perplexity": {}})["perplexity"] == {}
-    assert metrics_of(model)["perplexity"] == {}
+    assert "external" not in update_folder(model, {"perplexity": {}})
+    assert metrics_of(model)["perplexity"] == {} and "external" not in metrics_of(model)
+
+
+def test_metrics_of_a_version_before_have_the_figure_among_the_perplexities(folder):
+    """They give the same card, and the figure stays under its new name."""
+    model, _ = folder
+    peers = {"perplexity": 60.5, "tokens": 30, "low": 58.0, "high": 63.0, "command": "a command"}
+    rest = {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}}
+    new = update_folder(model, rest | {"external": {"tangshi_gpt": peers}})
+    card = (model / "README.md").read_text(encoding="utf-8")
+    assert "60.50 (58.0–63.0)" in card
+    old = {**new, "perplexity": new["perplexity"] | {"tangshi_gpt": peers}}
+    del old["external"]
+    (model / "metrics.json").write_text(json.dumps(old), encoding="utf-8")
+    assert card_text(model) == card
+    assert update_folder(model, {}) == new
 
 
 def test_a_model_without_the_record_is_refused_on_other_splits(folder, corpus_file, capsys):
@@ -119,11 +143,11 @@ def test_a_corpus_without_the_held_out_poems_is_refused(folder, corpus_file, tmp
 
 def test_the_columns_are_what_the_model_writes(tiny_model):
     corpus = Corpus({"train": RECORDS[:2], "valid": RECORDS[2:3], "test": RECORDS[3:]}, CorpusReport())
-    found = evaluation.measure(tiny_model, corpus, poems_a_form=3)
+    found = measure(tiny_model, corpus, poems_a_form=3)
     free = tiny_model.generate(num_poems=12, temperature=0.8, seed=0)
     assert found["poems"]["free"] == {
         "poems": 12,
-        "equal_lines": sum(evaluation.has_equal_lines(poem.text) for poem in free),
+        "equal_lines": sum(has_equal_lines(poem.text) for poem in free),
     }
     kept = found["poems"]["with_form"]
     assert kept["poems"] == 12 and kept["a_form"] == 3 and kept["kept"] == sum(kept["by_form"].values())
@@ -134,7 +158,7 @@ def test_the_columns_are_what_the_model_writes(tiny_model):
     ]
     assert kept["by_form"] == {form: sum(form_of(t) == f == form for t, f in named) for form in FORMS}
     section = found["measures"]
-    assert section["named"]["repeats_a_poem"] == measures.figures(named)["repeats_a_poem"]
+    assert section["named"]["repeats_a_poem"] == estimates(named)["repeats_a_poem"]._asdict()
     assert "real" not in section and section["poems"]["real"] == 0  # no poem of eight lines was held out
     assert "ruled" in section or section["refused"]
     assert "title" not in found["header"]  # 春 alone is too short
@@ -145,12 +169,12 @@ def test_short_poems_have_a_figure_of_their_own(tiny_model):
     corpus = Corpus(
         {"train": RECORDS[:1], "valid": [RECORDS[1], long, RECORDS[3]], "test": []}, CorpusReport()
     )
-    found = evaluation.measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
+    found = measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
     alone = score(tiny_model, without_header([RECORDS[1], RECORDS[3]]))
     assert found["valid_short"]["tokens"] == alone.tokens < found["valid"]["tokens"]
     assert found["valid_short"]["perplexity"] == pytest.approx(alone.perplexity, rel=1e-4)
     corpus.splits["valid"] = [long]
-    assert "valid_short" not in evaluation.measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
+    assert "valid_short" not in measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
 
 
 def test_all_three_columns_of_the_shipped_model(tmp_path):
@@ -158,14 +182,14 @@ def test_all_three_columns_of_the_shipped_model(tmp_path):
     held_out = [next(p for p in splits["test"] if p.form == form) for form in FORMS]
     held_out += [replace(p, text="山" + p.text[1:]) for p in held_out]  # near-copies, which are left out
     corpus = Corpus({"train": splits["train"][:200], "valid": [], "test": held_out}, CorpusReport())
-    found = evaluation.measure_poems(PoetModel.from_pretrained(SHIPPED), corpus, 2)
+    found = measure_poems(PoetModel.from_pretrained(SHIPPED), corpus, 2)
     section = found["measures"]
     assert section["poems"] == {"real": 4, "named": 8, "ruled": 8}
     for name in ("structure", "rhyme", "tones_L1"):
         assert section["ruled"][name]["value"] == 1  # imposed
     assert section["real"]["structure"]["value"] == 1
     assert found["header"]["saved_nats"]["form"]["true"]["n"] == 4
-    text = table.text_of({"perplexity": {}, **found})
+    text = report_text({"perplexity": {}, **found})
     assert "real, 4" in text and "named, 8" in text and "ruled, 8" in text and "100.0% (" in text
 
 
@@ -174,8 +198,8 @@ def test_figures_and_card_are_written_together(tiny_model, tmp_path):
     report = CorpusReport(source="mine", read=4, kept=4, characters={"train": 60, "valid": 24, "test": 24})
     (tmp_path / "model" / "corpus_report.json").write_text(json.dumps(vars(report)), encoding="utf-8")
     corpus = Corpus({"train": RECORDS[:2], "valid": RECORDS[2:3], "test": RECORDS[3:]}, report)
-    measured = evaluation.measure(tiny_model, corpus, poems_a_form=2)
-    metrics = publish.update_folder(tmp_path / "model", measured, training="python train.py")
+    measured = measure(tiny_model, corpus, poems_a_form=2)
+    metrics = update_folder(tmp_path / "model", measured, training="python train.py")
     assert metrics["perplexity"]["test"]["tokens"] == len(RECORDS[3].text) + 1
     card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
     assert f"{metrics['perplexity']['valid']['perplexity']:.2f}" in card
@@ -185,5 +209,5 @@ def test_figures_and_card_are_written_together(tiny_model, tmp_path):
 def test_a_folder_outside_is_not_written_into_the_command(tmp_path):
     outside = [str(tmp_path / "a.json"), os.path.relpath(tmp_path / "b.json"), "../c.json"]
     inside = ["runs/d.json", os.path.abspath("runs/e.json"), "0.5"]
-    shown = publish.command_line("python train.py", ["--exclude", *outside, *inside])
+    shown = command_line("python train.py", ["--exclude", *outside, *inside])
     assert shown == "python train.py --exclude a.json b.json c.json runs/d.json runs/e.json 0.5"

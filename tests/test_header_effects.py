@@ -52,17 +52,17 @@ def test_title_effect_counts_poems_and_their_twins(tiny_model):
             counts[name] += sum(bool(set(title) & set(poem.text)) for poem in poems)
     assert (found["titles"], found["poems"], found["form"]) == (2, 6, "七絕")
     for name, count in counts.items():
-        assert found["character"][name]["value"] == round(count / 6, 5)
-        assert found["near"][name]["value"] >= found["character"][name]["value"]
-    gap = found["character"]["difference"]["value"]
+        assert found["character"][name].value == round(count / 6, 5)
+        assert found["near"][name].value >= found["character"][name].value
+    gap = found["character"]["difference"].value
     assert gap == pytest.approx((counts["with"] - counts["without"]) / 6, abs=1e-5)
 
 
 def test_form_effect_is_of_shares():
     named = [("五絕", "五絕"), ("", "五絕"), ("五絕", "七絕"), ("七律", "七律")]
     found = header_effects.form_effect(named, ["五絕", "", "", "七絕"])
-    assert found["五絕"]["with"]["value"] == 0.5 and found["五絕"]["without"]["value"] == 0.25
-    assert found["七絕"]["with"]["value"] == 0 and found["七律"]["with"]["value"] == 1
+    assert found["五絕"]["with"].value == 0.5 and found["五絕"]["without"].value == 0.25
+    assert found["七絕"]["with"].value == 0 and found["七律"]["with"].value == 1
     assert found["五律"]["with"] is None
 
 
@@ -78,9 +78,9 @@ def test_saved_nats_are_differences_of_scores(tiny_model):
         score(tiny_model, [PoemRecord(POEMS[place], title=titles[place]) for place in (0, 1)])
         for titles in (("", ""), ("春", "月"), ("月", "春"))
     )
-    assert found["title"]["true"]["value"] == pytest.approx((bare.nats - true.nats) / bare.tokens, abs=1e-4)
-    assert found["title"]["gap"]["value"] == pytest.approx((other.nats - true.nats) / bare.tokens, abs=1e-4)
-    assert found["title"]["true"]["n"] == 2
+    assert found["title"]["true"].value == pytest.approx((bare.nats - true.nats) / bare.tokens, abs=1e-4)
+    assert found["title"]["gap"].value == pytest.approx((other.nats - true.nats) / bare.tokens, abs=1e-4)
+    assert found["title"]["true"].n == 2
 
 
 def test_others_differ_and_are_drawn_the_same_every_time():
@@ -92,8 +92,8 @@ def test_others_differ_and_are_drawn_the_same_every_time():
 
 def test_the_shipped_model_writes_about_its_title(shipped):
     found = header_effects.title_effect(shipped, TITLES, poems_a_title=20)
-    assert found["character"]["difference"]["low"] > 0
-    assert found["near"]["difference"]["low"] > 0
+    assert found["character"]["difference"].low > 0
+    assert found["near"]["difference"].low > 0
 
 
 def test_the_shipped_model_keeps_a_form_that_is_named(shipped):
@@ -102,4 +102,4 @@ def test_the_shipped_model_keeps_a_form_that_is_named(shipped):
         poems = shipped.generate(form=form, impose_form=False, num_poems=30, seed=0)
         named = [(poem.form, form) for poem in poems]
         found = header_effects.form_effect(named, free)[form]
-        assert found["with"]["low"] > found["without"]["high"] + 0.3
+        assert found["with"].low > found["without"].high + 0.3

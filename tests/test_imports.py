@@ -30,7 +30,7 @@ LAW = {
     "novelty.__main__": ("corpus errors novelty", ""),
     "corpus": ("errors files model_folder prosody script tokenizer", "huggingface_hub numpy"),
     "corpus.__main__": ("corpus errors", ""),
-    "hub": ("errors files model_folder", "huggingface_hub"),
+    "hub": ("errors files model_folder", "huggingface_hub jinja2"),
     "hub.__main__": ("hub", ""),
     "generation": ("errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("config errors files generation hub tokenizer weights", "numpy"),
@@ -73,9 +73,10 @@ WITHOUT_TORCH = [
     "prosody",
     "script",
     "tokenizer",
+    "evaluation",
     "evaluation.intervals",
     "evaluation.metrics",
-    "evaluation.table",
+    "evaluation.report",
     "evaluation.publish",
     "training.help_formatter",
     "training.malloc",
@@ -208,7 +209,7 @@ def test_the_reader_of_imports_sees_every_way_to_import(tmp_path, monkeypatch):
     file = tmp_path / "poet_model" / "ui" / "part.py"
     file.write_text(
         "import os, numpy.random as r\nfrom .. import hub\nfrom ..layers import State\nfrom . import theme\n"
-        "def f():\n    from poet_model import PoetModel\n    import poet_model.evaluation.table\n"
+        "def f():\n    from poet_model import PoetModel\n    import poet_model.evaluation.report\n"
         "    from torch.nn import LSTM\n    from ..generation.form import RegularForm\n",
         encoding="utf-8",
     )

@@ -6,7 +6,7 @@ import pytest
 from conftest import POEMS
 
 from poet_model import prosody
-from poet_model.evaluation import metrics as measures
+from poet_model.evaluation import metrics
 from poet_model.novelty.index import NoveltyIndex
 from poet_model.prosody.lines import FORMS
 
@@ -19,15 +19,15 @@ ASKED = [(TOWER, "五絕"), (TWICE, "五絕"), (DAWN, "五絕"), (YANGZHOU, "五
 @pytest.fixture(scope="module")
 def found():
     index = NoveltyIndex.build([(TOWER, "登鸛雀樓", "王之渙")])
-    return measures.figures(ASKED, index)
+    return metrics.estimates(ASKED, index)
 
 
 def value(found, name):
-    return found[name]["value"]
+    return found[name].value
 
 
 def test_structure_rhyme_and_tones_are_shares_of_all_poems(found):
-    assert found["structure"]["n"] == 5
+    assert found["structure"].n == 5
     assert value(found, "structure") == 0.6  # one has another form, one has none
     assert (
         value(found, "rhyme") == 0.6
@@ -37,66 +37,64 @@ def test_structure_rhyme_and_tones_are_shares_of_all_poems(found):
 
 
 def test_rigid_places_are_a_mean_over_poems_with_a_form():
-    only = measures.figures([(TOWER, "五絕")])
-    assert value(only, "rigid") == 1 and only["rigid"]["n"] == 1
+    only = metrics.estimates([(TOWER, "五絕")])
+    assert value(only, "rigid") == 1 and only["rigid"].n == 1
     # 天 is 平 where 日 was 仄, at one of twelve such places
-    wrong = measures.figures([(TOWER.replace("日", "天"), "五絕"), (SHORT, "五絕")])
-    assert value(wrong, "rigid") == pytest.approx(11 / 12, abs=1e-5) and wrong["rigid"]["n"] == 1
+    wrong = metrics.estimates([(TOWER.replace("日", "天"), "五絕"), (SHORT, "五絕")])
+    assert value(wrong, "rigid") == pytest.approx(11 / 12, abs=1e-5) and wrong["rigid"].n == 1
 
 
 def test_double_rhyme_counts_poems_with_a_form(found):
-    assert value(found, "double_rhyme") == 0.25 and found["double_rhyme"]["n"] == 4
+    assert value(found, "double_rhyme") == 0.25 and found["double_rhyme"].n == 4
 
 
 def test_repeated_hanzi(found):
     assert value(found, "repeats") == 0.4  # 流 in one, 處 in another
     assert value(found, "repeats_a_poem") == 0.4
-    one = measures.figures([(NIGHT, "五絕")])
+    one = metrics.estimates([(NIGHT, "五絕")])
     assert value(one, "repeats_a_poem") == 2  # 月, 頭
 
 
 def test_repeated_bigrams_stay_within_lines():
-    assert measures.repeated_bigrams("明月明月明，月明。") == (3, 5)  # 明月 月明 明月 月明 | 月明
-    assert measures.repeated_bigrams(TOWER) == (0, 16)
-    both = measures.figures([("明月明月明，月明。", "五絕"), (TOWER, "五絕")])
+    assert metrics.repeated_bigrams("明月明月明，月明。") == (3, 5)  # 明月 月明 明月 月明 | 月明
+    assert metrics.repeated_bigrams(TOWER) == (0, 16)
+    both = metrics.estimates([("明月明月明，月明。", "五絕"), (TOWER, "五絕")])
     assert value(both, "self_repetition") == round(3 / 21, 5)
 
 
 def test_distinct_counts_groups_of_two_hundred():
-    assert measures.distinct([(TOWER, "五絕")] * 199, 1) is None
-    one = measures.distinct(
-        [(TOWER, "五絕")] * 399, 1
-    )  # 20 hanzi, ， 。 and one line break, in 25 characters
-    assert one == {"value": 23 / 5000, "low": None, "high": None, "n": 1}
-    two = measures.distinct([(TOWER, "五絕")] * 400, 2)
-    assert two == {"value": 24 / 4800, "low": 24 / 4800, "high": 24 / 4800, "n": 2}
+    assert metrics.distinct([(TOWER, "五絕")] * 199, 1) is None
+    one = metrics.distinct([(TOWER, "五絕")] * 399, 1)  # 20 hanzi, ， 。 and one line break, in 25 characters
+    assert one == (23 / 5000, None, None, 1)
+    two = metrics.distinct([(TOWER, "五絕")] * 400, 2)
+    assert two == (24 / 4800, 24 / 4800, 24 / 4800, 2)
 
 
 def test_distinct_deals_the_forms_out_evenly():
     poems = [(TOWER, "五絕")] * 200 + [(YANGZHOU, "七絕")] * 200
-    found = measures.distinct(poems, 1)
-    assert found["low"] == found["high"] == found["value"]  # each group has a hundred of both
+    found = metrics.distinct(poems, 1)
+    assert found.low == found.high == found.value  # each group has a hundred of both
     characters = set(TOWER + YANGZHOU + "\n")
-    assert found["value"] == round(len(characters) / (100 * 25 + 100 * 33), 5)
+    assert found.value == round(len(characters) / (100 * 25 + 100 * 33), 5)
 
 
 def test_novelty_is_of_lines_and_poems(found):
     # all four lines of 登鸛雀樓, three of its twin, both of the short one; 16 + 2 lines in all
-    assert value(found, "copied_lines") == 0.5 and found["copied_lines"]["n"] == 5
+    assert value(found, "copied_lines") == 0.5 and found["copied_lines"].n == 5
     assert value(found, "poems_with_copied_line") == 0.6
     assert value(found, "longest_stretch") == 3  # 5, 5, 0, 0, 5
 
 
 def test_without_an_index_there_is_no_novelty():
-    assert not {"copied_lines", "longest_stretch"} & measures.figures(ASKED).keys()
-    assert measures.figures([]) == {}
+    assert not {"copied_lines", "longest_stretch"} & metrics.estimates(ASKED).keys()
+    assert metrics.estimates([]) == {}
 
 
 def test_every_row_of_the_table_is_measured(found):
-    more = measures.figures(ASKED * 40, NoveltyIndex.build([(TOWER, "", "")]))
-    assert {name for name, _, _ in measures.ROWS} == more.keys()
+    more = metrics.estimates(ASKED * 40, NoveltyIndex.build([(TOWER, "", "")]))
+    assert {name for name, _, _ in metrics.METRICS} == more.keys()
     assert more.keys() - found.keys() == {"distinct_1", "distinct_2", "distinct_3"}
-    assert measures.figures(ASKED * 40, NoveltyIndex.build([(TOWER, "", "")])) == more
+    assert metrics.estimates(ASKED * 40, NoveltyIndex.build([(TOWER, "", "")])) == more
 
 
 def test_shapes_are_found_whatever_the_line_ends():
@@ -108,9 +106,9 @@ def test_shapes_are_found_whatever_the_line_ends():
 def test_real_poems_are_as_many_of_each_form():
     eight = {"五律": TOWER * 2, "七律": YANGZHOU * 2}
     texts = [TOWER, DAWN, NIGHT, YANGZHOU, YANGZHOU, SHORT, *eight.values(), eight["七律"], eight["五律"]]
-    drawn = measures.draw_real(texts, 10)
+    drawn = metrics.draw_real(texts, 10)
     assert [form for _, form in drawn] == [form for form in FORMS for _ in range(2)]
     assert all(prosody.shape_of(text) == form for text, form in drawn)
-    assert measures.draw_real(texts, 10) == drawn
-    assert len(measures.draw_real(texts, 1)) == 4
-    assert measures.draw_real([TOWER, DAWN], 10) == []
+    assert metrics.draw_real(texts, 10) == drawn
+    assert len(metrics.draw_real(texts, 1)) == 4
+    assert metrics.draw_real([TOWER, DAWN], 10) == []

@@ -23,7 +23,8 @@ from poet_model import PoetModel
 from poet_model.corpus.near_copies import cluster
 from poet_model.corpus.prepare import load_corpus
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
-from poet_model.evaluation.perplexity import score, tangshi_gpt, without_header
+from poet_model.evaluation.perplexity import score, without_header
+from poet_model.evaluation.tangshi_gpt import measure_by_protocol
 
 TOOLS = ROOT / "tools"
 sys.path.insert(0, str(TOOLS))
@@ -209,7 +210,7 @@ def test_what_comes_back_is_the_model_that_was_measured(whole_road, bundle, tmp_
     assert loss == pytest.approx(index["validation_loss"], abs=2e-3)  # half precision on the way
     assert f"perplexity {math.exp(index['validation_loss']):.2f}" in out
     assert report["validation"]["loss"] == pytest.approx(loss, abs=1e-4)
-    found = tangshi_gpt(model, paths["tangshi_gpt"])
+    found = measure_by_protocol(model, paths["tangshi_gpt"])
     assert report["tangshi_gpt"]["perplexity"] == pytest.approx(found["perplexity"], rel=1e-3)
     known = [poem for poem in report["poems"] if not poem["text"].startswith("(")]
     assert len(report["poems"]) == 10 and known

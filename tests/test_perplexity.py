@@ -11,6 +11,7 @@ from conftest import POEMS
 
 from poet_model.corpus import PoemRecord
 from poet_model.evaluation import perplexity
+from poet_model.evaluation.tangshi_gpt import measure_by_protocol
 from poet_model.tokenizer import EOS
 
 RECORDS = [PoemRecord(text, title="春", author="李白", form="五絕") for text in POEMS]
@@ -90,7 +91,7 @@ def test_tangshi_gpt_protocol(tiny_model, tmp_path):
     ]
     path = tmp_path / "test_poems.json"
     path.write_text(json.dumps(poems, ensure_ascii=False), encoding="utf-8")
-    found = perplexity.tangshi_gpt(tiny_model, path)
+    found = measure_by_protocol(tiny_model, path)
     assert found["tokens"] == (3 + 25 + 3) + (2 + 12 + 3)  # title, text with line break, three marks
     assert found["poems"] == 2
     nats = 0.0

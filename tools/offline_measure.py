@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     from poet_model.corpus.prepare import load_corpus
     from poet_model.errors import PoetError
-    from poet_model.evaluation.perplexity import score, tangshi_gpt, without_header
+    from poet_model.evaluation.perplexity import score, without_header
+    from poet_model.evaluation.tangshi_gpt import measure_by_protocol
     from poet_model.model import PoetModel
 
     model = PoetModel.from_pretrained(folder, device="cuda" if torch.cuda.is_available() else "cpu")
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         tell(poem={"start": start, "text": poem})
     tell(validation=score(model, without_header(load_corpus(corpus).splits["valid"])).record())
     if test:
-        tell(tangshi_gpt=tangshi_gpt(model, test[0]))
+        tell(tangshi_gpt=measure_by_protocol(model, test[0]))
     return 0
 
 

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from ..errors import PoetError
-from . import table
-from .measure import BEST_OF, held_out_corpus, measure
+from .measurement import BEST_OF, held_out_corpus, measure
 from .publish import command_line, update_folder
+from .report import report_text
+from .tangshi_gpt import measure_by_protocol
 
 POEMS_A_FORM = 250
 MAX_POEMS_A_FORM = 256  # four times this many are written at once
@@ -49,14 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
         model = PoetModel.from_pretrained(options.model)
         corpus = held_out_corpus(options.model, options.corpus, options.exclude)
         print("measuring; on a CPU this takes some minutes …", file=sys.stderr, flush=True)
-        measured = measure(model, corpus, options.tangshi_gpt, poems_a_form=options.poems, best_of=BEST_OF)
+        measured = measure(model, corpus, poems_a_form=options.poems, best_of=BEST_OF)
         if options.tangshi_gpt:
-            measured["perplexity"]["tangshi_gpt"]["command"] = command
+            entry = measure_by_protocol(model, options.tangshi_gpt) | {"command": command}
+            measured["external"] = {"tangshi_gpt": entry}
         metrics = update_folder(options.model, measured, evaluation=command)
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(table.text_of(metrics))
+    print(report_text(metrics))
     return 0
 
 

@@ -1,6 +1,6 @@
 """Does the header do anything? Title characters in the poems, forms kept, nats that true fields save.
 
-Each figure stands beside the same one without the field, or with another poem's. Knows a model and records.
+Each estimate stands beside the same one without the field, or with another poem's. Knows a model and records.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .. import script
 from ..corpus import PoemRecord
 from ..prosody.lines import FORMS
 from . import intervals
+from .intervals import Estimate
 from .perplexity import score, without_header
 
 TITLES, SCORED_POEMS = 100, 400  # at most
@@ -68,7 +69,7 @@ def title_effect(
 
     Returns:
         `titles`, `poems`, `form`, and under `character` (one of the title's) and `near` (one of the title's,
-        or of the ten nearest to each) the figures `with`, `without` and `difference`.
+        or of the ten nearest to each) the estimates `with`, `without` and `difference`.
     """
     wishes = {"form": TITLE_FORM, "impose_form": False, "temperature": temperature}
     held = {"character": np.zeros((2, len(titles))), "near": np.zeros((2, len(titles)))}
@@ -95,7 +96,9 @@ def title_effect(
     }
 
 
-def form_effect(named: Sequence[tuple[str, str]], free: Sequence[str]) -> dict[str, dict]:
+def form_effect(
+    named: Sequence[tuple[str, str]], free: Sequence[str]
+) -> dict[str, dict[str, Estimate | None]]:
     """For each form the share of poems that have it: `with` its name in the header, `without` any header.
 
     Args:
@@ -111,7 +114,7 @@ def form_effect(named: Sequence[tuple[str, str]], free: Sequence[str]) -> dict[s
     }
 
 
-def saved_nats(model, records: Sequence[PoemRecord]) -> dict[str, dict]:
+def saved_nats(model, records: Sequence[PoemRecord]) -> dict[str, dict[str, Estimate]]:
     """Nats a token that a header field saves on real poems, beside a header that is empty.
 
     `true` is the poem's own field alone; `other` is that of another poem, drawn with a fixed seed, which
@@ -121,8 +124,8 @@ def saved_nats(model, records: Sequence[PoemRecord]) -> dict[str, dict]:
         records: held-out poems.
 
     Returns:
-        By field, `title` `author` `form`: the three figures, over the poems that have the field. A field that
-        no poem has, or that is the same in all, is not there.
+        By field, `title` `author` `form`: the three estimates, over the poems that have the field. A field
+        that no poem has, or that is the same in all, is not there.
     """
     bare = without_header(records)
     empty = score(model, bare)

@@ -15,12 +15,12 @@ from ..novelty.index import NoveltyIndex
 from ..prosody.lines import FORMS, LINE_ENDS, split_lines
 from ..prosody.templates import LEVELS
 from . import intervals
-from .intervals import Figure
+from .intervals import Estimate
 
 GROUP = 200  # poems over which distinct-n is counted: it falls with their number
 DRAW_SEED = 0
-# name in metrics.json, in words, how a figure of it is printed
-ROWS = (
+# name in metrics.json, in words, how its estimate is printed
+METRICS = (
     ("structure", "has the form asked for, of all poems", ".1%"),
     ("rhyme", "rhymes in 平 by 平水韻, of all poems", ".1%"),
     ("tones_L1", "tones at L1 or better, of all poems", ".1%"),
@@ -66,8 +66,8 @@ def draw_real(texts: Iterable[str], most: int) -> list[Asked]:
     ]
 
 
-def figures(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict[str, Figure]:
-    """All measures of ROWS, over poems of which each form has as many.
+def estimates(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict[str, Estimate]:
+    """All METRICS, over poems of which each form has as many.
 
     structure: share of poems with exactly the form asked for: lines, their length, `，` and `。` in turn.
     rhyme, tones_L1 …: share of all poems; one without a regular form has neither rhyme nor tones.
@@ -85,7 +85,7 @@ def figures(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict[s
         index: the poems to compare with; None leaves novelty out.
 
     Returns:
-        Figures by name; a measure that has nothing to measure is not among them.
+        By name; a metric that has nothing to measure is not among them.
     """
     reports = [prosody.evaluate(text) for text, _ in poems]
     formed = [report for report in reports if report.form]
@@ -106,7 +106,7 @@ def figures(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict[s
         **{f"distinct_{n}": distinct(poems, n) for n in (1, 2, 3)},
         **(novelty(poems, index) if index is not None else {}),
     }
-    return {name: figure for name, figure in found.items() if figure is not None}
+    return {name: estimate for name, estimate in found.items() if estimate is not None}
 
 
 def repeated_bigrams(text: str) -> tuple[int, int]:
@@ -119,7 +119,7 @@ def repeated_bigrams(text: str) -> tuple[int, int]:
     return len(pairs) - len(set(pairs)), len(pairs)
 
 
-def distinct(poems: Sequence[Asked], n: int) -> Figure | None:
+def distinct(poems: Sequence[Asked], n: int) -> Estimate | None:
     """Distinct n-grams by all n-grams, in groups of 200 poems, the forms dealt out evenly; the mean.
 
     N-grams of a poem's characters with `，` and `。`, and a line break between couplets; none goes from one
@@ -138,7 +138,7 @@ def distinct(poems: Sequence[Asked], n: int) -> Figure | None:
     return intervals.over_groups(values)
 
 
-def novelty(poems: Sequence[Asked], index: NoveltyIndex) -> dict[str, Figure | None]:
+def novelty(poems: Sequence[Asked], index: NoveltyIndex) -> dict[str, Estimate | None]:
     """What of the poems stands in those of the index."""
     matches = [index.find(text) for text, _ in poems]
     copied = [sum(match.is_whole for match in found) for found in matches]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..corpus import PoemRecord, sources
+from ..corpus import PoemRecord
 from ..corpus.batches import IGNORE, PoemBatches
 from ..tokenizer import EOS, UNK
 from . import intervals
@@ -68,19 +67,19 @@ class Score:
     def record(self) -> dict:
         """The figures to publish, with 95 % intervals by bootstrap over poems."""
         return {
-            **_perplexity(self.poem_nats, self.poem_tokens),
-            **_perplexity(self.poem_hanzi_nats, self.poem_hanzi, "hanzi_"),
+            **perplexity_record(self.poem_nats, self.poem_tokens),
+            **perplexity_record(self.poem_hanzi_nats, self.poem_hanzi, "hanzi_"),
             "loss": round(self.loss, 5),
             "tokens": self.tokens,
             "hanzi": self.hanzi,
         }
 
 
-def _perplexity(nats: np.ndarray, tokens: np.ndarray, kind: str = "") -> dict[str, float]:
-    """`perplexity`, `low` and `high`, each named with its kind."""
-    found = intervals.ratio(nats, tokens, np.exp) or intervals.figure(1, 1, 1, 0)
-    names = {"perplexity": "value", "low": "low", "high": "high"}
-    return {kind + name: round(found[key], 3) for name, key in names.items()}
+def perplexity_record(nats: np.ndarray, tokens: np.ndarray, kind: str = "") -> dict[str, float]:
+    """`perplexity`, `low` and `high`, each named with its kind, of the nats and tokens (N,) of each poem."""
+    estimate = intervals.ratio(nats, tokens, np.exp) or intervals.Estimate(1, 1, 1, 0)
+    names = {"perplexity": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {kind + name: round(number, 3) for name, number in names.items()}
 
 
 @torch.inference_mode()
@@ -128,22 +127,3 @@ def _nats(model, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 def without_header(poems: Sequence[PoemRecord]) -> list[PoemRecord]:
     """The same poems with empty title, author and form."""
     return [replace(poem, title="", author="", form="") for poem in poems]
-
-
-def tangshi_gpt(model, path: str | Path) -> dict:
-    """Perplexity by the protocol of tangshi-gpt (published: 48.64) on its test poems.
-
-    Our nats over title, `<sep>`, poem and `<eos>`, form and author empty, divided by that project's own
-    number of tokens: `<sos>` and line breaks, which it counts too, are determined by the rest. Every poem
-    counts, whole and as it stands; the space in a title is our `，`.
-    """
-    raw = [poem for poem in sources.read_source(str(path)) if poem.text]
-    poems = [PoemRecord(poem.text.replace("\n", ""), poem.title.replace(" ", "，")) for poem in raw]
-    found = score(model, poems, with_title=True)
-    tokens = np.array([len(poem.title) + len(poem.text) + 3 for poem in raw])
-    return {
-        **_perplexity(found.poem_nats, tokens),
-        "tokens": int(tokens.sum()),
-        "our_tokens": found.tokens,
-        "poems": len(raw),
-    }

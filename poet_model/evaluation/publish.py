@@ -15,21 +15,38 @@ from ..model_folder import METRICS_NAME, REPORT_NAME, read_metrics, weights_mark
 def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     """Writes new figures over the old ones in metrics.json, with the commands for them, and the card.
 
-    The figure on tangshi-gpt's poems, which needs their file, stays as it was if it was not measured again
-    and the weights are the same.
+    Figures by protocols of other projects, which need their files, stay as they were if they were not
+    measured again and the weights are the same.
+
+    Args:
+        measured: sections of metrics.json, as `measure` gives them; perhaps also `external`.
+        commands: by what they made, `training` or `evaluation`.
+
+    Returns:
+        What metrics.json now holds.
     """
     old, mark = read_metrics(folder), weights_mark(folder)
     metrics = old | measured | {"corpus": read_json(folder / REPORT_NAME, dict), "weights": mark}
-    before = old.get("perplexity")
-    kept = before.get("tangshi_gpt") if isinstance(before, dict) and old.get("weights") == mark else None
-    if mark and isinstance(kept, dict) and {"perplexity", "tokens"} <= kept.keys():
-        metrics["perplexity"] = metrics["perplexity"] | {
-            "tangshi_gpt": metrics["perplexity"].get("tangshi_gpt", kept)
-        }
+    external = (_external(old) if mark and old.get("weights") == mark else {}) | measured.get("external", {})
+    metrics.pop("external", None)
+    if external:
+        metrics["external"] = external
     metrics["commands"] = metrics.get("commands", {}) | commands
     write_text(folder / METRICS_NAME, json.dumps(metrics, ensure_ascii=False, indent=2) + "\n")
     write_card(folder)
     return metrics
+
+
+def _external(metrics: dict) -> dict:
+    """The whole entries of the section `external` of an old metrics.json."""
+    section = metrics.get("external")
+    if not isinstance(section, dict):
+        return {}
+    return {
+        name: entry
+        for name, entry in section.items()
+        if isinstance(entry, dict) and {"perplexity", "tokens"} <= entry.keys()
+    }
 
 
 def command_line(program: str, arguments: Sequence[str]) -> str:

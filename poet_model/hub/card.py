@@ -1,46 +1,67 @@
-"""metrics.json + model_card.md -> README.md of a model folder; the figures of the page."""
+"""metrics.json + model_card.md -> README.md of a model folder. Formats figures; measures none.
+
+model_card.md is a Jinja2 template with one rule of its own: a line is left out if a figure in it was not
+measured. So a card states what metrics.json holds and nothing else.
+"""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+
+import jinja2
 
 from ..errors import CheckpointError
 from ..files import write_text
 from ..model_folder import CARD_NAME, METRICS_NAME, earlier_trainings, read_metrics
+from .project import project_file
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "model_card.md"
-_FIGURE = re.compile(r"\{\{([\w.-]+)(?:\|([^}]*))?\}\}")  # {{section.name}} or {{section.name|format}}
-_BLOCK = re.compile(r"^\{\{#([\w.-]+)\}\}\n(.*?)^\{\{/\1\}\}\n", re.DOTALL | re.MULTILINE)
+TEMPLATE_NAME = "model_card.md"
+_MISSING = "\0not measured\0"  # stands for a figure that is not there, until its line is taken out
+
+
+class _Environment(jinja2.Environment):
+    def getattr(self, obj: object, attribute: str) -> object:
+        """Keys of JSON objects only: `header.title` is never a method of `str`. Null counts as missing."""
+        value = obj.get(attribute) if isinstance(obj, dict) else None
+        return self.undefined(obj=obj, name=attribute) if value is None else value
 
 
 def render(template: str, metrics: dict) -> str:
-    """Puts figures into a template: `{{perplexity.valid.tokens|,}}` is formatted as Python formats.
+    """Fills in a Jinja2 template, without the lines that lack a figure.
 
-    One with an interval (a dict of `value`, `low`, `high`) becomes `93.7% (92.1 to 95.0)`.
+    `{{ perplexity.valid.tokens | number(",") }}` is formatted as Python formats; one with an interval (a dict
+    of `value`, `low`, `high`) becomes `93.7% (92.1 to 95.0)`. A name that is missing, or null, on the way to
+    a figure counts as not measured.
 
-    A line with a figure that was not measured is left out, and so is all between `{{#section.name}}` and
-    `{{/section.name}}`; there is no other way for a card to lack one. If that name stands for a list, what is
-    between is repeated for each of its entries, with the entry's own figures only.
+    Raises:
+        CheckpointError: a figure has the wrong type, or the template is not valid Jinja2.
     """
-
-    def block(match: re.Match) -> str:
-        found = _find(metrics, match[1])
-        if isinstance(found, list):
-            return "".join(render(match[2], entry) for entry in found)
-        return "" if found in (None, {}) else _BLOCK.sub(block, match[2])
-
-    template = _BLOCK.sub(block, template)
+    environment = _Environment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.ChainableUndefined,
+        finalize=number,
+    )
+    environment.filters["number"] = number
+    known = {name: value for name, value in metrics.items() if value is not None}
     try:
-        return "".join(
-            _FIGURE.sub(lambda match: shown(_find(metrics, match[1]), match[2] or ""), line)
-            for line in template.splitlines(keepends=True)
-            if all(_find(metrics, name) is not None for name, _ in _FIGURE.findall(line))
-        )
+        text = environment.from_string(template).render(known)
+    except jinja2.TemplateError as error:
+        line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        raise CheckpointError(
+            f"the card's template{line} is not valid Jinja2 ({error}); mend {TEMPLATE_NAME}"
+        ) from error
     except (ValueError, TypeError) as error:
         raise CheckpointError(
             f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
         ) from error
+    return "".join(line for line in text.splitlines(keepends=True) if _MISSING not in line)
+
+
+def number(value: object, spec: str = "") -> str:
+    """The template's filter `number`, and what becomes of a figure without a filter."""
+    return _MISSING if value is None or isinstance(value, jinja2.Undefined) else shown(value, spec)
 
 
 def shown(figure: float | str | dict, spec: str) -> str:
@@ -53,23 +74,33 @@ def shown(figure: float | str | dict, spec: str) -> str:
     return f"{value} ({low.rstrip('%')} to {high.rstrip('%')})" if low else value
 
 
-def _find(metrics: dict, name: str):
-    value = metrics
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+def card_text(folder: str | Path, known: dict | None = None, template: Path | None = None) -> str:
+    """The card of a model folder from its `metrics.json`.
 
+    Args:
+        known: figures for want of those in `metrics.json`.
+        template: default: the project's model_card.md.
 
-def card_text(folder: str | Path, known: dict | None = None, template: Path = TEMPLATE) -> str:
-    """The card of a model folder from its `metrics.json`; `known` are figures for want of that."""
+    Raises:
+        CheckpointError: `metrics.json` is damaged or holds a figure of the wrong type; no such template.
+    """
+    template = template or project_file(TEMPLATE_NAME)
     if not template.is_file():
-        raise CheckpointError(f"{template} is missing: the card's text stands at the root of the project")
+        raise CheckpointError(
+            f"{template} is missing, the template of the card; install poet-model again, or restore the file"
+        )
     metrics = (known or {}) | read_metrics(folder)
-    sources = [str(_find(one, "corpus.source")) for one in (metrics, *earlier_trainings(metrics))]
+    metrics["earlier"] = earlier_trainings(metrics)
+    sources = [_source(one) for one in (metrics, *metrics["earlier"])]
     if any("chinese-poetry" in source for source in sources):  # whose licence is known
         metrics["from_chinese_poetry"] = True
     metrics["dataset"] = "chinese-poetry" if "chinese-poetry" in sources[0] else "poems"
     return render(template.read_text(encoding="utf-8"), metrics)
+
+
+def _source(metrics: dict) -> str:
+    corpus = metrics.get("corpus")
+    return str(corpus.get("source")) if isinstance(corpus, dict) else ""
 
 
 def write_card(folder: str | Path, known: dict | None = None) -> None:
@@ -79,16 +110,31 @@ def write_card(folder: str | Path, known: dict | None = None) -> None:
 
 def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
     """Names and values of the figures for the page: only those that were measured."""
-    metrics = read_metrics(folder) | {"num_parameters": num_parameters}
+    metrics = read_metrics(folder)
+
+    def of(path: str, spec: str = "") -> str:
+        value = metrics
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        try:
+            return "" if value is None else shown(value, spec)
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(
+                f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
+            ) from error
+
     rows = (
-        ("參數 Parameters", "{{num_parameters|,}}"),
-        ("結構 Architecture", "{{model.num_layers}} × LSTM {{model.hidden_size}}"),
-        ("語料 Corpus", "{{corpus.kept|,}} 首 poems · {{corpus.source}}"),
-        ("字彙 Vocabulary", "{{model.vocab_size|,}}"),
-        ("驗證困惑度 Validation perplexity", "{{perplexity.valid.perplexity|.1f}}"),
-        ("測試困惑度 Test perplexity", "{{perplexity.test.perplexity|.1f}}"),
-        ("齊言 Equal lines, free", "{{poems.free.equal_lines}} / {{poems.free.poems}}"),
-        ("守體 Form kept, when named", "{{poems.with_form.kept}} / {{poems.with_form.poems}}"),
+        ("參數 Parameters", "{}", [f"{num_parameters:,}"]),
+        ("結構 Architecture", "{} × LSTM {}", [of("model.num_layers"), of("model.hidden_size")]),
+        ("語料 Corpus", "{} 首 poems · {}", [of("corpus.kept", ","), of("corpus.source")]),
+        ("字彙 Vocabulary", "{}", [of("model.vocab_size", ",")]),
+        ("驗證困惑度 Validation perplexity", "{}", [of("perplexity.valid.perplexity", ".1f")]),
+        ("測試困惑度 Test perplexity", "{}", [of("perplexity.test.perplexity", ".1f")]),
+        ("齊言 Equal lines, free", "{} / {}", [of("poems.free.equal_lines"), of("poems.free.poems")]),
+        (
+            "守體 Form kept, when named",
+            "{} / {}",
+            [of("poems.with_form.kept"), of("poems.with_form.poems")],
+        ),
     )
-    rendered = ((name, render(value, metrics)) for name, value in rows)
-    return [(name, value) for name, value in rendered if value]
+    return [(name, shape.format(*figures)) for name, shape, figures in rows if all(figures)]

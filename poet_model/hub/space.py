@@ -2,8 +2,9 @@
 
     python -m poet_model.hub space user/tang-poet --model user/tang-lstm
 
-It holds the page, what the page needs of the package, the same pins, and the model of this project, for when
-the Hub cannot be reached.
+It holds the page, what the page needs of the package, the same pins, and, if this is a clone of the project,
+its model, for when the Hub cannot be reached. The page reads from the front matter of the Space's README.md
+which model it shows.
 """
 
 from __future__ import annotations
@@ -18,20 +19,23 @@ from pathlib import Path
 from ..errors import HubError, InvalidValueError, PoetError
 from ..files import write_text
 from .client import api_with, check_name, explained
+from .project import CLONE, INSTALLED, project_file
 from .push import check_visibility
 
-ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
 BUNDLED = Path("assets") / "tang-lstm"
-# folders that the page does not need, and what stands beside the code in the others
-LEFT_OUT = ("corpus", "evaluation", "from_scratch", "training", "remote_code", "__main__.py", "__pycache__")
+# folders of the package that the page does not need, and the commands
+LEFT_OUT = ("corpus", "evaluation", "from_scratch", "training", "remote_code", INSTALLED.name)
+LEFT_OUT += ("__main__.py", "__pycache__")
 MARK = "poet_model/__init__.py"  # a Space of ours has it
 FOR_TRAINING = "# Only to train:"  # below this line of requirements.txt
 TITLE = """
 # 唐詩 LSTM
 
 A small neural network that writes Tang poems, one character at a time. The model is
-[{model}](https://huggingface.co/{model}); one that comes with the page stands in when it cannot be fetched.
+[{model}](https://huggingface.co/{model}){instead}.
 """
+INSTEAD = "; one that comes with the page stands in when it cannot be fetched"
 
 
 def build(folder: str | Path, model: str) -> None:
@@ -45,8 +49,29 @@ def build(folder: str | Path, model: str) -> None:
     """
     folder = Path(folder)
     check_name(model)
-    if not (ROOT / "app.py").is_file():
-        raise InvalidValueError(f"{ROOT} has no app.py; run this from a clone of the project")
+    if not project_file("app.py").is_file():
+        raise InvalidValueError(
+            f"{project_file('app.py')} is missing, the page of the Space; install poet-model again, or run "
+            "this in a clone of the project"
+        )
+    _make_folder(folder)
+    shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    if has_bundled():
+        shutil.copytree(CLONE / BUNDLED, folder / BUNDLED)
+    for name in ("app.py", "LICENSE", "NOTICE"):
+        shutil.copyfile(project_file(name), folder / name)
+    name_model_in_page(folder / "app.py", model)  # INTEGRATOR: goes when app.py reads `models:` of README.md
+    requirements = project_file("requirements.txt").read_text(encoding="utf-8")
+    write_text(folder / "requirements.txt", requirements.split(FOR_TRAINING)[0])
+    write_text(folder / "README.md", _readme(model))
+
+
+def has_bundled() -> bool:
+    """Whether there is a model to go with a Space: a clone has one, an installed package not."""
+    return (CLONE / BUNDLED).is_dir() and not INSTALLED.is_dir()
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         is_new = not any(folder.iterdir())
@@ -54,19 +79,20 @@ def build(folder: str | Path, model: str) -> None:
         raise InvalidValueError(f"{folder} cannot be made ({error.strerror}); give another folder") from error
     if not is_new:
         raise InvalidValueError(f"{folder} is there already; give a new folder, or delete it first")
-    shutil.copytree(ROOT / "poet_model", folder / "poet_model", ignore=shutil.ignore_patterns(*LEFT_OUT))
-    shutil.copytree(ROOT / BUNDLED, folder / BUNDLED)
-    for name in ("LICENSE", "NOTICE"):
-        shutil.copyfile(ROOT / name, folder / name)
-    page = (ROOT / "app.py").read_text(encoding="utf-8")
-    write_text(
-        folder / "app.py", re.sub(r'^HUB_MODEL = ""', f'HUB_MODEL = "{model}"', page, flags=re.MULTILINE)
-    )
-    requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    write_text(folder / "requirements.txt", requirements.split(FOR_TRAINING)[0])
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    front_matter = re.sub(r"^models: .*$", f"models: [{model}]", readme.split("---\n")[1], flags=re.MULTILINE)
-    write_text(folder / "README.md", f"---\n{front_matter}---\n{TITLE.format(model=model)}")
+
+
+def _readme(model: str) -> str:
+    """The Space's README.md: the front matter of the project's with the model's name, and a few words."""
+    ours = project_file("README.md").read_text(encoding="utf-8").split("---\n")[1]
+    front_matter = re.sub(r"^models: .*$", f"models: [{model}]", ours, flags=re.MULTILINE)
+    title = TITLE.format(model=model, instead=INSTEAD if has_bundled() else "")
+    return f"---\n{front_matter}---\n{title}"
+
+
+def name_model_in_page(page: Path, model: str) -> None:
+    """For an app.py that has the model's name in itself."""
+    text = page.read_text(encoding="utf-8")
+    write_text(page, re.sub(r'^HUB_MODEL = ""', f'HUB_MODEL = "{model}"', text, flags=re.MULTILINE))
 
 
 def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
@@ -110,7 +136,8 @@ def about_model(model: str, token: str | None = None) -> str:
         with explained(model):
             private = api_with(token).model_info(model).private
     except HubError as error:
-        return f"{error}; until it is there, the Space shows the model that comes with it"
+        shown = "the model that comes with it" if has_bundled() else "no model"
+        return f"{error}; until it is there, the Space shows {shown}"
     return (
         f"{model} is private: give the Space a secret HF_TOKEN in its settings, to fetch it"
         if private
@@ -136,6 +163,11 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as temporary:
             folder = options.folder or Path(temporary) / "space"
             build(folder, options.model)
+            if not has_bundled():
+                print(
+                    f"note: the Space has no model to stand in when {options.model} cannot be fetched, as "
+                    f"only a clone of the project brings one; you may put yours into {BUNDLED.as_posix()}"
+                )
             if options.folder:
                 print("written:", folder)
             if not options.no_push:

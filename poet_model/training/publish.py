@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from ..corpus import Corpus
 from ..errors import HubError, PoetError
-from ..evaluation.measure import measure
-from ..evaluation.publish import command_line, update_folder
+from ..evaluation import command_line, measure, update_folder
 from ..hub.push import push_folder
 from ..model import PoetModel
 

@@ -1,4 +1,4 @@
-"""metrics.json as a table for the terminal. Measures nothing."""
+"""metrics.json as a report for the terminal. Measures nothing."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import unicodedata
 from collections.abc import Sequence
 
 from ..hub.card import shown
-from .metrics import ROWS
+from .metrics import METRICS
 
-WHAT = {
-    "real": "held-out poems, as many of each form",
-    "named": "the model's, the form in the header and nothing imposed",
-    "ruled": "the model's, form, tones and rhyme imposed",
-    "best": "the same, with several candidates for each line",
+COLUMNS = {  # of the section `measures`, and what is printed about them
+    "real": "poems by people, held out of the training, as many of each form",
+    "named": "poems by the model, the form named in the header and no rule imposed",
+    "ruled": "poems by the model, form, tones and rhyme imposed",
+    "best": "the same, with several candidates for each line, one of which is drawn by its probability",
 }
 FIRST, OTHERS = 54, 29  # columns of the terminal
 
 
-def text_of(metrics: dict) -> str:
+def report_text(metrics: dict) -> str:
     """Perplexities; the measures of real poems and the model's side by side; what the header does."""
     lines = [_row("perplexity", ("", "95 %", "tokens"))]
-    for name, found in metrics["perplexity"].items():
+    for name, found in (metrics["perplexity"] | metrics.get("external", {})).items():
         interval = f"{found['low']:.2f} to {found['high']:.2f}" if "low" in found else ""
         lines.append(_row(f"  {name}", (f"{found['perplexity']:.2f}", interval, f"{found['tokens']:,}")))
     section, header = metrics["measures"], metrics["header"]
-    columns = [name for name in WHAT if name in section]
-    lines += ["", *(f"{name}: {WHAT[name]}" for name in columns)]
+    columns = [name for name in COLUMNS if name in section]
+    lines += ["", *(f"{name}: {COLUMNS[name]}" for name in columns)]
     lines.append(_row("poems", [f"{name}, {section['poems'][name]:,}" for name in columns]))
-    for name, label, shape in ROWS:
+    for name, label, shape in METRICS:
         lines.append(_row(f"  {label}", [_cell(section[column].get(name), shape) for column in columns]))
     lines += ["", _row("header", ("with", "without", "difference"))]
     for name, label in (("character", "a character of the title"), ("near", "one of these, or near to one")):

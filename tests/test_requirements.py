@@ -1,0 +1,58 @@
+"""pyproject.toml has ranges, the requirements files the pins that were tested: each pin lies in its range."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from conftest import ROOT
+from packaging.requirements import Requirement
+
+from poet_model.hub.space import FOR_TRAINING
+
+
+def pins(text: str) -> dict[str, Requirement]:
+    """Requirements of the text of a requirements file, by name."""
+    lines = [line for line in text.splitlines() if line and not line.startswith(("#", "-r"))]
+    return {requirement.name: requirement for requirement in map(Requirement, lines)}
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+PROJECT = tomllib.loads(read("pyproject.toml"))["project"]
+SPACE, TRAINING = map(pins, read("requirements.txt").replace(FOR_TRAINING, "\f#").split("\f"))
+DEV = pins(read("requirements-dev.txt"))
+
+
+def ranges(*extras: str) -> dict[str, Requirement]:
+    """The package's own requirements, or those of extras, by name."""
+    lists = [PROJECT["optional-dependencies"][extra] for extra in extras] or [PROJECT["dependencies"]]
+    found = [Requirement(line) for lines in lists for line in lines]
+    return {requirement.name: requirement for requirement in found if requirement.name != PROJECT["name"]}
+
+
+def test_every_requirement_is_in_one_list_of_each_kind():
+    assert SPACE.keys() == ranges().keys() | ranges("app").keys()
+    assert TRAINING.keys() == ranges("train", "experiments").keys()
+    assert DEV.keys() == ranges("dev").keys()
+
+
+@pytest.mark.parametrize("pin", [*SPACE.values(), *TRAINING.values(), *DEV.values()], ids=str)
+def test_every_pin_lies_in_its_range(pin):
+    allowed = (ranges() | ranges("app", "train", "experiments", "dev"))[pin.name].specifier
+    for part in pin.specifier:
+        if part.operator == "<":  # the last version below
+            *front, last = map(int, part.version.split("."))
+            version = ".".join(map(str, (*front, last - 1, 999)))
+        else:
+            version = part.version
+        assert allowed.contains(version), f"{pin} is not within {allowed}"
+
+
+def test_the_development_extra_brings_all_others():
+    (own,) = [line for line in PROJECT["optional-dependencies"]["dev"] if line.startswith(PROJECT["name"])]
+    others = PROJECT["optional-dependencies"].keys() - {"dev"}
+    assert set(re.split(r"[\[\],]", own)[1:-1]) == others
