@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from .generation.decoding import stream, write
 from .generation.options import GenerationConfig
 from .generation.poem import Poem
 from .generation.request import Request
+from .generation.stream import PoemStream
 from .hub.card import write_card
 from .hub.fetch import find_folder
 from .hub.push import TRANSFORMERS_KEYS, copy_remote_code, push_folder
@@ -157,15 +158,17 @@ class PoetModel(nn.Module):
             poems = write(self, request, 1 if num_poems is None else num_poems)
         return poems[0] if num_poems is None else poems
 
-    def stream(self, start: str = "", **wishes) -> Iterator[str]:
+    def stream(self, start: str = "", **wishes) -> PoemStream:
         """Writes one poem piece by piece, with the wishes of `generate`; joined, they are its text.
 
-        The arguments are checked at once; the generator's return value is the Poem.
+        The arguments are checked at once, not at the first piece. The stream's `poem` is the Poem so far.
         """
         request = Request.make(self.tokenizer, self.generation_config, start, **wishes)
-        return self._stream(request)
+        unwritten = Poem("", (), request.seed, request.title, request.author, request.form)
+        heads = self.tokenizer.normalize(wishes.get("acrostic", ""))
+        return PoemStream(self._stream(request), unwritten, given=len(request.start), heads=heads)
 
-    def _stream(self, request: Request) -> Iterator[str]:
+    def _stream(self, request: Request) -> Generator[str, None, Poem]:
         with self._evaluating():
             return (yield from stream(self, request))
 
