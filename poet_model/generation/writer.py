@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Unpack, overload
@@ -14,6 +14,7 @@ from .masks import VocabularyMasks
 from .options import GenerationConfig, Options
 from .poem import Poem
 from .request import Request
+from .stream import PoemStream
 
 MAX_POEMS = 1024  # of one batch
 
@@ -89,15 +90,16 @@ class Writer:
         finished = [_poem_of(request, number, found) for number, found in enumerate(poems)]
         return finished[0] if num_poems is None else finished
 
-    def stream(self, start: str = "", **options: Unpack[Options]) -> Iterator[str]:
+    def stream(self, start: str = "", **options: Unpack[Options]) -> PoemStream:
         """Writes one poem piece by piece, with the options of `generate`; joined, they are its text.
 
-        The arguments are checked at once; the generator's return value is the Poem.
+        The arguments are checked at once, not at the first piece. The stream's `poem` is the Poem so far.
         """
         request = Request.make(self.vocabulary_masks, self.generation_config, start, **options)
-        return self._stream(request)
+        unwritten = _poem_of(request, 0, [])
+        return PoemStream(self._stream(request), unwritten, given=len(request.start), heads=request.acrostic)
 
-    def _stream(self, request: Request) -> Iterator[str]:
+    def _stream(self, request: Request) -> Generator[str, None, Poem]:
         """First the start, if there is one, then a character or a line at a time."""
         found: list[Character] = []
         with self._writing():
