@@ -21,13 +21,16 @@ class TorchStepper:
         embedding: (V, H), also the output layer.
         bias: (V,) of the output layer.
         lstm: the layers between.
+        reads_float16: whether weights are read as float16 where that is exact and faster.
     """
 
     @torch.no_grad()
-    def __init__(self, embedding: torch.Tensor, bias: torch.Tensor, lstm: LSTMStack):
+    def __init__(
+        self, embedding: torch.Tensor, bias: torch.Tensor, lstm: LSTMStack, *, reads_float16: bool = True
+    ):
         self._embedding = embedding.detach()
-        self._output = RowProduct(self._embedding, bias.detach())
-        self._cells = StackedCells(lstm.layers)
+        self._output = RowProduct(self._embedding, bias.detach(), reads_float16)
+        self._cells = StackedCells(lstm.layers, reads_float16)
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
@@ -68,9 +71,13 @@ class StackedCells:
     """
 
     @torch.no_grad()
-    def __init__(self, layers: nn.ModuleList):
+    def __init__(self, layers: nn.ModuleList, reads_float16: bool = True):
         self._products = [
-            RowProduct(torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1), m.bias_ih_l0 + m.bias_hh_l0)
+            RowProduct(
+                torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1),
+                m.bias_ih_l0 + m.bias_hh_l0,
+                reads_float16,
+            )
             for m in layers
         ]
         self._is_rnn = isinstance(layers[0], HandwrittenRNN)
@@ -105,10 +112,10 @@ class RowProduct:
     as they are.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor):
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, reads_float16: bool = True):
         self._weight, self._bias, self._packed = weight, bias, None
         is_float32 = weight.device.type == "cpu" and weight.dtype == torch.float32
-        if is_float32 and _has_fbgemm() and torch.equal(weight.half().float(), weight):
+        if reads_float16 and is_float32 and _has_fbgemm() and torch.equal(weight.half().float(), weight):
             self._packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
             self._weight = self._bias = None
 

@@ -123,15 +123,23 @@ class BestOfLines:
 
 
 def decode(
-    stepper: Stepper, masks: VocabularyMasks, request: Request, num_poems: int = 1
+    stepper: Stepper,
+    masks: VocabularyMasks,
+    request: Request,
+    num_poems: int = 1,
+    filters: Sequence[LogitFilter] | None = None,
 ) -> Iterator[list[Character]]:
     """Writes `num_poems` poems side by side; poem i has the random numbers of seed + i.
+
+    Args:
+        filters: the rules to keep; by default those of the request.
 
     Yields:
         First the start's characters, then, as they become certain, the new ones of each step or line.
     """
     tokenizer, config = masks.tokenizer, request.config
-    penalty, filters = FrequencyPenalty(masks, config.frequency_penalty), filters_of(request, masks)
+    penalty = FrequencyPenalty(masks, config.frequency_penalty)
+    filters = filters_of(request, masks) if filters is None else filters
     rngs = [np.random.default_rng(request.seed + poem) for poem in range(num_poems)]
     is_each = request.best_of == 1
     chooser = EachCharacter(rngs) if is_each else BestOfLines(rngs, request.best_of, config)

@@ -29,7 +29,7 @@ class OnlyPoemCharacters:
     """No `<unk> <pad> <bos> <sep>`: hanzi, `，`, `。` and `<eos>` alone."""
 
     def __init__(self, masks: VocabularyMasks):
-        self._barred = ~masks.poem_characters
+        self._barred = np.flatnonzero(~masks.poem_characters)
 
     def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
         logits[:, self._barred] = -np.inf
@@ -104,13 +104,16 @@ class FrequencyPenalty:
         """Lowers logits (B, V) in place."""
         if not self._penalty:
             return
-        for row, its_logits in zip(rows, logits, strict=True):
-            counts = row.counts
-            if row.place and counts[row.text[-1]] == 1:
-                counts = {character: n for character, n in counts.items() if character != row.text[-1]}
-            if counts:
-                ids = [self._ids[character] for character in counts]
-                its_logits[ids] -= np.float32(self._penalty) * np.fromiter(counts.values(), np.float32)
+        numbers, ids, counts = [], [], []
+        for number, row in enumerate(rows):
+            last = row.text[-1] if row.place else ""
+            for character, count in row.counts.items():
+                if count > 1 or character != last:
+                    numbers.append(number)
+                    ids.append(self._ids[character])
+                    counts.append(count)
+        if ids:
+            logits[numbers, ids] -= np.float32(self._penalty) * np.array(counts, np.float32)
 
 
 def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
