@@ -46,7 +46,7 @@ LAW = {
         "corpus errors files model_folder prosody tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
-    "ui": ("errors files model_folder novelty prosody script", "gradio pandas"),
+    "ui": ("errors files generation model_folder novelty prosody script", "gradio pandas yaml"),
     "from_scratch": ("", "numpy safetensors"),
     # they compare both halves, and draw
     "from_scratch.experiments": ("corpus from_scratch layers model", "matplotlib numpy torch"),
@@ -56,7 +56,7 @@ LAW = {
         "config corpus errors evaluation files hub machine model model_folder prosody tokenizer training",
         "accelerate torch tqdm",
     ),
-    "app.py": ("errors hub model novelty ui", "gradio"),
+    "app.py": ("errors hub model ui", ""),
 }
 APART = ("hub.remote_code", "from_scratch.experiments")
 PACKAGE = ROOT / "poet_model"

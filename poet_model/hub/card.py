@@ -1,4 +1,4 @@
-"""metrics.json + model_card.md -> README.md of a model folder; the figures of the page."""
+"""metrics.json + model_card.md -> README.md of a model folder."""
 
 from __future__ import annotations
 
@@ -75,20 +75,3 @@ def card_text(folder: str | Path, known: dict | None = None, template: Path = TE
 def write_card(folder: str | Path, known: dict | None = None) -> None:
     """Writes the card into a model folder."""
     write_text(Path(folder) / CARD_NAME, card_text(folder, known))
-
-
-def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
-    """Names and values of the figures for the page: only those that were measured."""
-    metrics = read_metrics(folder) | {"num_parameters": num_parameters}
-    rows = (
-        ("參數 Parameters", "{{num_parameters|,}}"),
-        ("結構 Architecture", "{{model.num_layers}} × LSTM {{model.hidden_size}}"),
-        ("語料 Corpus", "{{corpus.kept|,}} 首 poems · {{corpus.source}}"),
-        ("字彙 Vocabulary", "{{model.vocab_size|,}}"),
-        ("驗證困惑度 Validation perplexity", "{{perplexity.valid.perplexity|.1f}}"),
-        ("測試困惑度 Test perplexity", "{{perplexity.test.perplexity|.1f}}"),
-        ("齊言 Equal lines, free", "{{poems.free.equal_lines}} / {{poems.free.poems}}"),
-        ("守體 Form kept, when named", "{{poems.with_form.kept}} / {{poems.with_form.poems}}"),
-    )
-    rendered = ((name, render(value, metrics)) for name, value in rows)
-    return [(name, value) for name, value in rendered if value]

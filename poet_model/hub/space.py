@@ -56,15 +56,12 @@ def build(folder: str | Path, model: str) -> None:
         raise InvalidValueError(f"{folder} is there already; give a new folder, or delete it first")
     shutil.copytree(ROOT / "poet_model", folder / "poet_model", ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.copytree(ROOT / BUNDLED, folder / BUNDLED)
-    for name in ("LICENSE", "NOTICE"):
+    for name in ("app.py", "LICENSE", "NOTICE"):
         shutil.copyfile(ROOT / name, folder / name)
-    page = (ROOT / "app.py").read_text(encoding="utf-8")
-    write_text(
-        folder / "app.py", re.sub(r'^HUB_MODEL = ""', f'HUB_MODEL = "{model}"', page, flags=re.MULTILINE)
-    )
     requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     write_text(folder / "requirements.txt", requirements.split(FOR_TRAINING)[0])
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    # app.py reads in the front matter which model to show
     front_matter = re.sub(r"^models: .*$", f"models: [{model}]", readme.split("---\n")[1], flags=re.MULTILINE)
     write_text(folder / "README.md", f"---\n{front_matter}---\n{TITLE.format(model=model)}")
 
