@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no call home
@@ -60,22 +61,26 @@ def make_page():
 
 def serve(arguments: argparse.Namespace) -> None:
     """Serves the page on this machine until Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         demo.queue(max_size=64, default_concurrency_limit=2).launch(
-            server_port=arguments.port, inbrowser=arguments.open, prevent_thread_lock=True
+            server_port=arguments.port, inbrowser=arguments.open
         )
+    except KeyboardInterrupt:  # before the page was there; after that Gradio closes it
+        sys.exit(130)
     except OSError as error:
         reason = str(error).split(". ")[0]  # behind it, Gradio's own advice
         sys.exit(f"error: the page cannot be served: {reason}; give a free one with --port")
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    demo.block_thread()
 
 
-if __name__ == "__main__":  # before anything slow
+# the command `gradio app.py` runs this file again, in another thread, when a file has changed
+is_program = __name__ == "__main__" and threading.current_thread() is threading.main_thread()
+
+if is_program:  # before anything slow
     arguments = read_arguments()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the page is served, Ctrl-C ends this without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported ends this without a word
 
 demo = make_page()  # a Gradio Space and the command `gradio app.py` look for this name
 
-if __name__ == "__main__":
+if is_program:
     serve(arguments)
