@@ -47,7 +47,7 @@ LAW = {
         "config corpus errors evaluation files hub machine model model_folder prosody tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
-    "ui": ("errors files model_folder novelty prosody script", "gradio pandas"),
+    "ui": ("errors files generation model_folder novelty prosody script", "gradio pandas yaml"),
     "from_scratch": ("", "numpy safetensors"),
     "from_scratch.__main__": ("from_scratch", ""),
     # they compare both halves, and draw
@@ -55,7 +55,7 @@ LAW = {
     # goes with a model to where there is no poet_model
     "hub.remote_code": ("", "torch transformers"),
     "train.py": ("errors training", ""),
-    "app.py": ("errors hub model novelty ui", "gradio"),
+    "app.py": ("errors hub model ui", ""),
 }
 APART = ("hub.remote_code", "from_scratch.experiments")
 PACKAGE = ROOT / "poet_model"
