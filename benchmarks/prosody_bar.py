@@ -50,7 +50,7 @@ def percent(values: list[bool]) -> float:
     return round(100 * sum(values) / len(values), 1)
 
 
-def figures(reports: list[prosody.Report]) -> tuple[float, ...]:
+def figures(reports: list[prosody.Scansion]) -> tuple[float, ...]:
     """The six columns."""
     level = [r for r in reports if r.rhyme.status == "平"]
     fixed = round(100 * sum(r.rigid[0] for r in level) / sum(r.rigid[1] for r in level), 1)
@@ -86,14 +86,14 @@ def measure() -> dict:
     """The record."""
     poems = [poem for poem in map(as_measured, read_source("tang")) if poem]
     started = time.perf_counter()
-    reports = [(poem, prosody.evaluate(poem.text)) for poem in poems]
+    reports = [(poem, prosody.scan(poem.text)) for poem in poems]
     seconds = time.perf_counter() - started
     rng = random.Random(0)
     forms, by_poet = {}, defaultdict(list)
     for form in prosody.FORMS:
         ours = figures([report for poem, report in reports if report.form == form])
         texts = [poem.text for poem, report in reports if report.form == form and report.rhyme.status == "平"]
-        null = [prosody.evaluate(shuffled(text, rng)).level <= prosody.L3 for text in texts[:2000]]
+        null = [prosody.scan(shuffled(text, rng)).level <= prosody.L3 for text in texts[:2000]]
         forms[form] = {
             "poems": sum(report.form == form for _, report in reports),
             "ours": dict(zip(COLUMNS, ours, strict=True)),

@@ -19,7 +19,7 @@ from conftest import ROOT
 
 import app
 from poet_model.novelty.index import NoveltyIndex
-from poet_model.prosody.scansion import evaluate
+from poet_model.prosody.scansion import scan
 from poet_model.ui import controls, curves
 from poet_model.ui.poem import SIMPLIFIED, notice_html, poem_html
 from poet_model.ui.wishes import wishes_of
@@ -247,7 +247,7 @@ def test_the_first_poem_is_what_the_controls_write():
     assert (
         text == app.model.generate("春", **wishes, best_of=first["best_of"], temperature=0.8, top_k=40).text
     )
-    report = evaluate(text)
+    report = scan(text)
     assert report.is_regular and report.faults == ()
 
 
@@ -261,14 +261,14 @@ def test_rules_and_best_of_are_for_a_form():
     assert written(rules=["rhyme", "tones"], best_of=8)[3] == written()[3]
     text = written(form="五律", rules=["rhyme", "tones"], best_of=2)[3]
     assert text == app.model.generate("春", form="五律", seed=7, rhyme=True, tones=True, best_of=2).text
-    assert evaluate(text).is_regular
+    assert scan(text).is_regular
     rhyming = written(form="五律", rules=["rhyme"])[3]
     assert rhyming == app.model.generate("春", form="五律", seed=7, rhyme=True).text
 
 
 def test_an_acrostic_brings_its_form_and_is_coloured():
     html, _, _, text = written(start="", acrostic=" 云山风月 ", rules=["rhyme"], best_of=2)
-    assert [line[0] for line in text.split("，") if line] and evaluate(text).form == "七絕"
+    assert [line[0] for line in text.split("，") if line] and scan(text).form == "七絕"
     assert re.findall('<p><span class="given">(.)</span>', html) == list("雲山風月")
 
 

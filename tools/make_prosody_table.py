@@ -231,7 +231,7 @@ def count_dead() -> list[str]:
 
     counts: dict[str, list[int]] = {}
     for poem in (poem for split in load_corpus("tang").splits.values() for poem in split):
-        report = prosody.evaluate(poem.text)
+        report = prosody.scan(poem.text)
         if report.rhyme.status != "平" or report.level > prosody.L3:
             continue
         template = next(t for t in prosody.templates(report.form) if t.name == report.template)

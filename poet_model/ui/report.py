@@ -10,13 +10,10 @@ from dataclasses import asdict
 from html import escape
 
 from ..novelty.index import Match
+from ..prosody.faults import Fault
 from ..prosody.lines import LINE_ENDS, SHAPES, split_lines
-from ..prosody.scansion import (
-    Fault,
-    Report,
-    Rhyme,
-    evaluate,
-)
+from ..prosody.rhyme import Rhyme
+from ..prosody.scansion import Scansion, scan
 from ..prosody.templates import (
     L1,
     L2,
@@ -60,7 +57,7 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
         script: `簡體` shows simplified characters.
         matches: what `NoveltyIndex.find` finds of it; None if there is no index.
     """
-    report = evaluate(text)
+    report = scan(text)
     verdict, gloss = _verdict(report), _gloss(report)
     line = (
         f'<span class="verdict">{escape(verdict)}</span> <span class="gloss" lang="en">{escape(gloss)}</span>'
@@ -74,7 +71,7 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
 
 def report_record(text: str) -> dict:
     """The same for a program: form, template, level, rhyme, faults, tones; empty or None without a form."""
-    report = evaluate(text)
+    report = scan(text)
     return {
         "form": report.form,
         "template": report.template,
@@ -97,7 +94,7 @@ def _borrowed(matches: Sequence[Match]) -> list[Match]:
     return [match for match in matches if len(match.text) >= MIN_BORROWED]
 
 
-def course_of(report: Report) -> tuple[str, str]:
+def course_of(report: Scansion) -> tuple[str, str]:
     """How the poem begins, such as (仄起, 首句入韻); whether its first line really rhymes is looked up."""
     opening, first = COURSES[report.template]
     if SHAPES[report.form][1] == 7:
@@ -121,7 +118,7 @@ def _rhyme(rhyme: Rhyme) -> tuple[str, str]:
     }[rhyme.status]
 
 
-def _tones(report: Report) -> tuple[str, str]:
+def _tones(report: Scansion) -> tuple[str, str]:
     if report.level <= L1:
         return "平仄合律", "tones regular"
     if report.level in LEVELS_IN_WORDS:
@@ -131,14 +128,14 @@ def _tones(report: Report) -> tuple[str, str]:
     return "平仄不合律", "tones not regular"
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: Scansion) -> str:
     if not report.form:
         return "不是五絕、七絕、五律、七律"
     course = ["".join(course_of(report))] if report.level <= L4 else []  # else it runs by none
     return " · ".join([report.form, *course, _rhyme(report.rhyme)[0], _tones(report)[0]])
 
 
-def _gloss(report: Report) -> str:
+def _gloss(report: Scansion) -> str:
     if not report.form:
         return "no regular form"
     lines, length = SHAPES[report.form]
@@ -146,7 +143,7 @@ def _gloss(report: Report) -> str:
     return " · ".join([shape, _rhyme(report.rhyme)[1], _tones(report)[1]])
 
 
-def _prosody_html(text: str, report: Report) -> str:
+def _prosody_html(text: str, report: Scansion) -> str:
     """Lines beside their tones, then what a strict reader would point at."""
     rows = "".join(
         f"<tr><td>{escape(line)}</td><td>{_marks(marks)}</td></tr>"

@@ -354,9 +354,7 @@ def test_a_damaged_optimizer_state_is_named_in_one_sentence(tmp_path, content):
         np.savez(path, foreign=np.zeros(3))
     else:
         path.write_bytes(content)
-    with pytest.raises(
-        ValueError, match=r"optimizer\.npz is damaged or (belongs to another|not a \.npz)"
-    ):
+    with pytest.raises(ValueError, match=r"optimizer\.npz is damaged or (belongs to another|not a \.npz)"):
         Training(make_model(), POEMS, POEMS, config(), tmp_path).resume()
 
 
