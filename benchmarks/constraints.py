@@ -84,7 +84,7 @@ def measure(model: PoetModel, real: list) -> dict:
     """The record's forms."""
     forms = {}
     for form in prosody.FORMS:
-        texts = [poem.text for poem in real if poem.form == form and prosody.evaluate(poem.text).is_regular]
+        texts = [poem.text for poem in real if poem.form == form and prosody.scan(poem.text).is_regular]
         found = {
             "real poems": means([(text, log_probs(model, text, form)) for text in texts])
             | {"poems": len(texts)}
@@ -93,7 +93,7 @@ def measure(model: PoetModel, real: list) -> dict:
             started = time.perf_counter()
             poems = model.generate(form=form, num_poems=POEMS, seed=0, **wishes)
             seconds = time.perf_counter() - started
-            reports = [prosody.evaluate(poem.text) for poem in poems]
+            reports = [prosody.scan(poem.text) for poem in poems]
             found[name] = means([(poem.text, poem.log_probs) for poem in poems]) | {
                 "poems": POEMS,
                 "form": sum(report.form == form for report in reports),

@@ -14,7 +14,7 @@ from poet_model.generation.form import RegularForm
 from poet_model.generation.form_options import FormOptions
 from poet_model.generation.masks import VocabularyMasks
 from poet_model.prosody.lines import FORMS, SHAPES
-from poet_model.prosody.scansion import evaluate
+from poet_model.prosody.scansion import scan
 from poet_model.prosody.templates import L1
 from poet_model.script import is_hanzi
 
@@ -46,13 +46,13 @@ def shipped():
 
 def assert_regular(poem, form, heads="", rhyme=None):
     for text in (poem.text, poem.simplified):
-        report = evaluate(text)
+        report = scan(text)
         assert report.form == form
         assert report.level <= L1, report
         assert report.rhyme.status == "平", report
         if rhyme:
             assert rhyme in report.rhyme.groups
-    assert not {"重韻", "出韻", "未知"} & {fault.kind for fault in evaluate(poem.text).faults}
+    assert not {"重韻", "出韻", "未知"} & {fault.kind for fault in scan(poem.text).faults}
     assert "".join(line[0] for line in poem.lines)[: len(heads)] == heads
 
 
@@ -79,7 +79,7 @@ def test_whatever_the_weights_form_rhyme_and_tones_are_kept(untrained, form, tem
 def test_the_model_chooses_among_all_templates(untrained):
     for form in FORMS:
         poems = untrained.generate(form=form, tones=True, rhyme=True, num_poems=40, seed=0, temperature=1.5)
-        assert {evaluate(poem.text).template for poem in poems} == set(prosody.TEMPLATES)
+        assert {scan(poem.text).template for poem in poems} == set(prosody.TEMPLATES)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -121,7 +121,7 @@ def test_the_shipped_model_keeps_them_too(shipped, form):
 def test_each_wish_alone(untrained, wishes, holds):
     for form in FORMS:
         for poem in untrained.generate(form=form, num_poems=30, seed=0, **wishes):
-            report = evaluate(poem.text)
+            report = scan(poem.text)
             assert report.form == poem.form == form
             assert holds(report)
 
@@ -174,7 +174,7 @@ def test_a_character_whose_tone_nobody_knows_fits_anywhere_if_it_is_asked_for(sh
     for character in unknown[:3]:
         for wishes in ({"acrostic": character + "春"}, {"start": character}, {"start": "春" + character}):
             poem = shipped.generate(form="五絕", tones=True, rhyme=True, seed=0, **wishes)
-            assert character in poem.text and evaluate(poem.text).level <= L1
+            assert character in poem.text and scan(poem.text).level <= L1
         others = set(poem.text) - {character}
         assert not others & set(unknown)
 
@@ -185,7 +185,7 @@ def test_each_level_of_tones(untrained, form, level):
     poems = untrained.generate(
         form=form, tones=f"L{level}", rhyme=True, num_poems=60, seed=0, temperature=1.5, top_k=300
     )
-    reports = [evaluate(poem.text) for poem in poems]
+    reports = [scan(poem.text) for poem in poems]
     assert all(report.level <= level and report.rhyme.status == "平" for report in reports)
     assert any(report.level == level for report in reports)  # what it allows is used
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from poet_model.novelty.index import Match, NoveltyIndex
-from poet_model.prosody.scansion import Fault, evaluate
+from poet_model.prosody.scansion import Fault, scan
 from poet_model.prosody.templates import LEVELS
 from poet_model.prosody.verdict import FAULT_MEANINGS, course_of, rhyme_words
 from poet_model.ui.controls import TRADITIONAL
@@ -52,7 +52,7 @@ def test_the_line_says_what_the_books_say(text, line):
 def test_the_course_of_a_line_of_seven_is_called_by_its_second_character():
     for text in (STORK, WALL, RETURN, SPRING):
         first = text[1]
-        assert course_of(evaluate(text))[0][0] == ("平" if first in "時辭" else "仄"), first
+        assert course_of(scan(text))[0][0] == ("平" if first in "時辭" else "仄"), first
 
 
 def test_a_first_line_in_a_neighbours_group_or_in_none_is_called_so():
@@ -66,7 +66,7 @@ def test_the_details_have_the_strip_the_words_and_every_fault():
     assert "昔人已乘黃鶴去，仄平仄○平仄仄" in plain(html)
     assert "樓 悠 洲 愁（平水韻 尤）" in html
     faults = re.findall("<li>(.*?) <span", html)
-    assert faults == list(map(str, evaluate(CRANE).faults)) and "第3句第4字「去」平仄" in faults
+    assert faults == list(map(str, scan(CRANE).faults)) and "第3句第4字「去」平仄" in faults
     assert "Nothing to point at" in report_html(STORK, TRADITIONAL)
 
 

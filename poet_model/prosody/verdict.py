@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .lines import LINE_ENDS, SHAPES, split_lines
-from .scansion import Report, Rhyme
+from .rhyme import Rhyme
+from .scansion import Scansion
 from .templates import L1, L2, L3, L4
 
 FAULT_MEANINGS = {
@@ -34,11 +35,11 @@ _LEVELS = {
 }
 
 
-def verdict_of(report: Report) -> tuple[str, str]:
+def verdict_of(report: Scansion) -> tuple[str, str]:
     """The report in one line, in Chinese and in English.
 
     Example:
-        >>> verdict_of(evaluate("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"))[0]
+        >>> verdict_of(scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"))[0]
         '五絕 · 仄起首句不入韻 · 押尤韻 · 平仄合律'
     """
     if not report.form:
@@ -51,7 +52,7 @@ def verdict_of(report: Report) -> tuple[str, str]:
     return " · ".join(chinese), " · ".join(english)
 
 
-def course_of(report: Report) -> tuple[str, str]:
+def course_of(report: Scansion) -> tuple[str, str]:
     """How the poem begins, such as (仄起, 首句入韻).
 
     The template says how the tones begin; whether the first line really rhymes is taken from the report.
@@ -68,7 +69,7 @@ def course_of(report: Report) -> tuple[str, str]:
     return opening, first
 
 
-def rhyme_words(text: str, report: Report) -> list[str]:
+def rhyme_words(text: str, report: Scansion) -> list[str]:
     """The last characters of the lines that rhyme: the even ones, and the first if it does; [] if none do.
 
     Args:
@@ -93,7 +94,7 @@ def _rhyme(rhyme: Rhyme) -> tuple[str, str]:
     }[rhyme.status]
 
 
-def _tones(report: Report) -> tuple[str, str]:
+def _tones(report: Scansion) -> tuple[str, str]:
     if report.level <= L1:
         return "平仄合律", "tones regular"
     if report.level in _LEVELS:

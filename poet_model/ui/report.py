@@ -10,8 +10,9 @@ from dataclasses import asdict
 from html import escape
 
 from ..novelty.index import Match
+from ..prosody.faults import Fault
 from ..prosody.lines import LINE_ENDS, split_lines
-from ..prosody.scansion import Fault, Report, evaluate
+from ..prosody.scansion import Scansion, scan
 from ..prosody.templates import LEVELS
 from ..prosody.verdict import FAULT_MEANINGS, rhyme_words, verdict_of
 from ..script import to_simplified
@@ -28,7 +29,7 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
         script: `簡體` shows simplified characters.
         matches: what `NoveltyIndex.find` finds of it; None if there is no index.
     """
-    report = evaluate(text)
+    report = scan(text)
     chinese, english = map(escape, verdict_of(report))
     line = f'<span class="verdict">{chinese}</span> <span class="gloss" lang="en">{english}</span>'
     details = (_prosody_html(text, report) if report.form else "") + _novelty_html(matches)
@@ -40,7 +41,7 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
 
 def report_record(text: str) -> dict:
     """The same for a program: form, template, level, rhyme, faults, tones; empty or None without a form."""
-    report = evaluate(text)
+    report = scan(text)
     return {
         "form": report.form,
         "template": report.template,
@@ -63,7 +64,7 @@ def _borrowed(matches: Sequence[Match]) -> list[Match]:
     return [match for match in matches if len(match.text) >= MIN_BORROWED]
 
 
-def _prosody_html(text: str, report: Report) -> str:
+def _prosody_html(text: str, report: Scansion) -> str:
     """Lines beside their tones, then what a strict reader would point at."""
     rows = "".join(
         f"<tr><td>{escape(line)}</td><td>{_marks(marks)}</td></tr>"
