@@ -16,7 +16,7 @@ import poet_model
 # or a folder of poet_model. The command of a folder, its __main__.py, ties rooms together and stands apart.
 LAW = {
     "errors": ("", ""),
-    "machine": ("", "torch"),
+    "machine": ("errors", "torch"),
     "layers": ("", "torch"),
     "script": ("", "opencc"),
     "files": ("errors", ""),
@@ -35,7 +35,7 @@ LAW = {
     "generation": ("errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("config errors files generation hub tokenizer weights", "numpy"),
     "model": (
-        "config errors files generation hub layers model_folder stepper tokenizer weights",
+        "config errors files generation hub layers machine model_folder stepper tokenizer weights",
         "numpy torch",
     ),
     "evaluation": (
