@@ -15,7 +15,9 @@ from common import ROOT, finish, show
 
 from poet_model import PoetModel, prosody
 from poet_model.corpus.prepare import load_corpus
-from poet_model.generation import decoding
+from poet_model.generation.decoding import decode
+from poet_model.generation.filters import filters_of
+from poet_model.generation.request import Request
 from poet_model.machine import machine
 
 POEMS = 200
@@ -55,26 +57,26 @@ def time_alone(model: PoetModel, wishes: dict, poems: int = 10) -> tuple[float, 
     """Median seconds for one poem, and the median share that masks take, those of looking ahead included."""
     times, shares, in_masks = [], [], 0.0
 
-    def timed(mask):
+    def timed(rule):
         def call(*arguments):
             nonlocal in_masks
             started = time.perf_counter()
-            mask(*arguments)
+            rule(*arguments)
             in_masks += time.perf_counter() - started
 
         return call
 
-    make_filters = decoding.make_filters
-    decoding.make_filters = lambda *arguments: list(map(timed, make_filters(*arguments)))
-    try:
-        model.generate(seed=poems, **wishes)
-        for seed in range(poems):
-            in_masks, started = 0.0, time.perf_counter()
-            model.generate(seed=seed, **wishes)
-            times.append(time.perf_counter() - started)
-            shares.append(in_masks / times[-1])
-    finally:
-        decoding.make_filters = make_filters
+    masks = model.vocabulary_masks
+    for seed in (poems, *range(poems)):  # the first warms up
+        in_masks, started = 0.0, time.perf_counter()
+        request = Request.make(masks, model.generation_config, seed=seed, **wishes)
+        for _ in decode(
+            model.stepper(), masks, request, filters=list(map(timed, filters_of(request, masks)))
+        ):
+            pass
+        times.append(time.perf_counter() - started)
+        shares.append(in_masks / times[-1])
+    del times[0], shares[0]
     return round(statistics.median(times), 3), round(statistics.median(shares), 4)
 
 
@@ -82,7 +84,7 @@ def measure(model: PoetModel, real: list) -> dict:
     """The record's forms."""
     forms = {}
     for form in prosody.FORMS:
-        texts = [poem.text for poem in real if poem.form == form and prosody.evaluate(poem.text).is_regular]
+        texts = [poem.text for poem in real if poem.form == form and prosody.scan(poem.text).is_regular]
         found = {
             "real poems": means([(text, log_probs(model, text, form)) for text in texts])
             | {"poems": len(texts)}
@@ -91,7 +93,7 @@ def measure(model: PoetModel, real: list) -> dict:
             started = time.perf_counter()
             poems = model.generate(form=form, num_poems=POEMS, seed=0, **wishes)
             seconds = time.perf_counter() - started
-            reports = [prosody.evaluate(poem.text) for poem in poems]
+            reports = [prosody.scan(poem.text) for poem in poems]
             found[name] = means([(poem.text, poem.log_probs) for poem in poems]) | {
                 "poems": POEMS,
                 "form": sum(report.form == form for report in reports),
@@ -99,9 +101,7 @@ def measure(model: PoetModel, real: list) -> dict:
                 "rhyme": sum(report.rhyme.status == "平" for report in reports),
                 "seconds_a_poem_in_a_batch": round(seconds / POEMS, 4),
             }
-        looking, decoding.look_ahead = decoding.look_ahead, lambda *_: None
-        poems = model.generate(form=form, num_poems=POEMS, seed=0, tones=True, rhyme=True)
-        decoding.look_ahead = looking
+        poems = model.generate(form=form, num_poems=POEMS, seed=0, tones=True, rhyme=True, look_ahead=False)
         found["without looking ahead"] = means([(poem.text, poem.log_probs) for poem in poems]) | {
             "poems": POEMS
         }

@@ -1,4 +1,4 @@
-"""How real Tang poems stand by poet_model.prosody: the human bar, measured beside the figures of the design.
+"""How regular real Tang poems are by poet_model.prosody: the human bar, beside the figures of the design.
 
 python benchmarks/prosody_bar.py --output benchmarks/results/prosody_bar.json
 """
@@ -20,7 +20,8 @@ from poet_model.corpus.sources import RawPoem, read_source
 from poet_model.machine import machine
 from poet_model.script import is_hanzi
 
-# Of the poems that rhyme in 平: L1, L2, L3, couplets; of all: rhyme in 平; of the former: fixed places right
+# In percent. Of the poems that rhyme in 平: L1, L2, L3, couplets; of all poems: rhyme in 平; of the former
+# again: rigid places that are right
 DESIGN = {
     "五律": (50.1, 71.7, 84.3, 86.3, 89.8, 96.7),
     "七律": (77.1, 90.5, 91.7, 94.5, 93.2, 98.3),
@@ -46,12 +47,12 @@ CLOSE = 1.5  # points
 
 
 def percent(values: list[bool]) -> float:
-    """The share that is true, in percent."""
+    """The share of true values, in percent."""
     return round(100 * sum(values) / len(values), 1)
 
 
-def figures(reports: list[prosody.Report]) -> tuple[float, ...]:
-    """The six columns."""
+def metrics(reports: list[prosody.Scansion]) -> tuple[float, ...]:
+    """The values of the six columns."""
     level = [r for r in reports if r.rhyme.status == "平"]
     fixed = round(100 * sum(r.rigid[0] for r in level) / sum(r.rigid[1] for r in level), 1)
     return (
@@ -63,7 +64,7 @@ def figures(reports: list[prosody.Report]) -> tuple[float, ...]:
 
 
 def shuffled(text: str, rng: random.Random) -> str:
-    """The poem with its characters in any order, but for the rhyme words."""
+    """The poem with its characters shuffled, except for the rhyme words."""
     lines = [line.rstrip(prosody.LINE_ENDS) for line in prosody.split_lines(text)]
     loose = [c for number, line in enumerate(lines) for c in (line[:-1] if number % 2 else line)]
     rng.shuffle(loose)
@@ -76,24 +77,24 @@ def shuffled(text: str, rng: random.Random) -> str:
 
 
 def as_measured(raw: RawPoem) -> PoemRecord | None:
-    """A record of the package as the design took it: whole, all hanzi, of a regular shape; else None."""
+    """The poem, if the design counted it: of a regular shape, and all hanzi; else None."""
     text = re.sub("[？！；]", "。", raw.text)
     form = prosody.form_of(text) if all(is_hanzi(c) or c in prosody.LINE_ENDS for c in text) else ""
     return PoemRecord(text, author=raw.author, form=form) if form else None
 
 
 def measure() -> dict:
-    """The record."""
+    """Scans all poems; the record to write."""
     poems = [poem for poem in map(as_measured, read_source("tang")) if poem]
     started = time.perf_counter()
-    reports = [(poem, prosody.evaluate(poem.text)) for poem in poems]
+    reports = [(poem, prosody.scan(poem.text)) for poem in poems]
     seconds = time.perf_counter() - started
     rng = random.Random(0)
     forms, by_poet = {}, defaultdict(list)
     for form in prosody.FORMS:
-        ours = figures([report for poem, report in reports if report.form == form])
+        ours = metrics([report for poem, report in reports if report.form == form])
         texts = [poem.text for poem, report in reports if report.form == form and report.rhyme.status == "平"]
-        null = [prosody.evaluate(shuffled(text, rng)).level <= prosody.L3 for text in texts[:2000]]
+        null = [prosody.scan(shuffled(text, rng)).level <= prosody.L3 for text in texts[:2000]]
         forms[form] = {
             "poems": sum(report.form == form for _, report in reports),
             "ours": dict(zip(COLUMNS, ours, strict=True)),
@@ -116,9 +117,9 @@ def measure() -> dict:
 
 
 def main() -> None:
-    """Measures, prints, writes."""
+    """Measures, prints and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, help="write the figures there as JSON")
+    parser.add_argument("--output", type=Path, help="write the results there as JSON")
     options = parser.parse_args()
     record = measure()
     rows = []

@@ -147,23 +147,25 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
     from poet_model import PoetConfig, PoetModel
     from poet_model.corpus.batches import IGNORE
     from poet_model.machine import best_precision
-    from poet_model.training import objective, trainer
-    from train import load_preset
+    from poet_model.training.config import TrainingConfig
+    from poet_model.training.objective import Losses
+    from poet_model.training.poem_objective import PoemObjective
+    from poet_model.training.presets import load_preset
+    from poet_model.training.trainer import Trainer
 
-    class EveryPositionObjective(objective.Objective):
+    class EveryPositionObjective(PoemObjective):
         """Logits at every place, whole and at once, as a plain recipe has them."""
 
-        def ask(self, batch, sampled=False, rng=None):
-            inputs, targets = map(torch.from_numpy, batch)
-            return objective.Questions(inputs, places=None, targets=targets.flatten())
+        def prepare(self, batch, **where):
+            return tuple(map(torch.from_numpy, batch))
 
-        def forward(self, asked):
-            logits = self.model(asked.inputs)[0].flatten(0, 1).float()
-            return F.cross_entropy(logits, asked.targets, ignore_index=IGNORE, reduction="sum")[None]
+        def forward(self, prepared):
+            inputs, targets = prepared
+            logits = self.model(inputs)[0].flatten(0, 1).float()
+            loss = F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORE, reduction="sum")
+            return Losses(loss, {"loss": loss})
 
-    if "targets" not in options.worker:
-        trainer.Objective = EveryPositionObjective
-    config = PoetConfig(
+    shape = PoetConfig(
         vocab_size=len(tokenizer),
         hidden_size=options.hidden_size,
         num_layers=options.num_layers,
@@ -172,19 +174,25 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
         output_dropout=0.35,
     )
     precision = best_precision(on_gpu=False) if "bf16" in options.worker else "no"
-    ours = trainer.Trainer(
-        PoetModel(config, tokenizer),
+    recipe = load_preset("cpu")["training"] | {"batch_size": options.batch_size}
+    if "sampled" not in options.worker:
+        recipe["softmax_frequent"] = 0
+    config = TrainingConfig(**recipe)
+    kind = PoemObjective if "targets" in options.worker else EveryPositionObjective
+    objective = kind.from_config(PoetModel(shape, tokenizer), config)
+    objective.begin_step(0.0)  # as most steps are; the softmax is whole only at the end
+    ours = Trainer(
+        objective.train(),
         batches,
         evaluate=lambda model: {"loss": 0.0},
         save_best=lambda model, record: None,
-        config=trainer.TrainingConfig(**load_preset("cpu")["training"] | {"batch_size": options.batch_size}),
+        config=config,
         output=Path(tempfile.gettempdir()) / "never-written",
         accelerator=Accelerator(mixed_precision=precision, cpu=True),
     )
-    ours.model.train()
 
     def step(batch) -> None:
-        ours.update(batch, rate=3e-3, sampled="sampled" in options.worker)
+        ours.update(batch, rate=3e-3)
 
     return step, precision
 

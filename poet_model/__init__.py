@@ -3,7 +3,8 @@
     >>> from poet_model import PoetModel
     >>> print(PoetModel.from_pretrained("assets/tang-lstm").generate("春"))
 
-Names are loaded when they are first used: the tokenizer, the configuration and prosody need no torch.
+Names are loaded when they are first used. All but PoetModel work where torch is not installed: NumpyPoetModel
+reads the same folder and writes the same poems.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ __version__ = "0.1.0"
 
 _MODULE_OF = {
     "PoetModel": "model",
+    "NumpyPoetModel": "numpy_model",
     "PoetConfig": "config",
     "PoetTokenizer": "tokenizer",
     "GenerationConfig": "generation.options",
@@ -32,6 +34,7 @@ __all__ = [
     "GenerationConfig",
     "HubError",
     "InvalidValueError",
+    "NumpyPoetModel",
     "Poem",
     "PoetConfig",
     "PoetError",
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from .generation.options import GenerationConfig
     from .generation.poem import Poem
     from .model import PoetModel
+    from .numpy_model import NumpyPoetModel
     from .tokenizer import PoetTokenizer
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from .errors import CheckpointError, InvalidValueError
+from .errors import CheckpointError, InvalidValueError, check_number
 from .files import read_json, write_text
 from .model_folder import CONFIG_NAME
 
@@ -48,16 +49,9 @@ class PoetConfig:
 
     def __post_init__(self):
         for name, low, high in (("vocab_size", 6, 200_000), ("hidden_size", 1, 8192), ("num_layers", 1, 16)):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise InvalidValueError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
+            check_number(name, getattr(self, name), low, high, whole=True)
         for name in ("input_dropout", "layer_dropout", "output_dropout"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < 1:
-                raise InvalidValueError(
-                    f"{name} must be a number from 0 up to (not including) 1, got {value!r}"
-                )
-
+            check_number(name, getattr(self, name), 0, 1, below=True)
         if not isinstance(self.cell, str) or self.cell not in CELL_GATES:
             raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {self.cell!r}")
 
@@ -72,6 +66,15 @@ class PoetConfig:
         record = {"model_type": MODEL_TYPE, "format_version": FORMAT_VERSION, "architectures": ["PoetModel"]}
         text = json.dumps(record | (more or {}) | asdict(self), indent=2)
         write_text(Path(folder) / CONFIG_NAME, text + "\n")
+
+    def fingerprinted(self, characters: Sequence[str]) -> str:
+        """The text that belongs to the weights of a model with these characters (see weights.py).
+
+        The cell is left out: those of one kind read the same weights.
+        """
+        record = asdict(replace(self, cell="lstm"))
+        record = {name: value if isinstance(value, str) else float(value) for name, value in record.items()}
+        return json.dumps([record, characters])
 
     @classmethod
     def load(cls, folder: Path) -> PoetConfig:

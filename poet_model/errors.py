@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class PoetError(Exception):
     """Any mistake that the person calling can mend; everything else is a bug of ours.
@@ -51,3 +53,49 @@ class CheckpointError(PoetError, OSError):
 
 class HubError(PoetError, OSError):
     """The Hub could not give, or did not take, what was asked for."""
+
+
+def check_number(
+    name: str,
+    value: object,
+    low: float,
+    high: float | None = None,
+    *,
+    whole: bool = False,
+    above: bool = False,
+    below: bool = False,
+    optional: bool = False,
+) -> None:
+    """Checks one number of a config or of a call.
+
+    True and False are no numbers here, and neither are NaN, the infinities and texts such as "3".
+
+    Args:
+        name: of the setting, as the message names it.
+        value: what was given.
+        low, high: the bounds, themselves allowed; `high` None means that there is none.
+        whole: whether it must be an int; a float such as 2.0 is refused then.
+        above: whether `low` itself is refused.
+        below: whether `high` itself is refused.
+        optional: whether None is allowed too.
+
+    Raises:
+        InvalidValueError: `value` is no such number.
+
+    Example:
+        check_number("top_p", 0, 0, 1, above=True)  # raises "top_p must be a number above 0 to 1, got 0"
+    """
+    if value is None and optional:
+        return
+    is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    is_number = is_number and abs(value) <= sys.float_info.max  # false for NaN, which compares with nothing
+    enough = is_number and (value > low if above else value >= low)
+    if enough and (high is None or (value < high if below else value <= high)):
+        return
+    kind = "a whole number" if whole else "a number" if high is not None else "a finite number"
+    bounds = f"above {low}" if above else f"{low} or more" if high is None else f"from {low}"
+    if high is not None:
+        expected = f"{kind} {bounds} {'up to (not including)' if below else 'to'} {high}"
+    else:
+        expected = bounds if is_number else f"{kind}, {bounds}"
+    raise InvalidValueError(f"{name} must be {expected}, got {value!r}")

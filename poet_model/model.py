@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import overload
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -16,21 +14,21 @@ from torch import nn
 from .config import PoetConfig
 from .errors import CheckpointError, InvalidValueError
 from .files import read_steadily, replaced_folder
-from .generation.decoding import stream, write
 from .generation.options import GenerationConfig
-from .generation.poem import Poem
-from .generation.request import Request
+from .generation.writer import Writer
 from .hub.card import write_card
 from .hub.fetch import find_folder
 from .hub.push import TRANSFORMERS_KEYS, copy_remote_code, push_folder
 from .layers import LSTMStack, State
 from .model_folder import CARD_NAME, WEIGHTS_NAME, copy_records
-from .stepper import Stepper
+from .stepper import TorchStepper
 from .tokenizer import PoetTokenizer
-from .weights import DTYPES, load_weights, read_fingerprint, save_weights
+from .weights import load_weights, read_fingerprint, save_weights
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-class PoetModel(nn.Module):
+class PoetModel(nn.Module, Writer):
     """A character-level LSTM language model of Tang poems, together with its tokenizer.
 
     Example:
@@ -63,7 +61,7 @@ class PoetModel(nn.Module):
             cell=config.cell,
         )
         self.bias = nn.Parameter(torch.empty(config.vocab_size))
-        self._stepper: tuple[list, list, Stepper] | None = None  # versions, weights, made from them
+        self._stepper: tuple[list, list, TorchStepper] | None = None  # versions, weights, made from them
         self._loaded: tuple[Path, str] | None = None  # folder and fingerprint
         if not self.bias.is_meta:
             self._initialize()
@@ -104,13 +102,13 @@ class PoetModel(nn.Module):
             self._stepper = None
         return super().train(mode)
 
-    def stepper(self) -> Stepper:
+    def stepper(self) -> TorchStepper:
         """The same weights, laid out for decoding; made anew only when one has changed."""
         # Aliases are kept with the versions: an address is not given to another tensor while one lives.
         weights = [weight.detach() for weight in self.parameters()]
         versions = [(weight.data_ptr(), weight._version) for weight in weights]
         if self._stepper is None or self._stepper[0] != versions:
-            self._stepper = (versions, weights, Stepper(self.embedding.weight, self.bias, self.lstm))
+            self._stepper = (versions, weights, TorchStepper(self.embedding.weight, self.bias, self.lstm))
         return self._stepper[2]
 
     @property
@@ -118,60 +116,9 @@ class PoetModel(nn.Module):
         """How many trainable numbers the model has."""
         return sum(parameter.numel() for parameter in self.parameters())
 
-    @overload
-    def generate(self, start: str = "", *, num_poems: None = None, **wishes) -> Poem: ...
-
-    @overload
-    def generate(self, start: str = "", *, num_poems: int, **wishes) -> list[Poem]: ...
-
-    def generate(self, start: str = "", *, num_poems: int | None = None, **wishes) -> Poem | list[Poem]:
-        """Writes a poem, or a list of `num_poems` of them in one batch.
-
-        Args:
-            start: the poem's first characters, in either script.
-            num_poems: how many; poem i is the one that seed + i writes alone.
-            **wishes: what the poem is to be, and how its characters are chosen:
-
-                - `form`: 五絕 七絕 五律 七律; number and length of the lines are then guaranteed, unless
-                  `impose_form=False`.
-                - `tones`: True (平仄 by one of the four templates, at level L1), or "L0", "L1", "L2".
-                - `template`: which of them, "T1" to "T4" of prosody.Template; the model chooses without.
-                - `rhyme`: True, or a group of 平水韻 such as "東" or "一東".
-                - `acrostic`, `telestich`: 2 to 8 characters that the lines begin (藏頭) or end with (藏尾).
-                - `title`, `author`: what it is about, and in whose manner.
-                - `original`: True if no line of five characters or more may stand in a poem of the corpus (of
-                  which there must be an index: `python -m poet_model.novelty build`), or a NoveltyIndex of
-                  other poems.
-                - `best_of`: how many candidates to write of each line (with a form only): the likelier ones
-                  are taken, at that many times the work.
-                - `seed`: the same seed writes the same poem.
-                - `temperature`, `top_k`, `top_p`, `frequency_penalty`, `max_length`: see GenerationConfig.
-
-        Raises:
-            UnknownCharacterError: a character that the model never saw was asked for.
-            InvalidValueError: another wish is not possible; the message says what is.
-            CheckpointError: `original=True`, and there is no index.
-        """
-        request = Request.make(self.tokenizer, self.generation_config, start, **wishes)
-        with self._evaluating():
-            poems = write(self, request, 1 if num_poems is None else num_poems)
-        return poems[0] if num_poems is None else poems
-
-    def stream(self, start: str = "", **wishes) -> Iterator[str]:
-        """Writes one poem piece by piece, with the wishes of `generate`; joined, they are its text.
-
-        The arguments are checked at once; the generator's return value is the Poem.
-        """
-        request = Request.make(self.tokenizer, self.generation_config, start, **wishes)
-        return self._stream(request)
-
-    def _stream(self, request: Request) -> Iterator[str]:
-        with self._evaluating():
-            return (yield from stream(self, request))
-
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Takes the model out of training mode for a while."""
+    def _writing(self) -> Iterator[None]:
+        """Takes the model out of training mode while it writes."""
         was_training = self.training
         self.eval()
         try:
@@ -226,7 +173,7 @@ class PoetModel(nn.Module):
         if push and not push_to_hub:
             raise InvalidValueError(f"{', '.join(push)}: only of use with push_to_hub=True; leave it out")
         weights = {
-            name: value.detach().to("cpu", dtype).contiguous() for name, value in self.state_dict().items()
+            name: _to_array(value.detach().to("cpu", dtype)) for name, value in self.state_dict().items()
         }
         with replaced_folder(Path(folder)) as fresh:
             self.config.save(fresh, TRANSFORMERS_KEYS if transformers else None)
@@ -234,7 +181,7 @@ class PoetModel(nn.Module):
             self.generation_config.save(fresh, {"do_sample": True} if transformers else None)
             if transformers:
                 copy_remote_code(fresh)
-            save_weights(fresh / WEIGHTS_NAME, weights, _about(self.config, self.tokenizer))
+            save_weights(fresh / WEIGHTS_NAME, weights, self.config.fingerprinted(self.tokenizer.characters))
         if push_to_hub:
             self.push_to_hub(
                 push.pop("repo_id", Path(folder).resolve().name), transformers=transformers, **push
@@ -324,18 +271,22 @@ class PoetModel(nn.Module):
         with torch.device("meta"):
             model = cls(config, tokenizer, GenerationConfig.load(folder))
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-        weights, fingerprint = load_weights(folder, shapes, _about(config, tokenizer))
+        weights, fingerprint = load_weights(folder, shapes, config.fingerprinted(tokenizer.characters))
         model._loaded = folder, fingerprint
-        wanted = _dtype(dtype, next(iter(weights.values())).dtype)
-        model.load_state_dict({name: value.to(wanted) for name, value in weights.items()}, assign=True)
+        tensors = {name: _to_tensor(value) for name, value in weights.items()}
+        wanted = _dtype(dtype, next(iter(tensors.values())).dtype)
+        model.load_state_dict({name: value.to(wanted) for name, value in tensors.items()}, assign=True)
         return model
 
 
-def _about(config: PoetConfig, tokenizer: PoetTokenizer) -> str:
-    """What belongs to the weights; not the cell, as those of one kind read the same weights."""
-    record = asdict(replace(config, cell="lstm"))
-    record = {name: value if isinstance(value, str) else float(value) for name, value in record.items()}
-    return json.dumps([record, tokenizer.characters])
+def _to_array(value: torch.Tensor) -> np.ndarray:
+    """A tensor as weights.py has it."""
+    return (value.view(torch.uint16) if value.dtype == torch.bfloat16 else value).contiguous().numpy()
+
+
+def _to_tensor(value: np.ndarray) -> torch.Tensor:
+    tensor = torch.from_numpy(value.copy())  # what was read from a file cannot be written to
+    return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
 
 
 def _device(device: str | torch.device | None) -> torch.device:
@@ -353,7 +304,7 @@ def _dtype(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype
     if dtype == "auto":
         return on_disk
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if found not in DTYPES.values():
-        names = ", ".join(str(known).removeprefix("torch.") for known in DTYPES.values())
+    if found not in DTYPES:
+        names = ", ".join(str(known).removeprefix("torch.") for known in DTYPES)
         raise InvalidValueError(f"dtype must be one of {names} or 'auto', got {dtype!r}")
     return found

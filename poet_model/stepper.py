@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -9,32 +12,55 @@ from torch import nn
 from .layers import HandwrittenRNN, LSTMStack, State
 
 
-class Stepper:
-    """A model one character at a time, for one poem or several: what decoding runs on."""
+class TorchStepper:
+    """A PoetModel one character at a time, on the device where it is; logits come back as NumPy arrays.
+
+    The weights are copies: they do not follow later changes of the model.
+
+    Args:
+        embedding: (V, H), also the output layer.
+        bias: (V,) of the output layer.
+        lstm: the layers between.
+        reads_float16: whether weights are read as float16 where that is exact and faster.
+    """
 
     @torch.no_grad()
-    def __init__(self, embedding: torch.Tensor, bias: torch.Tensor, lstm: LSTMStack):
+    def __init__(
+        self, embedding: torch.Tensor, bias: torch.Tensor, lstm: LSTMStack, *, reads_float16: bool = True
+    ):
         self._embedding = embedding.detach()
-        self._output = RowProduct(self._embedding, bias.detach())
-        self._cells = StackedCells(lstm.layers)
+        self._output = RowProduct(self._embedding, bias.detach(), reads_float16)
+        self._cells = StackedCells(lstm.layers, reads_float16)
 
     @torch.inference_mode()
-    def read(self, ids: torch.Tensor, first: int) -> tuple[torch.Tensor, State]:
+    def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
         """Ids (T,) from a stream's beginning -> logits (T - first, V) from place `first` on, and the state.
 
         For the few ids of a prompt this is faster than nn.LSTM, which prepares its weights anew each time.
         """
         hidden, state = [], self._cells.zero_state()
-        for row in self._embedding[ids].split(1):
+        for row in self._embedding[self._on_device(ids)].split(1):
             output, state = self._cells.step(row, state)
             hidden.append(output)
-        return self._output(torch.cat(hidden[first:])), state
+        return self._logits(torch.cat(hidden[first:])), state
 
     @torch.inference_mode()
-    def step(self, ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+    def step(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
-        hidden, state = self._cells.step(self._embedding[ids], state)
-        return self._output(hidden), state
+        hidden, state = self._cells.step(self._embedding[self._on_device(ids)], state)
+        return self._logits(hidden), state
+
+    @torch.inference_mode()
+    def select(self, state: State, rows: Sequence[int]) -> State:
+        """The state of some rows of the batch, which may be left out, repeated or in another order."""
+        chosen = self._on_device(rows)
+        return state[0][:, chosen], state[1][:, chosen]
+
+    def _on_device(self, numbers: Sequence[int] | np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(numbers, dtype=torch.int64, device=self._embedding.device)
+
+    def _logits(self, hidden: torch.Tensor) -> np.ndarray:
+        return self._output(hidden).float().cpu().numpy()
 
 
 class StackedCells:
@@ -45,9 +71,13 @@ class StackedCells:
     """
 
     @torch.no_grad()
-    def __init__(self, layers: nn.ModuleList):
+    def __init__(self, layers: nn.ModuleList, reads_float16: bool = True):
         self._products = [
-            RowProduct(torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1), m.bias_ih_l0 + m.bias_hh_l0)
+            RowProduct(
+                torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1),
+                m.bias_ih_l0 + m.bias_hh_l0,
+                reads_float16,
+            )
             for m in layers
         ]
         self._is_rnn = isinstance(layers[0], HandwrittenRNN)
@@ -82,10 +112,10 @@ class RowProduct:
     as they are.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor):
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, reads_float16: bool = True):
         self._weight, self._bias, self._packed = weight, bias, None
         is_float32 = weight.device.type == "cpu" and weight.dtype == torch.float32
-        if is_float32 and _has_fbgemm() and torch.equal(weight.half().float(), weight):
+        if reads_float16 and is_float32 and _has_fbgemm() and torch.equal(weight.half().float(), weight):
             self._packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
             self._weight = self._bias = None
 

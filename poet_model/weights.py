@@ -1,6 +1,7 @@
 """model.safetensors of a model folder: written with a fingerprint, read only if everything about it is right.
 
-It knows names, shapes and numbers, not what a model does with them. Nothing is ever unpickled.
+It knows names, shapes and numbers, not what a model does with them. Nothing is ever unpickled, and no torch
+is needed: numbers are NumPy arrays, and those of type BF16, which NumPy lacks, are the uint16 of their bits.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import numpy as np
+from safetensors import SafetensorError, TensorSpec, safe_open, serialize
 
 from .errors import CheckpointError, InvalidValueError
 from .files import parse_json, read_json
 from .model_folder import INDEX_NAME, WEIGHTS_NAME
 
-DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
+DTYPES = {"F16": np.float16, "BF16": np.uint16, "F32": np.float32, "F64": np.float64}
+_NAMES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
+_TYPE_OF = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 FINGERPRINT = "content_sha256"  # a key of the file's metadata
 MAX_HEADER_BYTES = 1 << 20  # some hundred times what a model of ours needs
 OTHER_FILES = {  # how a file begins that is no safetensors file, whatever its name
@@ -32,9 +34,10 @@ _READING = (
     SafetensorError,
     OSError,
     RuntimeError,
-)  # what safetensors, the system and torch raise at a bad file
+    ValueError,
+)  # what safetensors, the system and NumPy raise at a bad file
 Shape = tuple[int, ...]
-Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, np.ndarray]
 
 
 def save_weights(path: Path, weights: Tensors, about: str) -> None:
@@ -43,13 +46,38 @@ def save_weights(path: Path, weights: Tensors, about: str) -> None:
     Raises:
         InvalidValueError: a number is not finite.
     """
-    if broken := [name for name, value in weights.items() if not value.isfinite().all()]:
+    if broken := [name for name, value in weights.items() if not is_finite(value)]:
         raise InvalidValueError(
-            f"{', '.join(broken[:5])}: not all finite in {weights[broken[0]].dtype}, nothing was saved; the "
-            "training diverged, or the numbers need dtype=torch.float32"
+            f"{', '.join(broken[:5])}: not all finite in torch.{name_of(weights[broken[0]])}, nothing "
+            "was saved; the training diverged, or the numbers need dtype=torch.float32"
         )
-    # not save_file: it makes files that only their owner may read
-    path.write_bytes(_ordered(save(weights, {"format": "pt", FINGERPRINT: fingerprint(weights, about)})))
+    specs = {
+        name: TensorSpec(
+            dtype=name_of(value), shape=value.shape, data_ptr=value.ctypes.data, data_len=value.nbytes
+        )
+        for name, value in weights.items()
+    }
+    # not serialize_file: it makes files that only their owner may read
+    path.write_bytes(_ordered(serialize(specs, {"format": "pt", FINGERPRINT: fingerprint(weights, about)})))
+
+
+def name_of(value: np.ndarray) -> str:
+    """The type of a tensor as torch calls it, such as `bfloat16`."""
+    return _NAMES[_TYPE_OF[value.dtype]]
+
+
+def is_finite(value: np.ndarray) -> bool:
+    """Whether all numbers of a tensor are finite."""
+    if value.dtype == np.uint16:
+        return bool(((value & 0x7F80) != 0x7F80).all())  # an exponent of ones only is infinity or no number
+    return bool(np.isfinite(value).all())
+
+
+def to_float32(value: np.ndarray) -> np.ndarray:
+    """A tensor of any of DTYPES -> the same numbers as float32."""
+    if value.dtype == np.uint16:
+        return (value.astype(np.uint32) << 16).view(np.float32)
+    return value.astype(np.float32)
 
 
 def _ordered(data: bytes) -> bytes:
@@ -64,8 +92,8 @@ def fingerprint(weights: Tensors, about: str) -> str:
     """SHA-256 of all names, types, shapes and numbers, and of `about`."""
     digest = hashlib.sha256(about.encode("utf-8", "surrogatepass"))
     for name, value in sorted(weights.items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(f"{name} torch.{name_of(value)} {tuple(value.shape)}".encode())
+        digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
     return digest.hexdigest()
 
 
@@ -95,12 +123,11 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
     weights: Tensors = {}
     for path in files:
         try:
-            with safe_open(path, framework="pt") as file:
-                weights |= {name: file.get_tensor(name) for name in headers[path]}
+            weights |= _read_tensors(path, headers[path])
         except _READING as error:
             raise _damaged(path, error) from error
     for name, value in weights.items():
-        if not value.isfinite().all():
+        if not is_finite(value):
             raise CheckpointError(
                 f"{found[name]}: {name} holds numbers that are not finite; download it again, or save it anew"
             )
@@ -111,6 +138,18 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
             "(their fingerprint differs); download all of them again (force_download=True)"
         )
     return weights, mark
+
+
+def _read_tensors(path: Path, header: dict[str, dict]) -> Tensors:
+    """The tensors of a file whose header was checked."""
+    data = path.read_bytes()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    found = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        values = np.frombuffer(data[begin + first : begin + last], DTYPES[entry["dtype"]])
+        found[name] = values.reshape(entry["shape"])
+    return found
 
 
 def read_fingerprint(path: Path) -> str | None:
@@ -158,7 +197,7 @@ def _read_header(path: Path) -> dict[str, dict]:
                 )
         raise _damaged(path, f"its header would have {size:,} bytes")
     try:
-        with safe_open(path, framework="pt"):  # checks offsets, types and sizes, without reading a tensor
+        with safe_open(path, framework="np"):  # checks offsets, types and sizes, without reading a tensor
             pass
     except _READING as error:
         raise _damaged(path, error) from error

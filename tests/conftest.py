@@ -79,3 +79,12 @@ def tiny_model(tokenizer):
         for parameter in model.parameters():
             parameter.uniform_(-0.5, 0.5)
     return model
+
+
+@pytest.fixture(scope="session")
+def poet():
+    """The shipped model as the page has it, without an index of other poems."""
+    from poet_model import PoetModel
+    from poet_model.ui.poet import Poet
+
+    return Poet("tang-lstm", SHIPPED, PoetModel.from_pretrained(SHIPPED))

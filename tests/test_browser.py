@@ -12,10 +12,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SHIPPED
 from install_browser import find_chromium
 
+from poet_model import PoetModel
 from poet_model.novelty.index import NoveltyIndex
+from poet_model.ui.opening import first_poem
+from poet_model.ui.poet import Poet
 
 pytestmark = pytest.mark.browser
 ARTIFACTS = ROOT / "test-artifacts"
@@ -39,10 +42,8 @@ def free_port() -> int:
 
 def first_line() -> str:
     """The first line of the poem that the page opens with."""
-    import app
-
-    _, (*_, (text, *_)) = app.first_poem()
-    return text.split("，")[0]
+    _, shown = first_poem(Poet(SHIPPED.name, SHIPPED, PoetModel.from_pretrained(SHIPPED)))
+    return shown.text.split("，")[0]
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, SHIPPED
 
 from poet_model import InvalidValueError, PoetConfig, PoetModel, PoetTokenizer, UnknownCharacterError, prosody
 from poet_model.generation.form import RegularForm
+from poet_model.generation.form_options import FormOptions
+from poet_model.generation.masks import VocabularyMasks
 from poet_model.prosody.lines import FORMS, SHAPES
-from poet_model.prosody.scansion import evaluate
+from poet_model.prosody.scansion import scan
 from poet_model.prosody.templates import L1
 from poet_model.script import is_hanzi
 
@@ -43,13 +46,13 @@ def shipped():
 
 def assert_regular(poem, form, heads="", rhyme=None):
     for text in (poem.text, poem.simplified):
-        report = evaluate(text)
+        report = scan(text)
         assert report.form == form
         assert report.level <= L1, report
         assert report.rhyme.status == "平", report
         if rhyme:
             assert rhyme in report.rhyme.groups
-    assert not {"重韻", "出韻", "未知"} & {fault.kind for fault in evaluate(poem.text).faults}
+    assert not {"重韻", "出韻", "未知"} & {fault.kind for fault in scan(poem.text).faults}
     assert "".join(line[0] for line in poem.lines)[: len(heads)] == heads
 
 
@@ -76,7 +79,7 @@ def test_whatever_the_weights_form_rhyme_and_tones_are_kept(untrained, form, tem
 def test_the_model_chooses_among_all_templates(untrained):
     for form in FORMS:
         poems = untrained.generate(form=form, tones=True, rhyme=True, num_poems=40, seed=0, temperature=1.5)
-        assert {evaluate(poem.text).template for poem in poems} == set(prosody.TEMPLATES)
+        assert {scan(poem.text).template for poem in poems} == set(prosody.TEMPLATES)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -118,7 +121,7 @@ def test_the_shipped_model_keeps_them_too(shipped, form):
 def test_each_wish_alone(untrained, wishes, holds):
     for form in FORMS:
         for poem in untrained.generate(form=form, num_poems=30, seed=0, **wishes):
-            report = evaluate(poem.text)
+            report = scan(poem.text)
             assert report.form == poem.form == form
             assert holds(report)
 
@@ -171,7 +174,7 @@ def test_a_character_whose_tone_nobody_knows_fits_anywhere_if_it_is_asked_for(sh
     for character in unknown[:3]:
         for wishes in ({"acrostic": character + "春"}, {"start": character}, {"start": "春" + character}):
             poem = shipped.generate(form="五絕", tones=True, rhyme=True, seed=0, **wishes)
-            assert character in poem.text and evaluate(poem.text).level <= L1
+            assert character in poem.text and scan(poem.text).level <= L1
         others = set(poem.text) - {character}
         assert not others & set(unknown)
 
@@ -182,7 +185,7 @@ def test_each_level_of_tones(untrained, form, level):
     poems = untrained.generate(
         form=form, tones=f"L{level}", rhyme=True, num_poems=60, seed=0, temperature=1.5, top_k=300
     )
-    reports = [evaluate(poem.text) for poem in poems]
+    reports = [scan(poem.text) for poem in poems]
     assert all(report.level <= level and report.rhyme.status == "平" for report in reports)
     assert any(report.level == level for report in reports)  # what it allows is used
 
@@ -342,22 +345,21 @@ def test_an_unknown_head_gets_advice(shipped):
 def test_too_small_a_vocabulary_cannot_rhyme_and_says_so():
     small = PoetTokenizer("，。春花秋月五七絕律")
     with pytest.raises(InvalidValueError, match="knows no group of 平水韻 with 20 words"):
-        RegularForm(small, "五絕", rhyme=True)
+        RegularForm(VocabularyMasks(small), FormOptions("五絕", rhyme=True))
     with pytest.raises(InvalidValueError, match="the vocabulary has no ，, so lines cannot end"):
-        RegularForm(PoetTokenizer("。春花秋月五七絕律"), "五絕")
+        RegularForm(VocabularyMasks(PoetTokenizer("。春花秋月五七絕律")), FormOptions("五絕"))
 
 
 def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
     """No choice leads to where nothing is allowed: every character of every open course has a next one."""
-    rules = RegularForm(tokenizer, "五律", level=L1, rhyme=True)
-    generator = torch.Generator().manual_seed(0)
+    rules = RegularForm(VocabularyMasks(tokenizer), FormOptions("五律", level=L1, rhyme=True))
+    rng = np.random.default_rng(0)
     for _ in range(100):
         text = ""
         while True:
-            row = torch.rand(1, len(tokenizer), generator=generator)
-            rules(row, [text])
-            assert row.isfinite().any(), text
-            token = tokenizer.tokens[row.argmax().item()]
+            row = rng.random(len(tokenizer)) + rules.mask(rules.state_of(text))
+            assert np.isfinite(row).any(), text
+            token = tokenizer.tokens[row.argmax()]
             if token == "<eos>":
                 break
             text += token
@@ -366,29 +368,27 @@ def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
 
 
 def test_the_mask_allows_exactly_what_the_automaton_takes(tokenizer):
-    rules = RegularForm(tokenizer, "五絕", level=L1, rhyme=True)
+    rules = RegularForm(VocabularyMasks(tokenizer), FormOptions("五絕", level=L1, rhyme=True))
     for text in ("", "白日依山", "白日依山盡，黃河入海", "白日依山盡，黃河入海流。欲窮千里目，更上一層"):
-        row = torch.zeros(1, len(tokenizer))
-        rules(row, [text])
-        for token, allowed in zip(tokenizer.tokens, row[0].isfinite().tolist(), strict=True):
+        mask = rules.mask(rules.state_of(text))
+        assert mask.dtype == np.float32 and set(np.unique(mask)) <= {0, -np.inf}
+        for token, allowed in zip(tokenizer.tokens, np.isfinite(mask).tolist(), strict=True):
             assert allowed == (len(token) == 1 and rules.state_of(text + token) is not None), (text, token)
 
 
-def test_looking_ahead_leads_to_the_rhyme(shipped, monkeypatch):
+def test_looking_ahead_leads_to_the_rhyme(shipped):
     """The words that rhyme are likelier, to the model itself, than without.
 
     By 0.25 nats in benchmarks/results/constraints.json; by more, the less a model knows of rhyme itself.
     """
-    from poet_model.generation import decoding
 
-    def at_rhyme_words():
-        poems = shipped.generate(form="七律", tones=True, rhyme=True, num_poems=120, seed=0)
+    def at_rhyme_words(look_ahead):
+        wishes = {"form": "七律", "tones": True, "rhyme": True, "look_ahead": look_ahead}
+        poems = shipped.generate(num_poems=120, seed=0, **wishes)
         found = [poem.log_probs[i - 1] for poem in poems for i, c in enumerate(poem.text) if c == "。"]
         return sum(found) / len(found)
 
-    ahead = at_rhyme_words()
-    monkeypatch.setattr(decoding, "look_ahead", lambda *_: None)
-    assert ahead > at_rhyme_words() + 0.1
+    assert at_rhyme_words(look_ahead=True) > at_rhyme_words(look_ahead=False) + 0.1
 
 
 def test_the_committed_figures_reach_their_bars():

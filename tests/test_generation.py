@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,9 +19,12 @@ from poet_model import (
     PoetModel,
     UnknownCharacterError,
 )
-from poet_model.generation.decoding import MAX_POEMS, _draw_lines
+from poet_model.generation.decoding import BestOfLines, Drawn
 from poet_model.generation.filters import MAX_LINE, FrequencyPenalty
+from poet_model.generation.masks import VocabularyMasks
+from poet_model.generation.row import Row
 from poet_model.generation.sampling import sample
+from poet_model.generation.writer import MAX_POEMS
 from poet_model.novelty.index import MIN_ORIGINAL, NoveltyIndex
 from poet_model.prosody.lines import split_lines
 from poet_model.tokenizer import EOS, PoetTokenizer
@@ -216,7 +220,7 @@ def test_a_model_in_training_writes_without_dropout_and_goes_on_training(tokeniz
 
 def frequencies(logits: list[float], config: GenerationConfig, draws: int = 30_000) -> np.ndarray:
     uniforms = np.random.default_rng(0).random(draws)
-    ids = sample(torch.tensor(logits).expand(draws, -1), uniforms, config)
+    ids = sample(np.tile(np.array(logits, np.float32), (draws, 1)), uniforms, config)
     return np.bincount(ids, minlength=len(logits))
 
 
@@ -263,7 +267,8 @@ def test_top_p_acts_after_top_k():
 
 
 def test_the_draw_is_the_inverse_of_the_cumulative_probabilities():
-    logits = torch.tensor([[0.25, 0.5, 0.0, 0.25]]).log().expand(6, -1)
+    with np.errstate(divide="ignore"):
+        logits = np.log(np.tile(np.array([0.25, 0.5, 0.0, 0.25], np.float32), (6, 1)))
     uniforms = np.array([0.0, 0.2499, 0.2501, 0.7499, 0.7501, np.nextafter(1, 0)])
     assert sample(logits, uniforms, NO_TOP_K).tolist() == [0, 0, 1, 1, 3, 3]
 
@@ -332,12 +337,13 @@ def test_special_tokens_written_out_are_no_special_tokens(tiny_model):
 
 
 def test_a_character_loses_the_penalty_for_each_time_the_poem_has_it(tokenizer):
-    logits = torch.zeros(3, len(tokenizer))
-    FrequencyPenalty(tokenizer, 0.5)(logits, ["", "春春眠，春月", "眠月，月月"])
-    expected = torch.zeros_like(logits)
+    logits = np.zeros((3, len(tokenizer)), np.float32)
+    rows = [Row.begin(None, text) for text in ("", "春春眠，春月", "眠月，月月")]
+    FrequencyPenalty(VocabularyMasks(tokenizer), 0.5)(logits, rows)
+    expected = np.zeros_like(logits)
     for row, character, count in ((1, "春", 3), (1, "眠", 1), (2, "月", 3), (2, "眠", 1)):
         expected[row, tokenizer.ids[character]] = -0.5 * count
-    assert torch.equal(logits, expected)  # the last 月 of the second poem may stand twice running
+    assert np.array_equal(logits, expected)  # the last 月 of the second poem may stand twice running
 
 
 def test_the_penalty_leaves_fewer_repeats(tiny_model):
@@ -349,7 +355,7 @@ def test_the_penalty_leaves_fewer_repeats(tiny_model):
 
 
 def test_where_everything_is_barred_it_says_so():
-    row = torch.full((2, 5), -torch.inf)
+    row = np.full((2, 5), -np.inf, np.float32)
     row[0] = 0
     for config in (NO_TOP_K, GenerationConfig(0), GenerationConfig(top_k=2)):
         with pytest.raises(InvalidValueError, match="leave nothing that may stand next; take another seed"):
@@ -391,9 +397,16 @@ def test_with_candidates_a_poem_is_the_same_alone_in_a_batch_and_streamed(tiny_m
 
 
 def test_lines_are_drawn_by_their_probability():
-    fits = torch.tensor([0.1, 0.6, 0.3]).log().repeat(4000)
+    fits = np.log(np.tile(np.array([0.1, 0.6, 0.3], np.float32), 4000))
     rngs = [np.random.default_rng(seed) for seed in range(4000)]
-    drawn = np.array(_draw_lines(fits, rngs, GenerationConfig(temperature=1.0, top_k=1)))
+    chooser = BestOfLines(rngs, 3, GenerationConfig(temperature=1.0, top_k=1))
+    form = SimpleNamespace(length=0)  # the line is done
+    rows = [Row(poem, form=form) for poem in range(4000) for _ in range(3)]
+    characters = [str(number) for number in range(12_000)]
+    news, kept = chooser.commit(rows, Drawn(np.full(12_000, 9), characters, fits, fits))
+    drawn = np.array(kept[::3])
+    assert [new.character for new in news] == [characters[i] for i in drawn]
+    assert kept == [i for i in drawn for _ in range(3)]
     assert np.array_equal(drawn // 3, np.arange(4000))  # each poem gets one of its own rows
     shares = np.bincount(drawn % 3) / 4000
     assert shares == pytest.approx([0.1, 0.6, 0.3], abs=0.03)

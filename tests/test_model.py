@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
@@ -364,10 +365,11 @@ def test_with_tokenizer_refuses_another_width(tiny_model, tokenizer):
 
 def assert_stepper_is_fresh(model: PoetModel) -> None:
     ids, state = torch.tensor([9]), (torch.zeros(2, 1, 16), torch.zeros(2, 1, 16))
-    logits, after = model.stepper().step(ids, state)
+    logits, after = model.stepper().step(ids.numpy(), state)
     with torch.no_grad():
         expected, expected_after = model(ids[:, None], state)
-    torch.testing.assert_close(logits, expected[:, 0], atol=1e-5, rtol=0)
+    assert logits.dtype == np.float32
+    torch.testing.assert_close(torch.from_numpy(logits), expected[:, 0], atol=1e-5, rtol=0)
     torch.testing.assert_close(after, expected_after, atol=1e-5, rtol=0)
 
 
@@ -376,8 +378,8 @@ def test_the_stepper_reads_as_the_model_does(tiny_model):
     with torch.no_grad():
         expected, expected_state = tiny_model(ids[None])
     for first in (0, 3, len(ids) - 1):
-        logits, state = tiny_model.stepper().read(ids, first)
-        torch.testing.assert_close(logits, expected[0, first:], atol=1e-5, rtol=0)
+        logits, state = tiny_model.stepper().read(ids.tolist(), first)
+        torch.testing.assert_close(torch.from_numpy(logits), expected[0, first:], atol=1e-5, rtol=0)
         torch.testing.assert_close(state, expected_state, atol=1e-5, rtol=0)
 
 

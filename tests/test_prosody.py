@@ -11,6 +11,7 @@ from conftest import POEMS, ROOT
 
 from poet_model import InvalidValueError, prosody
 from poet_model.corpus.fetch import fetch_package
+from poet_model.prosody import faults
 from poet_model.prosody.lines import (
     FORMS,
     form_of,
@@ -22,15 +23,15 @@ from poet_model.prosody.readings import (
     ANY,
     PING,
     ZE,
-    _table,
     all_groups,
     group_named,
+    reading_table,
     readings,
     rhyme_groups,
     tone_mask,
     tones,
 )
-from poet_model.prosody.scansion import evaluate
+from poet_model.prosody.scansion import scan
 from poet_model.prosody.templates import (
     L1,
     L2,
@@ -93,7 +94,7 @@ def test_equal_lines(text, is_equal):
 
 
 def test_the_table_has_106_groups():
-    table = _table()
+    table = reading_table()
     assert 8_000 < len(table) < 13_000
     assert {tone: len(all_groups(tone)) for tone in "平上去入"} == {"平": 30, "上": 29, "去": 30, "入": 17}
     assert all(every and own <= every for own, every in table.values())
@@ -107,23 +108,23 @@ def test_what_only_a_simplified_text_means_does_not_stand_in_a_traditional_one()
     assert readings("发") == readings("发", in_simplified=True) == {"月入"}
     assert prosody.is_simplified("千載愁人又不才") is False and prosody.is_simplified("千载愁人又不才")
     poem = "{}愁人又不才，春風吹雨渡江南。不知何處無窮意，今日相逢酒正酣。"
-    assert evaluate(poem.format("千載")).rhyme.first_line == ""
+    assert scan(poem.format("千載")).rhyme.first_line == ""
 
 
 def test_any_line_ends_will_do_where_the_lines_have_a_form():
     text = "清明時節雨紛紛，路上行人欲斷魂。借問酒家何處有？牧童遙指杏花村。"
-    report = evaluate(text)
-    assert report.form == "七絕" and evaluate(text.replace("？", "，")) == report
+    report = scan(text)
+    assert report.form == "七絕" and scan(text.replace("？", "，")) == report
     for other in (text.replace("？", "，").rstrip("。"), "\n".join(text[i : i + 8] for i in (0, 8, 16, 24))):
-        assert evaluate(other) == report
-    assert evaluate("清明時節雨紛紛, 路上行人欲斷魂. 借問酒家何處有? 牧童遙指杏花村.") == report
-    assert evaluate("清明\n" + text).form == evaluate("").form == evaluate("，。").form == ""
+        assert scan(other) == report
+    assert scan("清明時節雨紛紛, 路上行人欲斷魂. 借問酒家何處有? 牧童遙指杏花村.") == report
+    assert scan("清明\n" + text).form == scan("").form == scan("，。").form == ""
 
 
 def test_what_is_no_text_is_refused():
     for nothing in (None, 5, ["春"]):
         with pytest.raises(InvalidValueError, match="a poem must be text, got"):
-            evaluate(nothing)
+            scan(nothing)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_groups_go_by_their_names_in_the_rhyme_books():
 
 
 def test_賀知章_rhymes_衰_with_回_and_來():
-    found = evaluate("少小離家老大回，鄉音無改鬢毛衰。兒童相見不相識，笑問客從何處來。")
+    found = scan("少小離家老大回，鄉音無改鬢毛衰。兒童相見不相識，笑問客從何處來。")
     assert (found.rhyme.status, found.rhyme.groups, found.faults) == ("平", ("灰",), ())
 
 
@@ -178,7 +179,7 @@ def test_simplified_characters_have_the_readings_of_all_their_traditional_forms(
     for simplified, *forms in ("发發髮", "后後后", "云雲云", "余餘余", "国國", "尽盡儘"):
         assert readings(simplified) == frozenset().union(*map(readings, forms)), simplified
     for poem in POEMS:
-        there, here = evaluate(poem), evaluate(to_simplified(poem))
+        there, here = scan(poem), scan(to_simplified(poem))
         assert (there.form, there.template, there.level) == (here.form, here.template, here.level)
 
 
@@ -247,7 +248,7 @@ def write(template, level, rng):
 def test_what_a_template_allows_is_of_that_level(form, level):
     rng = random.Random(0)
     for template, _ in itertools.product(templates(form), range(50)):
-        report = evaluate(write(template, level, rng))
+        report = scan(write(template, level, rng))
         assert (report.form, report.level <= level) == (form, True)
         assert report.rhyme.status == "平" and report.rhyme.groups == ("東",)
         assert [fault.kind for fault in report.faults if fault.kind not in ("重韻", "出韻")] == []
@@ -258,12 +259,12 @@ def test_what_a_template_allows_is_of_that_level(form, level):
 # Judging
 
 
-def faults(text):
-    return [str(fault) for fault in evaluate(text).faults]
+def faults_of(text):
+    return [str(fault) for fault in scan(text).faults]
 
 
 def test_a_poem_to_the_rules():
-    report = evaluate("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。")
+    report = scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。")
     assert (report.form, report.template, report.level, report.faults) == ("五絕", "T1", L1, ())
     assert report.rhyme == prosody.Rhyme("平", ("尤",), "")
     assert report.is_regular
@@ -290,31 +291,65 @@ def test_a_poem_to_the_rules():
     ],
 )
 def test_every_kind_of_fault_is_named(text, level, fault):
-    assert fault in faults(text)
+    assert fault in faults_of(text)
     if "出韻" not in fault:
-        assert evaluate(text).level == level
+        assert scan(text).level == level
 
 
 def test_famous_exceptions_and_other_rhymes():
     tower = "昔人已乘黃鶴去，此地空餘黃鶴樓。黃鶴一去不復返，白雲千載空悠悠。"
     tower += "晴川歷歷漢陽樹，芳草萋萋鸚鵡洲。日暮鄉關何處是，煙波江上使人愁。"
-    assert evaluate(tower).level == L5
-    ancient = evaluate("千山鳥飛絕，萬徑人蹤滅。孤舟蓑笠翁，獨釣寒江雪。")  # 江雪, a 古絕
+    assert scan(tower).level == L5
+    ancient = scan("千山鳥飛絕，萬徑人蹤滅。孤舟蓑笠翁，獨釣寒江雪。")  # 江雪, a 古絕
     assert (ancient.rhyme.status, ancient.rhyme.groups) == ("仄", ("屑入",))
-    near = evaluate("白日依山東，黃河入海冬。欲窮千里目，更上一層東。")
+    near = scan("白日依山東，黃河入海冬。欲窮千里目，更上一層東。")
     assert near.rhyme.status == "鄰"
-    assert evaluate("白日依山盡，黃河入海人。欲窮千里目，更上一層樓。").rhyme.status == ""
+    assert scan("白日依山盡，黃河入海人。欲窮千里目，更上一層樓。").rhyme.status == ""
 
 
 @pytest.mark.parametrize("text", ["", "春", "春眠不覺曉，處處聞啼鳥。", "abc"])
 def test_what_is_no_form_is_not_judged(text):
-    report = evaluate(text)
+    report = scan(text)
     assert (report.form, report.level, report.rhyme.status, str(report)) == ("", L5, "", "no regular form")
 
 
 def test_tones_are_shown():
     assert tones("春看月，魍A。")[:3] == "平○仄"
     assert tones("A。") == "？。"
+
+
+def test_the_old_names_still_work_and_warn():
+    for old, new in (("evaluate", scan), ("Report", prosody.Scansion)):
+        with pytest.warns(DeprecationWarning, match=f"prosody.{old} is now prosody.{new.__name__}") as caught:
+            assert getattr(prosody, old) is new
+        assert caught[0].filename == __file__
+        assert old not in prosody.__all__
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        prosody.no_such_name  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("rule", "lines"),
+    [
+        ("is_shi_dui", ("中仄中平仄", "中仄仄平平")),
+        ("is_shi_zhan", ("中平中仄平", "中仄中平仄")),
+        ("is_san_ping_wei", ("中仄平平平",)),
+        ("is_san_ze_wei", ("中平仄仄仄",)),
+    ],
+)
+def test_each_rule_by_itself(rule, lines):
+    masks = [tuple("平仄中".index(sign) + 1 for sign in line) for line in lines]
+    assert getattr(faults, rule)(*masks)
+    for place in range(5):  # a tone that is not sure is no fault
+        unsure = [(*mask[:place], ANY, *mask[place + 1 :]) for mask in masks]
+        expected = {"is_shi_dui": place != 1, "is_shi_zhan": place != 1}.get(rule, place < 2)
+        assert getattr(faults, rule)(*unsure) is expected
+
+
+def test_孤平_is_a_fault_of_a_line_b_alone():
+    alone = (ZE, PING, ZE, ZE, PING)
+    assert faults.is_gu_ping(alone, "b") and faults.is_gu_ping((PING, PING, *alone), "b")
+    assert not faults.is_gu_ping(alone, "a") and not faults.is_gu_ping((PING, *alone[1:]), "b")
 
 
 # Real poems
@@ -332,7 +367,7 @@ def three_hundred():
         text = re.sub("[？！；]", "。", "".join(record["paragraphs"]))
         form = next((labels[tag] for tag in record.get("tags", ()) if tag in labels), "")
         if form and form_of(text) == form:
-            found.append((text, evaluate(text)))
+            found.append((text, scan(text)))
     return found
 
 
@@ -354,15 +389,16 @@ def test_the_three_hundred_poems_scan(three_hundred, form, judge, least):
 
 
 def test_shuffled_they_do_not(three_hundred):
-    rng, scan = random.Random(0), []
+    rng, are_regular = random.Random(0), []
     for text, report in three_hundred:
         if report.form != "五絕":
             characters = [c for c in text if c not in "，。"]
             rng.shuffle(characters)
             shuffled = iter(characters)
-            scan.append(evaluate("".join(c if c in "，。" else next(shuffled) for c in text)).level <= L3)
-    assert len(scan) > 150
-    assert sum(scan) <= 0.01 * len(scan)
+            level = scan("".join(c if c in "，。" else next(shuffled) for c in text)).level
+            are_regular.append(level <= L3)
+    assert len(are_regular) > 150
+    assert sum(are_regular) <= 0.01 * len(are_regular)
 
 
 def test_the_human_bar_is_reproduced():

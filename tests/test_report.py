@@ -7,11 +7,12 @@ import re
 import pytest
 
 from poet_model.novelty.index import Match, NoveltyIndex
-from poet_model.prosody.scansion import Fault, evaluate
+from poet_model.prosody.scansion import Fault, scan
 from poet_model.prosody.templates import LEVELS
+from poet_model.prosody.verdict import FAULT_MEANINGS, course_of, rhyme_words
 from poet_model.ui.controls import TRADITIONAL
 from poet_model.ui.poem import SIMPLIFIED
-from poet_model.ui.report import FAULTS_IN_WORDS, course_of, novelty_record, report_html, report_record
+from poet_model.ui.report import novelty_record, report_html, report_record
 
 STORK = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"
 CRANE = "昔人已乘黃鶴去，此地空餘黃鶴樓。黃鶴一去不復返，白雲千載空悠悠。"
@@ -51,7 +52,7 @@ def test_the_line_says_what_the_books_say(text, line):
 def test_the_course_of_a_line_of_seven_is_called_by_its_second_character():
     for text in (STORK, WALL, RETURN, SPRING):
         first = text[1]
-        assert course_of(evaluate(text))[0][0] == ("平" if first in "時辭" else "仄"), first
+        assert course_of(scan(text))[0][0] == ("平" if first in "時辭" else "仄"), first
 
 
 def test_a_first_line_in_a_neighbours_group_or_in_none_is_called_so():
@@ -65,13 +66,17 @@ def test_the_details_have_the_strip_the_words_and_every_fault():
     assert "昔人已乘黃鶴去，仄平仄○平仄仄" in plain(html)
     assert "樓 悠 洲 愁（平水韻 尤）" in html
     faults = re.findall("<li>(.*?) <span", html)
-    assert faults == list(map(str, evaluate(CRANE).faults)) and "第3句第4字「去」平仄" in faults
+    assert faults == list(map(str, scan(CRANE).faults)) and "第3句第4字「去」平仄" in faults
     assert "Nothing to point at" in report_html(STORK, TRADITIONAL)
 
 
 def test_the_first_line_is_among_the_rhyme_words_if_it_rhymes():
     assert "關 還 山（平水韻 刪）" in report_html(WALL, TRADITIONAL)
     assert ": 流 樓（平水韻 尤）" in report_html(STORK, TRADITIONAL)
+    assert rhyme_words(WALL, evaluate(WALL)) == ["關", "還", "山"]
+    unrhymed = STORK.replace("樓", "山")
+    assert rhyme_words(unrhymed, evaluate(unrhymed)) == []
+    assert "Rhyme words" not in report_html(unrhymed, TRADITIONAL)
 
 
 def test_a_free_poem_is_no_regular_form_and_has_nothing_to_unfold():
@@ -127,4 +132,4 @@ def test_every_kind_of_fault_has_words():
     kinds = set(re.findall(r"\w+", Fault.__doc__.split("kind:")[1].split("characters:")[0])) - set(
         ["not", "saved", "a", "that", "is"]
     )
-    assert kinds == set(FAULTS_IN_WORDS)
+    assert kinds == set(FAULT_MEANINGS)

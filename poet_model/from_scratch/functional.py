@@ -1,7 +1,8 @@
-"""The functions without memory: each forward directly followed by its backward. No layers, no time.
+"""The functions without state, each forward directly followed by its backward. No layers, no time.
 
-A backward takes `d…`, the gradient of the loss with respect to what the forward returned, and returns those
-with respect to what it was given. Everything works on the last axis, whatever stands before it.
+A backward takes `d…`, the gradient of the loss with respect to what the forward returned, and returns the
+gradients with respect to what the forward was given. All functions work on the last axis; any number of axes
+may precede it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ Array = np.ndarray
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x), by way of tanh, which cannot overflow: σ(x) = (1 + tanh(x / 2)) / 2."""
+    """1 / (1 + e^-x), computed as (1 + tanh(x / 2)) / 2, which cannot overflow."""
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
-    """σ' = σ (1 - σ), through the output y."""
+    """σ' = σ (1 - σ), so the output y is enough to compute it."""
     return dy * y * (1 - y)
 
 
@@ -27,34 +28,34 @@ def tanh(x: Array) -> Array:
 
 
 def tanh_backward(dy: Array, y: Array) -> Array:
-    """tanh' = 1 - tanh², through the output y."""
+    """tanh' = 1 - tanh², so the output y is enough to compute it."""
     return dy * (1 - y * y)
 
 
 def affine(x: Array, weight: Array, bias: Array) -> Array:
-    """x (..., K), weight (N, K), bias (N,) -> x Wᵀ + b, (..., N). Torch's layout: a row an output."""
+    """x (..., K), weight (N, K), bias (N,) -> x Wᵀ + b, (..., N). As in torch, W has one row per output."""
     check_shape("the last axis of x", x.shape[-1:], weight.shape[1:])
     check_shape("bias", bias.shape, weight.shape[:1])
     return x @ weight.T + bias
 
 
 def affine_backward(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """dy (..., N) -> dx (..., K), dweight (N, K), dbias (N,): sums over all that stands before."""
+    """dy (..., N) -> dx (..., K), dweight (N, K), dbias (N,), the last two summed over all leading axes."""
     rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
     return dy @ weight, dy_rows.T @ rows, dy_rows.sum(axis=0)
 
 
 def embedding(ids: Array, weight: Array) -> Array:
-    """ids (...), weight (V, E) -> the rows of weight at the ids, (..., E)."""
+    """ids (...), weight (V, E) -> for each id its row of weight, (..., E)."""
     check_ids(ids, len(weight))
     return weight[ids]
 
 
 def embedding_backward(dy: Array, ids: Array, num_rows: int) -> Array:
-    """dy (..., E) -> dweight (V, E): each row is the sum of dy over the places that hold its id.
+    """dy (..., E) -> dweight (V, E): each row is the sum of dy over the positions that hold its id.
 
-    Sorted by id, the places of one row are neighbours, and `np.add.reduceat` sums them in one go; `np.add.at`
-    gives the same, many times slower.
+    Sorting by id makes the positions of one id neighbours, which `np.add.reduceat` sums in one pass.
+    `np.add.at` gives the same result many times more slowly.
     """
     flat = ids.ravel()
     order = np.argsort(flat, kind="stable")
@@ -66,21 +67,21 @@ def embedding_backward(dy: Array, ids: Array, num_rows: int) -> Array:
 
 
 def softmax(logits: Array, temperature: float = 1.0) -> Array:
-    """Probabilities (..., V); a low temperature sharpens them. Without the maximum e^x cannot overflow."""
+    """Probabilities (..., V). A low temperature sharpens them; subtracting the maximum prevents overflow."""
     if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, got {temperature!r}; for 0 take the argmax")
+        raise ValueError(f"temperature must be above 0, got {temperature!r}; in place of 0, take the argmax")
     exponents = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
     return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
 def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, tuple]:
-    """The mean of -log p(target), in nats, and what the backward needs.
+    """The mean of -ln p(target), in nats, and a cache for the backward.
 
     Args:
         logits: (..., V), before the softmax.
         targets: (...) ids.
-        mask: (...), 1 where a target counts and 0 at padding; None: all count. The mean is over those that
-            count: a loss averaged over padding looks smaller than it is.
+        mask: (...), 1 where a target counts and 0 at padding. None counts all. The mean is over the targets
+            that count: a loss averaged over padding looks smaller than it is.
     """
     check_ids(targets, logits.shape[-1], "target")
     check_shape("targets", targets.shape, logits.shape[:-1])
@@ -90,7 +91,7 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
     if not counts.sum():
         raise ValueError("no target counts: the batch is empty or the mask is 0 everywhere")
     weights = counts / counts.sum()
-    # log-softmax apart from the probabilities: a probability may be 0 in float32, its logarithm is finite
+    # not the log of the probabilities: in float32 a probability can be 0, but its logarithm is finite
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_probs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     loss = -(weights * np.take_along_axis(log_probs, targets[..., None], axis=-1)[..., 0]).sum()
@@ -98,7 +99,7 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
 
 
 def cross_entropy_backward(cache: tuple) -> Array:
-    """dlogits (..., V) = (probabilities - one-hot of the targets), weighted as in the mean."""
+    """dlogits (..., V) = probabilities - one-hot targets, with the weights of the mean."""
     probabilities, targets, weights = cache
     dlogits = probabilities * weights[..., None]
     at_targets = np.take_along_axis(dlogits, targets[..., None], axis=-1)
@@ -106,78 +107,19 @@ def cross_entropy_backward(cache: tuple) -> Array:
     return dlogits
 
 
-def fast_output_loss(
-    hidden: Array, weight: Array, bias: Array, targets: Array, mask: Array | None = None, rows: int = 512
-) -> tuple[float, Array, Array, Array]:
-    """`affine`, `cross_entropy` and both backwards at once: the same numbers, faster.
-
-    The logits are the largest array of a language model. They are made for some rows at a time, and turned
-    into their own gradient in place, while they are in the processor's cache.
-
-    Args:
-        hidden: (N, H).
-        weight: (V, H); bias: (V,); targets: (N,); mask: (N,).
-        rows: worked on at a time.
-
-    Returns:
-        The loss, dhidden (N, H), dweight (V, H), dbias (V,).
-    """
-    check_ids(targets, len(weight), "target")
-    check_shape("targets", targets.shape, hidden.shape[:1])
-    check_shape("the last axis of hidden", hidden.shape[-1:], weight.shape[1:])
-    counts = np.ones(len(targets), hidden.dtype) if mask is None else mask.astype(hidden.dtype)
-    if not counts.sum():
-        raise ValueError("no target counts: the batch is empty or the mask is 0 everywhere")
-    counts /= counts.sum()
-    loss = 0.0
-    dhidden, dweight, dbias = np.empty_like(hidden), np.zeros_like(weight), np.zeros_like(bias)
-    logits_buffer = np.empty((min(rows, len(hidden)), len(weight)), hidden.dtype)
-    product = np.empty_like(weight)
-    for start in range(0, len(hidden), rows):
-        part = slice(start, start + rows)
-        target, count = targets[part], counts[part, None]
-        places = np.arange(len(target)), target
-        logits = np.matmul(hidden[part], weight.T, out=logits_buffer[: len(target)])
-        logits += bias
-        logits -= logits.max(axis=1, keepdims=True)
-        at_targets = logits[places]
-        np.exp(logits, out=logits)
-        sums = logits.sum(axis=1, keepdims=True)
-        loss += float((count[:, 0] * (np.log(sums[:, 0]) - at_targets)).sum())
-        logits *= count / sums  # the probabilities, weighted as in the mean …
-        logits[places] -= count[:, 0]  # … less the one-hot targets: dlogits
-        np.matmul(logits, weight, out=dhidden[part])
-        dweight += np.matmul(logits.T, hidden[part], out=product)
-        dbias += logits.sum(axis=0)
-    return loss, dhidden, dweight, dbias
-
-
-def output_nats(hidden: Array, weight: Array, bias: Array, targets: Array, rows: int = 512) -> Array:
-    """-log p of each target, (N,), without gradients; the logits of some rows at a time, never all."""
-    check_ids(targets, len(weight), "target")
-    nats = np.empty(len(targets), hidden.dtype)
-    for start in range(0, len(hidden), rows):
-        part = slice(start, start + rows)
-        logits = affine(hidden[part], weight, bias)
-        logits -= logits.max(axis=1, keepdims=True)
-        at_targets = logits[np.arange(len(logits)), targets[part]]
-        nats[part] = np.log(np.exp(logits).sum(axis=1)) - at_targets
-    return nats
-
-
 def perplexity(loss: float) -> float:
-    """e^loss for a loss in nats: among how many equally likely characters one chooses. (2^nats is wrong.)"""
+    """e^loss, for a loss in nats: a choice among that many equally likely characters has this loss."""
     return float(np.exp(loss))
 
 
 def check_shape(what: str, given: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    """Raises ValueError with both shapes if they differ."""
+    """Raises a ValueError that names both shapes if they differ."""
     if tuple(given) != tuple(expected):
         raise ValueError(f"{what} has shape {tuple(given)}, expected {tuple(expected)}")
 
 
 def check_ids(ids: Array, size: int, what: str = "id") -> None:
-    """Raises ValueError unless there are ids and all are whole numbers from 0 to size - 1."""
+    """Raises ValueError unless `ids` is a non-empty array of whole numbers from 0 to size - 1."""
     if not np.issubdtype(ids.dtype, np.integer):
         raise ValueError(f"{what}s must be whole numbers, got {ids.dtype}")
     if not ids.size:

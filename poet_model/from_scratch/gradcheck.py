@@ -1,8 +1,8 @@
-"""Is a gradient right? Central differences in float64 tell, for any function of arrays.
+"""Checks gradients of any function of arrays, by central differences in float64.
 
     python -m poet_model.from_scratch.gradcheck
 
-checks every hand-written backward of this folder and prints the relative error of each parameter.
+checks every hand-written backward in this folder and prints the relative error of each parameter.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from . import functional, lstm, rnn
+from .fast import FastLSTM
 from .functional import Array
 from .rnn import Weights
 
-STEP = 1e-5  # the error of a central difference is O(STEP²) + O(1e-16 / STEP): smallest near here
+STEP = 1e-5  # the error of a central difference is O(STEP²) + O(1e-16 / STEP), which is smallest near here
 TOLERANCE = 1e-7
 
 
 def numerical_gradient(loss: Callable[[], float], parameter: Array, step: float = STEP) -> Array:
-    """(L(p + step) - L(p - step)) / (2 step) for each element of a float64 array."""
+    """(L(p + step) - L(p - step)) / (2 step) for each element p of a float64 array."""
     if parameter.dtype != np.float64:
         raise ValueError(f"central differences need float64, got {parameter.dtype}")
     gradient = np.empty_like(parameter)
@@ -36,7 +37,7 @@ def numerical_gradient(loss: Callable[[], float], parameter: Array, step: float 
 
 
 def relative_error(gradient: Array, expected: Array) -> float:
-    """|a - b| / (|a| + |b|) in the Euclidean norm: 0 if both are 0, 1 if they have nothing in common."""
+    """|a - b| / (|a| + |b|) in Euclidean norm: 0 if both are equal, 1 if they are opposite or one is 0."""
     total = np.linalg.norm(gradient) + np.linalg.norm(expected)
     return float(np.linalg.norm(gradient - expected) / total) if total else 0.0
 
@@ -52,14 +53,14 @@ def check(
 
 
 def random_weights(gates: int, input_size: int, hidden_size: int, rng: np.random.Generator) -> Weights:
-    """Weights of a layer for a check, none of them special."""
+    """Random float64 weights of a layer, for a check."""
     rows = gates * hidden_size
     shapes = (rows, input_size), (rows, hidden_size), (rows,), (rows,)
     return Weights(*(0.5 * rng.standard_normal(shape) for shape in shapes))
 
 
 def check_rnn(rng: np.random.Generator, padded: bool = False) -> dict[str, float]:
-    """Errors of `rnn.backward`, whose loss is a random weighting of all that `rnn.forward` returns."""
+    """The errors of `rnn.backward`. The loss is a randomly weighted sum of all that `rnn.forward` returns."""
     w = random_weights(1, 4, 5, rng)
     x, h0, mask = rng.standard_normal((3, 6, 4)), rng.standard_normal((3, 5)), _mask(padded)
     d_states, dh_last = rng.standard_normal((3, 6, 5)), rng.standard_normal((3, 5))
@@ -73,8 +74,10 @@ def check_rnn(rng: np.random.Generator, padded: bool = False) -> dict[str, float
     return check(loss, parameters, {"x": dx, "h0": dh0, **grads._asdict()})
 
 
-def check_lstm(rng: np.random.Generator, padded: bool = False) -> dict[str, float]:
-    """Errors of `lstm.backward`, likewise."""
+def check_lstm(
+    rng: np.random.Generator, padded: bool = False, step_backward=lstm.step_backward
+) -> dict[str, float]:
+    """The errors of `lstm.backward`, checked in the same way; with another `step_backward`, those of that."""
     w = random_weights(4, 4, 5, rng)
     x, mask = rng.standard_normal((3, 6, 4)), _mask(padded)
     h0, c0, dh_last, dc_last = rng.standard_normal((4, 3, 5))
@@ -85,14 +88,16 @@ def check_lstm(rng: np.random.Generator, padded: bool = False) -> dict[str, floa
         return float((outputs * d_outputs).sum() + (h * dh_last).sum() + (c * dc_last).sum())
 
     caches = lstm.forward(x, h0, c0, w, mask)[2]
-    dx, (dh0, dc0), grads = lstm.backward(d_outputs, (dh_last, dc_last), caches, w, mask)
+    dx, (dh0, dc0), grads = lstm.backward(
+        d_outputs, (dh_last, dc_last), caches, w, mask, step_backward=step_backward
+    )
     parameters = {"x": x, "h0": h0, "c0": c0, **w._asdict()}
     return check(loss, parameters, {"x": dx, "h0": dh0, "c0": dc0, **grads._asdict()})
 
 
 def check_fast_lstm(rng: np.random.Generator) -> dict[str, float]:
-    """Errors of `FastLSTM.backward`, likewise; time comes first here."""
-    w, layer = random_weights(4, 4, 5, rng), lstm.FastLSTM()
+    """The errors of `FastLSTM.backward`, checked in the same way. Its arrays are time-first."""
+    w, layer = random_weights(4, 4, 5, rng), FastLSTM()
     x, d_outputs = rng.standard_normal((6, 3, 4)), rng.standard_normal((6, 3, 5))
     h0, c0, dh_last, dc_last = rng.standard_normal((4, 3, 5))
 
@@ -107,7 +112,7 @@ def check_fast_lstm(rng: np.random.Generator) -> dict[str, float]:
 
 
 def check_output(rng: np.random.Generator) -> dict[str, float]:
-    """Errors of embedding -> affine -> cross-entropy over a padded batch."""
+    """The errors of embedding -> affine -> cross-entropy, for a padded batch."""
     ids, targets, mask = rng.integers(0, 7, (3, 6)), rng.integers(0, 9, (3, 6)), _mask(True)
     table, weight, bias = rng.standard_normal((7, 4)), rng.standard_normal((9, 4)), rng.standard_normal(9)
 
@@ -128,7 +133,7 @@ def check_output(rng: np.random.Generator) -> dict[str, float]:
 
 
 def _mask(padded: bool) -> Array | None:
-    """Rows of 6, 4 and 1 characters."""
+    """A mask for rows of 6, 4 and 1 characters; None if there is no padding."""
     return (np.arange(6) < np.array([[6], [4], [1]])).astype(float) if padded else None
 
 
@@ -142,10 +147,10 @@ CHECKS: dict[str, Callable[[np.random.Generator], dict[str, float]]] = {
 }
 
 
-def main() -> int:
-    """Runs every check; returns 1 if one fails."""
+def main(checks: Mapping[str, Callable[[np.random.Generator], dict[str, float]]] = CHECKS) -> int:
+    """Runs the checks and prints their errors. Returns 1 if a gradient is wrong, else 0."""
     worst = 0.0
-    for title, run in CHECKS.items():
+    for title, run in checks.items():
         errors = run(np.random.default_rng(0))
         print(title)
         for name, error in errors.items():

@@ -1,9 +1,9 @@
-"""The vanilla RNN: a step forward, a step backward, then both through time. It knows no characters.
+"""The vanilla RNN: one step forward, one step backward, then both through time. It knows no characters.
 
     h_t = tanh(W x_t + b + U h_{t-1} + b')                                        (Elman 1990)
 
-Torch's names, shapes and its two biases, so that weights go across without a transpose. The derivation of
-every line of the backward is in docs/derivation.md.
+Names, shapes and the two biases are those of torch, so that weights can be copied without a transpose.
+docs/derivation.md derives every line of the backward.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .functional import Array, check_shape
+from .functional import Array, check_shape, tanh, tanh_backward
 
 
 class Weights(NamedTuple):
-    """The parameters of a recurrent layer, or their gradients; G is 1 for an RNN and 4 for an LSTM."""
+    """The parameters of a recurrent layer, or their gradients. G is 1 for an RNN and 4 for an LSTM."""
 
-    weight_ih: Array  # (G·H, D): W, from the input
-    weight_hh: Array  # (G·H, H): U, from the state before
-    bias_ih: Array  # (G·H,)
-    bias_hh: Array  # (G·H,): adds nothing that bias_ih could not; torch and cuDNN have it
+    weight_ih: Array  # (G·H, D): W, applied to the input
+    weight_hh: Array  # (G·H, H): U, applied to the previous state
+    bias_ih: Array  # (G·H,): b
+    bias_hh: Array  # (G·H,): b', redundant beside b; it is here because torch and cuDNN have it
 
     @property
     def hidden_size(self) -> int:
-        """H."""
+        """H, the number of units."""
         return self.weight_hh.shape[1]
 
     def zeros(self) -> Weights:
-        """Gradients before anything was added to them."""
+        """Gradients of the same shapes, all zero."""
         return Weights(*map(np.zeros_like, self))
 
     def add(self, grads: Weights) -> None:
-        """Adds gradients to gradients, in place."""
+        """Adds other gradients to these, in place."""
         for own, other in zip(self, grads, strict=True):
             own += other
 
     def check(self, gates: int, input_size: int) -> None:
-        """Raises ValueError unless the shapes fit each other and an input of this size."""
+        """Raises ValueError unless the shapes fit each other and inputs of this size."""
         rows = gates * self.hidden_size
         check_shape("weight_ih", self.weight_ih.shape, (rows, input_size))
         check_shape("weight_hh", self.weight_hh.shape, (rows, self.hidden_size))
@@ -47,7 +47,7 @@ class Weights(NamedTuple):
 
 
 class StepCache(NamedTuple):
-    """What a step's backward needs of its forward."""
+    """What `step_backward` needs from `step_forward`."""
 
     x: Array  # (B, D)
     h_before: Array  # (B, H)
@@ -55,31 +55,36 @@ class StepCache(NamedTuple):
 
 
 def step_forward(x: Array, h: Array, w: Weights) -> tuple[Array, StepCache]:
-    """x (B, D) and the state before, h (B, H) -> the state after, (B, H)."""
-    h_after = np.tanh(x @ w.weight_ih.T + w.bias_ih + h @ w.weight_hh.T + w.bias_hh)
+    """x (B, D) and the previous state h (B, H) -> the new state (B, H), and a cache."""
+    h_after = tanh(x @ w.weight_ih.T + w.bias_ih + h @ w.weight_hh.T + w.bias_hh)
     return h_after, StepCache(x, h, h_after)
 
 
 def step_backward(dh: Array, cache: StepCache, w: Weights) -> tuple[Array, Array, Weights]:
-    """dh (B, H) -> dx (B, D), dh of the state before (B, H), and the gradients of the weights."""
-    da = dh * (1 - cache.h**2)  # through tanh
+    """dh (B, H) -> dx (B, D), dh of the previous state (B, H), and the gradients of the weights."""
+    # h = tanh(a): the chain rule multiplies by the slope of tanh at a, which is 1 - h² and so needs no a
+    da = tanh_backward(dh, cache.h)
+    # a = x Wᵀ + b + h_before Uᵀ + b': each term receives da as it is. A bias was added to every row of the
+    # batch, so its gradient is the sum over the rows, and both biases have the same
     db = da.sum(axis=0)
+    # W_mk multiplied x_k into a_m, so its gradient is da_m · x_k, summed over the rows; likewise for U
     grads = Weights(da.T @ cache.x, da.T @ cache.h_before, db, db.copy())
+    # the other way round, x_k reached every a_m by way of W_mk, so dx_k sums da_m · W_mk over m
     return da @ w.weight_ih, da @ w.weight_hh, grads
 
 
 def forward(
     x: Array, h0: Array, w: Weights, mask: Array | None = None
 ) -> tuple[Array, Array, list[StepCache]]:
-    """The steps in order.
+    """All steps in order.
 
     Args:
         x: (B, T, D).
         h0: (B, H), the state before the first step.
-        mask: (B, T), 1 at a character and 0 at padding, where the state stays as it was; None: no padding.
+        mask: (B, T), 1 at a character and 0 at padding, where the state does not change. None: no padding.
 
     Returns:
-        The states (B, T, H), the last one (B, H), and a cache a step.
+        The states (B, T, H), the last one (B, H), and one cache per step.
     """
     w.check(1, x.shape[2])
     check_shape("h0", h0.shape, (len(x), w.hidden_size))
@@ -104,9 +109,10 @@ def backward(
 
     Args:
         d_states: (B, T, H), the gradient that reaches each state from its own output.
-        dh_last: (B, H), what reaches the last state from after the sequence.
-        truncate: how many steps back the gradient of one output goes at most (Williams & Peng 1990); None: to
-            the first.
+        dh_last: (B, H), the gradient that reaches the last state from after the sequence.
+        mask: as given to `forward`.
+        truncate: how many steps back the gradient of one output goes at most (Williams & Peng 1990). None
+            means to the first.
 
     Returns:
         dx (B, T, D), dh0 (B, H), and the gradients of the weights, summed over the steps.
@@ -115,14 +121,14 @@ def backward(
     grads, dx = w.zeros(), np.zeros((len(dh_last), steps, w.weight_ih.shape[1]), dh_last.dtype)
 
     def step_back(t: int, dh: Array) -> Array:
-        """One step, t -> t - 1; adds to `grads` and `dx`."""
+        """One step back, from t to t - 1. Adds to `grads` and `dx`."""
         dh_new = dh if mask is None else dh * mask[:, t, None]
         dx_t, dh_before, grads_t = step_backward(dh_new, caches[t], w)
         dx[:, t] += dx_t
         grads.add(grads_t)
         return dh_before if mask is None else dh_before + dh * (1 - mask[:, t, None])
 
-    if truncate is None:  # one way back takes the gradients of all outputs along
+    if truncate is None:  # one pass collects the gradients of all outputs on its way
         dh = dh_last
         for t in reversed(range(steps)):
             dh = step_back(t, dh + d_states[:, t])
@@ -130,7 +136,7 @@ def backward(
     if truncate < 1:
         raise ValueError(f"truncate must be 1 or more, got {truncate}; None goes back to the first step")
     dh0 = np.zeros_like(dh_last)
-    for t in reversed(range(steps)):  # a way back of its own for each output
+    for t in reversed(range(steps)):  # each output has its own pass back
         dh = d_states[:, t] + (dh_last if t == steps - 1 else 0)
         first = max(0, t - truncate + 1)
         for k in range(t, first - 1, -1):

@@ -1,4 +1,4 @@
-"""Poems, character by character. It knows of a model only `forward`, its prompt and its vocabulary."""
+"""Writes poems, character by character. It trains nothing and reads no files."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import numpy as np
 
 from .char_lm import CharLM
 from .functional import Array
-from .vocabulary import EOS
+from .vocabulary import EOS, LINE_ENDS
 
-LINE_ENDS = "，。"
-MAX_LINE = 16  # characters; then only a line end may follow
+MAX_LINE = 16  # characters per line; after that, only a line end is allowed
 
 
 @dataclass(frozen=True)
 class Poem:
-    """A finished poem; `log_probs` holds one number a character of `text`, before temperature and top-k."""
+    """A finished poem. `log_probs` has ln p of each character of `text`, before temperature and top-k."""
 
     text: str
     log_probs: tuple[float, ...]
@@ -37,15 +36,19 @@ def generate(
 ) -> Poem:
     """Writes a poem that begins with `start`.
 
-    The same seed gives the same poem as in the torch half: one uniform number is drawn a character, and the
-    character is found by the inverse of the cumulative probabilities in float64.
+    The same seed gives the same poem as in the torch half: both draw one uniform number per character and
+    look it up in the cumulative probabilities in float64.
 
     Args:
-        temperature: logits are divided by it; 0 takes the likeliest character every time.
-        top_k: only the k likeliest are drawn from; 0 means all.
-        max_length: after this many characters the poem ends with the line it is in.
-        frequency_penalty: nats that a character loses for each time the poem has it already, but not right
-            behind itself (叠字, as in 青青).
+        temperature: the logits are divided by it. 0 always takes the most likely character.
+        top_k: the number of most likely characters to sample from. 0 means all.
+        seed: a whole number from 0.
+        max_length: after this many characters, the poem ends with the current line.
+        frequency_penalty: nats that a character loses for each time it already stands in the poem. A
+            character may follow itself once without a penalty (叠字, as in 青青).
+
+    Raises:
+        ValueError: a setting is out of range, or `start` has a character that the model does not know.
     """
     if not 0 <= temperature <= 100:
         raise ValueError(f"temperature must be a number from 0 to 100, got {temperature!r}")
@@ -66,7 +69,7 @@ def generate(
     while True:
         row = logits[0, -1]
         allowed = row - frequency_penalty * _repeats(text, vocabulary.ids).astype(row.dtype)
-        allowed[:EOS] = -np.inf  # no <pad> <unk> <bos> <sep> in a poem
+        allowed[:EOS] = -np.inf  # <pad> <unk> <bos> <sep> never stand in a poem
         if punctuated:
             _keep_lines_whole(allowed, text, vocabulary.ids, max_length)
         elif len(text) >= max_length:
@@ -83,19 +86,24 @@ def generate(
 
 
 def sample(logits: Array, uniform: float, temperature: float, top_k: int) -> int:
-    """An id of logits (V,): the first at which the cumulative probability exceeds `uniform`, in [0, 1)."""
+    """The first id at which the cumulative probability exceeds `uniform`.
+
+    Args:
+        logits: (V,).
+        uniform: a number in [0, 1).
+    """
     if temperature == 0:
         return int(logits.argmax())
     ids = np.argsort(-logits, kind="stable")[: top_k or len(logits)]
     values = logits[np.sort(ids)].astype(np.float64)
-    with np.errstate(over="ignore"):  # a tiny temperature: exp(-inf) is rightly 0
+    with np.errstate(over="ignore"):  # with a tiny temperature, exp(-inf) = 0 is right
         cumulative = np.cumsum(np.exp((values - values.max()) / temperature))
     chosen = int((cumulative <= uniform * cumulative[-1]).sum())
     return int(np.sort(ids)[min(chosen, len(ids) - 1)])
 
 
 def _repeats(text: str, ids: dict[str, int]) -> Array:
-    """How often the poem has each character (V,); not counted: line ends, and the last one if it is new."""
+    """How often each character stands in the poem, (V,). Line ends count 0, as does a new last character."""
     counts = np.zeros(len(ids))
     for character in text:
         counts[ids[character]] += character not in LINE_ENDS
@@ -105,7 +113,7 @@ def _repeats(text: str, ids: dict[str, int]) -> Array:
 
 
 def _keep_lines_whole(logits: Array, text: str, ids: dict[str, int], max_length: int) -> None:
-    """Bars what may not stand next: an empty line, one over MAX_LINE, an end but after `。`."""
+    """Sets to -inf what would give an empty line, a line over MAX_LINE, or a poem without a last `。`."""
     comma, stop = (ids[end] for end in LINE_ENDS)
     only = None
     if not text.endswith("。"):
@@ -116,7 +124,7 @@ def _keep_lines_whole(logits: Array, text: str, ids: dict[str, int], max_length:
             only = EOS
     else:
         if len(text) >= max_length:
-            logits[comma] = -np.inf  # the line under way is the last
+            logits[comma] = -np.inf  # the current line is the last
         if len(text) - 1 - max(text.rfind(end) for end in LINE_ENDS) >= MAX_LINE:
             only = stop
     if only is not None:
@@ -126,7 +134,7 @@ def _keep_lines_whole(logits: Array, text: str, ids: dict[str, int], max_length:
 
 
 def punctuate(text: str) -> str:
-    """Puts `，` and `。` into a poem that was written without, by lines of seven or five characters."""
+    """Adds `，` and `。` to a poem that was written without them, in lines of seven or five characters."""
     size = next((size for size in (5, 7) if len(text) % (4 * size) == 0), 0)
     size = size or next((size for size in (7, 5) if len(text) % size == 0), 7)
     lines = [text[start : start + size] for start in range(0, len(text), size)]

@@ -1,17 +1,19 @@
-"""Wishes fitted to a form, and the nearest that can be where they cannot."""
+"""What is asked for fitted to a regular form; where it cannot be, the nearest that can."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
-from .. import prosody
 from ..errors import InvalidValueError
-from ..prosody.lines import FORMS, LINE_ENDS, SHAPES
+from ..prosody.lines import FORMS, LINE_ENDS, SHAPES, join_lines, split_lines
 from ..prosody.templates import L1, L2
 from ..script import is_hanzi
 from ..tokenizer import PoetTokenizer
 from .form import RegularForm
+from .form_options import FormOptions
+from .masks import VocabularyMasks
 
 _EDGES = {"acrostic": "藏頭", "telestich": "藏尾"}
 
@@ -64,17 +66,17 @@ def edges_of(
     return form, heads, tails
 
 
-def impose(tokenizer: PoetTokenizer, form: str, start: str, **wishes) -> tuple[RegularForm, str]:
-    """The rules for some wishes, those of RegularForm, and the start as the form has it.
+def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[RegularForm, str]:
+    """The automaton of a form, and the start as the form has it.
 
     Raises:
-        InvalidValueError: they cannot all be kept; the message says why, and what could be instead.
+        InvalidValueError: not all of it can be kept; the message says why, and what could be instead.
     """
     try:
-        rules = RegularForm(tokenizer, form, start=start, **wishes)
+        rules = RegularForm(masks, options, start)
         return rules, fit_start(rules, start)
     except InvalidValueError as error:
-        able = (names for *names, less in _less(form, wishes) if _is_possible(tokenizer, start, less))
+        able = (names for *names, less in _less(options) if _is_possible(masks, less, start))
         nearest = list(itertools.islice(able, 2))  # one of them may be no control of the page's
         if not nearest:
             raise
@@ -85,39 +87,35 @@ def impose(tokenizer: PoetTokenizer, form: str, start: str, **wishes) -> tuple[R
         ) from None
 
 
-def _is_possible(tokenizer: PoetTokenizer, start: str, wishes: dict) -> bool:
+def _is_possible(masks: VocabularyMasks, options: FormOptions, start: str) -> bool:
     try:
-        fit_start(RegularForm(tokenizer, start=start, **wishes), start)
+        fit_start(RegularForm(masks, options, start), start)
     except InvalidValueError:
         return False
     return True
 
 
-def _less(form: str, wishes: dict) -> Iterator[tuple[str, str, dict]]:
-    """Smaller wishes, the nearest first, each with its name in English and in Chinese."""
-    wishes = {"form": form, **wishes}
-    level, rhyme = wishes["level"], wishes["rhyme"]
-    if level is not None and level < L1:
-        yield "tones=True", "平仄用 L1", wishes | {"level": L1}
-    if level is not None and level < L2:
-        yield 'tones="L2"', "平仄放寬到 L2", wishes | {"level": L2}
-    if wishes["template"]:
-        yield 'template=""', "不指定譜式", wishes | {"template": ""}
+def _less(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]:
+    """Options that ask for less, the nearest first, each with its name in English and in Chinese."""
+    level, rhyme = options.level, options.rhyme
+    if options.has_tones and level < L1:
+        yield "tones=True", "平仄用 L1", replace(options, level=L1)
+    if options.has_tones and level < L2:
+        yield 'tones="L2"', "平仄放寬到 L2", replace(options, level=L2)
+    if options.template:
+        yield 'template=""', "不指定譜式", replace(options, template="")
     if isinstance(rhyme, str):
-        yield "rhyme=True", "不指定韻部", wishes | {"rhyme": True}
+        yield "rhyme=True", "不指定韻部", replace(options, rhyme=True)
     if rhyme:
-        yield "rhyme=False", "不押韻", wishes | {"rhyme": False}
-    if level is not None:
-        yield "tones=False", "不論平仄", wishes | {"level": None, "template": ""}
+        yield "rhyme=False", "不押韻", replace(options, rhyme=False)
+    if options.has_tones:
+        yield "tones=False", "不論平仄", replace(options, level=None, template="")
     for other in FORMS:
-        if other != form and SHAPES[other][0] >= max(len(wishes["heads"]), len(wishes["tails"])):
-            yield f"form={other!r}", f"改用{other}", wishes | {"form": other}
-    if rhyme and level is not None:
-        yield (
-            "neither rhyme nor tones",
-            "不押韻也不論平仄",
-            wishes | {"rhyme": False, "level": None, "template": ""},
-        )
+        if other != options.form and SHAPES[other][0] >= max(len(options.heads), len(options.tails)):
+            yield f"form={other!r}", f"改用{other}", replace(options, form=other)
+    if rhyme and options.has_tones:
+        neither = replace(options, rhyme=False, level=None, template="")
+        yield "neither rhyme nor tones", "不押韻也不論平仄", neither
 
 
 def fit_start(rules: RegularForm, start: str) -> str:
@@ -126,22 +124,24 @@ def fit_start(rules: RegularForm, start: str) -> str:
     Raises:
         InvalidValueError: it breaks the form, the tones or the rhyme; the message says where.
     """
-    given = [line.rstrip(LINE_ENDS) for line in prosody.split_lines(start)]
+    given = [line.rstrip(LINE_ENDS) for line in split_lines(start)]
     if len(given) == 1:
         given = [given[0][i : i + rules.length] for i in range(0, len(given[0]), rules.length)]
     if all(len(line) == rules.length for line in given[:-1]):  # which sign ends a line is the form's business
         is_ended = start.endswith(tuple(LINE_ENDS))
-        start = prosody.join_lines(given)
+        start = join_lines(given)
         start = start if is_ended or not start else start[:-1]
-    for count in range(1, len(start) + 1):
-        if rules.state_of(start[:count]) is None:
-            fitting, wrong = start[: count - 1], start[count - 1]
+    state = rules.first()
+    for place, character in enumerate(start):
+        state = rules.after(state, character)
+        if state is None:
+            fitting = start[:place]
             fits = f"{fitting!r} would" if fitting else "no start that begins so would"
             chinese_fits = f"「{fitting}」可以" if fitting else "不能以它開頭"
             raise InvalidValueError(
-                f"the start {start[:40]!r} does not fit {rules.wishes} at its character {count}, "
-                f"{wrong!r}; {fits}",
-                chinese=f"起首「{start[:40]}」不合{rules.wishes_in_chinese}："
-                f"第 {count} 字（連標點）「{wrong}」不行；{chinese_fits}。",
+                f"the start {start[:40]!r} does not fit {rules.options} at its character {place + 1}, "
+                f"{character!r}; {fits}",
+                chinese=f"起首「{start[:40]}」不合{rules.options.in_chinese}："
+                f"第 {place + 1} 字（連標點）「{character}」不行；{chinese_fits}。",
             )
     return start

@@ -1,4 +1,4 @@
-"""GenerationConfig: how characters are chosen."""
+"""What can be asked of a poem: GenerationConfig, saved with a model, and Options, given for each poem."""
 
 from __future__ import annotations
 
@@ -7,14 +7,62 @@ import math
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TypedDict
 
 from ..errors import CheckpointError, InvalidValueError
 from ..files import read_json, write_text
 from ..model_folder import GENERATION_CONFIG_NAME
+from ..novelty.index import NoveltyIndex
 
 # what transformers may note in a generation_config.json; our ids are those of the tokenizer
 _IDS = [f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")]
 _OF_TRANSFORMERS = ("transformers_version", "_from_model_config", "use_cache", *_IDS)
+
+
+class Options(TypedDict, total=False):
+    """The options of `generate` and `stream`; all may be left out.
+
+    The last five are the settings of GenerationConfig: without them those of the model hold.
+    """
+
+    # 五絕 七絕 五律 七律: number and length of the lines are then guaranteed, unless impose_form=False
+    form: str
+    author: str  # in whose manner it is written
+    title: str  # what it is about
+    impose_form: bool  # False: the form stands in the header alone, and the model does as it likes (True)
+    tones: bool | str  # True: 平仄 by one of the four templates, at level L1; or "L0", "L1", "L2" (False)
+    template: str  # which of them, "T1" to "T4" of prosody.Template; without it the model chooses
+    rhyme: bool | str  # True, or a group of 平水韻 such as "東" or "一東" (False)
+    acrostic: str  # 藏頭: 2 to 8 characters that the lines begin with
+    telestich: str  # 藏尾: 2 to 8 characters that the lines end with
+    # True: no line of five characters or more may stand in a poem of the corpus (of which there must be an
+    # index: `python -m poet_model.novelty build`); or a NoveltyIndex of other poems (False)
+    original: bool | NoveltyIndex
+    best_of: int  # candidates written of each line (with a form only), the likelier ones are taken (1)
+    look_ahead: bool  # weigh the character before a rhyme word by what may follow it (True)
+    seed: int | None  # the same seed writes the same poem (drawn anew for each call)
+    temperature: float
+    top_k: int
+    top_p: float
+    max_length: int
+    frequency_penalty: float
+
+
+DEFAULTS: Options = {
+    "form": "",
+    "author": "",
+    "title": "",
+    "impose_form": True,
+    "tones": False,
+    "template": "",
+    "rhyme": False,
+    "acrostic": "",
+    "telestich": "",
+    "original": False,
+    "best_of": 1,
+    "look_ahead": True,
+    "seed": None,
+}
 
 
 @dataclass(frozen=True)

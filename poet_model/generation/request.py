@@ -1,24 +1,25 @@
-"""What is asked of a poem: settings and wishes, checked and fitted to each other before it is begun."""
+"""Request: the options of one generation request, validated before anything is written."""
 
 from __future__ import annotations
 
 import difflib
-import inspect
 import re
 import secrets
 from dataclasses import dataclass, fields, replace
+from typing import Unpack
 
 import numpy as np
 
-from .. import prosody
 from ..errors import InvalidValueError
 from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, default_folder
-from ..prosody.lines import FORMS, LINE_ENDS
+from ..prosody.lines import FORMS, LINE_ENDS, split_lines
 from ..prosody.templates import L0, L1, L2, TEMPLATES
 from ..tokenizer import PoetTokenizer
 from .fitting import edges_of, impose
 from .form import RegularForm
-from .options import GenerationConfig
+from .form_options import FormOptions
+from .masks import VocabularyMasks
+from .options import DEFAULTS, GenerationConfig, Options
 
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_BEST_OF = 64
@@ -28,12 +29,17 @@ _REPEATED_ENDS = re.compile(f"[{LINE_ENDS}]{{2,}}")
 
 @dataclass(frozen=True)
 class Request:
-    """What is wished for, checked and brought to the model's script.
+    """The options of one generation request, validated and reconciled with each other.
 
     Attributes:
-        rules: what the form, its tones and rhymes allow; None if no form is imposed.
+        start, form, author, title: in the model's script; '' if not given.
+        config: how characters are chosen.
+        seed: of the first poem; poem i has seed + i.
+        acrostic: the characters that the lines begin with, in the model's script.
+        form_rules: what the form, its tones and rhymes allow; None if no form is imposed.
         best_of: how many candidates there are for each line.
         known_lines: an index of poems none of whose lines may stand in this one; None: any may.
+        look_ahead: whether characters before a rhyme word are weighed by what may follow them.
     """
 
     start: str
@@ -42,32 +48,22 @@ class Request:
     title: str
     config: GenerationConfig
     seed: int
-    rules: RegularForm | None = None
+    acrostic: str = ""
+    form_rules: RegularForm | None = None
     best_of: int = 1
     known_lines: NoveltyIndex | None = None
+    look_ahead: bool = True
 
     @classmethod
     def make(
-        cls,
-        tokenizer: PoetTokenizer,
-        defaults: GenerationConfig,
-        start: str = "",
-        *,
-        form: str = "",
-        author: str = "",
-        title: str = "",
-        tones: bool | str = False,
-        template: str = "",
-        rhyme: bool | str = False,
-        acrostic: str = "",
-        telestich: str = "",
-        impose_form: bool = True,
-        best_of: int = 1,
-        original: bool | NoveltyIndex = False,
-        seed: int | None = None,
-        **overrides,
+        cls, masks: VocabularyMasks, defaults: GenerationConfig, start: str = "", **options: Unpack[Options]
     ) -> Request:
-        """Checks a caller's wishes; they are those of `PoetModel.generate`.
+        """Checks the options of a caller.
+
+        Args:
+            masks: of the model's vocabulary.
+            defaults: the model's settings, for those that are not given.
+            start: the poem's first characters.
 
         Raises:
             UnknownCharacterError: a character of the start, an acrostic or the title is not in the
@@ -75,57 +71,75 @@ class Request:
             InvalidValueError: anything else is not possible.
             CheckpointError: there is no index of the corpus to tell what is original.
         """
-        texts = {"start": start, "form": form, "author": author, "title": title}
-        texts |= {"acrostic": acrostic, "telestich": telestich}
-        for name, value in texts.items():
-            if not isinstance(value, str):
-                raise InvalidValueError(f"{name} must be text, got {value!r}")
-        if not isinstance(impose_form, bool):
-            raise InvalidValueError(f"impose_form must be True or False, got {impose_form!r}")
-        if not isinstance(tones, (bool, str)) or tones not in _TONES:
-            raise InvalidValueError(
-                f'tones must be True (L1), False, or one of "L0", "L1", "L2" (see prosody/templates.py), '
-                f"got {tones!r}"
-            )
-        if template not in ("", *TEMPLATES) or (template and not tones):
-            raise InvalidValueError(
-                f"template must be one of {' '.join(TEMPLATES)} (see prosody.Template), together with tones; "
-                f"got {template!r} and tones={tones!r}"
-            )
-        if not isinstance(rhyme, (bool, str)):
-            raise InvalidValueError(f"rhyme must be True or a group of 平水韻 such as 東, got {rhyme!r}")
-        config = _config(defaults, overrides)
-        seed = _seed(seed)
+        tokenizer = masks.tokenizer
+        config, asked = _settings(defaults, options)
+        _check_types(start, asked)
+        seed = _seed(asked["seed"])
         start = _start(tokenizer, start, config.max_length)
-        form = tokenizer.normalize(form)
+        form = tokenizer.normalize(asked["form"])
         if form and form not in FORMS:
             raise InvalidValueError(f"form must be one of {' '.join(FORMS)} or empty, got {form[:20]!r}")
-        author, title = _author(tokenizer, author), _title(tokenizer, title)
-        form, heads, tails = edges_of(tokenizer, form, acrostic, telestich, start)
+        author, title = _author(tokenizer, asked["author"]), _title(tokenizer, asked["title"])
+        form, heads, tails = edges_of(tokenizer, form, asked["acrostic"], asked["telestich"], start)
+        tones, rhyme, rules = asked["tones"], asked["rhyme"], None
         if not form and (tones or rhyme):
             raise InvalidValueError(f"tones and rhyme need a form; give form, one of {' '.join(FORMS)}")
-        rules = None
-        if form and (impose_form or tones or rhyme or heads or tails):
-            wishes = {"level": _TONES[tones], "template": template, "rhyme": rhyme}
-            wishes |= {"heads": heads, "tails": tails}
-            rules, start = impose(tokenizer, form, start, **wishes)
-        best_of = _best_of(best_of, rules, config)
-        known_lines = _known_lines(original, start, rules)
-        return cls(start, form, author, title, config, seed, rules, best_of, known_lines)
+        if form and (asked["impose_form"] or tones or rhyme or heads or tails):
+            wanted = FormOptions(form, _TONES[tones], asked["template"], rhyme, heads, tails)
+            rules, start = impose(masks, wanted, start)
+        return cls(
+            start,
+            form,
+            author,
+            title,
+            config,
+            seed,
+            acrostic=heads,
+            form_rules=rules,
+            best_of=_best_of(asked["best_of"], rules, config),
+            known_lines=_known_lines(asked["original"], start, rules),
+            look_ahead=asked["look_ahead"],
+        )
 
 
-def _config(defaults: GenerationConfig, overrides: dict) -> GenerationConfig:
-    given = {name: value for name, value in overrides.items() if value is not None}
-    settings = [field.name for field in fields(GenerationConfig)]
-    if unknown := [name for name in given if name not in settings]:
-        wishes = inspect.signature(Request.make).parameters.values()
-        known = [wish.name for wish in wishes if wish.kind == wish.KEYWORD_ONLY] + settings
-        near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.5)
+def _settings(defaults: GenerationConfig, options: dict) -> tuple[GenerationConfig, dict]:
+    """The settings of GenerationConfig, and all other options with their defaults."""
+    known = {field.name for field in fields(GenerationConfig)}
+    asked = DEFAULTS | {name: value for name, value in options.items() if name in DEFAULTS}
+    given = {name: value for name, value in options.items() if name not in asked and value is not None}
+    if unknown := [name for name in given if name not in known]:
+        names = [*DEFAULTS, *(field.name for field in fields(GenerationConfig))]
+        near = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.5)
         meant = f"did you mean {near[0]}? " if near else ""
         raise InvalidValueError(
-            f"there is no setting {unknown[0]!r} for writing a poem; {meant}known are {', '.join(known)}"
+            f"there is no setting {unknown[0]!r} for writing a poem; {meant}known are {', '.join(names)}"
         )
-    return replace(defaults, **given)
+    return replace(defaults, **given), asked
+
+
+def _check_types(start: str, asked: dict) -> None:
+    texts = {"start": start} | {
+        name: asked[name] for name in ("form", "author", "title", "acrostic", "telestich")
+    }
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise InvalidValueError(f"{name} must be text, got {value!r}")
+    for name in ("impose_form", "look_ahead"):
+        if not isinstance(asked[name], bool):
+            raise InvalidValueError(f"{name} must be True or False, got {asked[name]!r}")
+    tones, template, rhyme = asked["tones"], asked["template"], asked["rhyme"]
+    if not isinstance(tones, (bool, str)) or tones not in _TONES:
+        raise InvalidValueError(
+            'tones must be True (L1), False, or one of "L0", "L1", "L2" (see prosody/templates.py), '
+            f"got {tones!r}"
+        )
+    if template not in ("", *TEMPLATES) or (template and not tones):
+        raise InvalidValueError(
+            f"template must be one of {' '.join(TEMPLATES)} (see prosody.Template), together with tones; "
+            f"got {template!r} and tones={tones!r}"
+        )
+    if not isinstance(rhyme, (bool, str)):
+        raise InvalidValueError(f"rhyme must be True or a group of 平水韻 such as 東, got {rhyme!r}")
 
 
 def _seed(seed: int | None) -> int:
@@ -204,7 +218,7 @@ def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm |
         raise InvalidValueError(f"original must be True, False or a NoveltyIndex, got {original!r}")
     index = NoveltyIndex.load(default_folder()) if original is True else original
     for match in index.find(start):
-        line = prosody.split_lines(start)[match.line - 1]
+        line = split_lines(start)[match.line - 1]
         is_whole = line[-1] in LINE_ENDS or bool(rules and len(line) == rules.length)
         whose = f"{match.author or '無名氏'}《{match.title or '無題'}》"
         if match.is_whole and is_whole and len(match.text) >= MIN_ORIGINAL:

@@ -1,51 +1,68 @@
-"""Drawing characters from logits."""
+"""Drawing ids from logits, with NumPy."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import torch
 
 from ..errors import InvalidValueError
 from .options import GenerationConfig
 
 
-def sample(logits: torch.Tensor, uniforms: np.ndarray, config: GenerationConfig) -> np.ndarray:
+def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -> np.ndarray:
     """Draws one id a row, by the inverse of the cumulative probabilities in float64.
 
     Args:
         logits: (B, V); -inf where an id is barred.
-        uniforms: (B,) numbers in [0, 1), one a row: all the chance there is.
+        uniforms: (B,) numbers in [0, 1), one a row: the only source of chance.
 
     Returns:
         (B,) ids.
 
     Raises:
-        InvalidValueError: in a row everything is barred. No rule is ever dropped in silence.
+        InvalidValueError: every id of some row is barred. No rule is dropped in silence.
     """
-    if config.temperature == 0:
-        likeliest, ids = logits.max(dim=1)
-        _check_not_barred(likeliest)
-        return ids.cpu().numpy()
-    top_k = min(config.top_k or logits.shape[1], logits.shape[1])
-    values, ids = (part.cpu().numpy() for part in logits.topk(top_k, dim=1))  # (B, k), likeliest first
-    _check_not_barred(values[:, 0])
-    with np.errstate(over="ignore"):  # a tiny temperature: exp(-inf) is rightly 0
-        weights = np.exp((values.astype(np.float64) - values[:, :1]) / config.temperature)
-    if config.top_p < 1:
-        before = np.cumsum(weights, axis=1) - weights  # what the likelier ones have together
-        weights[before >= config.top_p * weights.sum(axis=1, keepdims=True)] = 0
-    order = np.argsort(ids, axis=1)  # cumulate in the order of ids: equal logits may come in any
-    rows = np.arange(len(ids))
-    cumulative = np.cumsum(weights[rows[:, None], order], axis=1)
-    chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
-    return ids[rows, order[rows, np.minimum(chosen, top_k - 1)]]
-
-
-def _check_not_barred(likeliest: torch.Tensor | np.ndarray) -> None:
-    if (likeliest == -math.inf).any():
+    likeliest = logits.max(axis=1)
+    if (likeliest == -np.inf).any():
         raise InvalidValueError(
             "the wishes together leave nothing that may stand next; take another seed, or ask for less",
             chinese="這些要求合在一起，接不下去了；請換個種子，或少些要求。",
         )
+    if config.temperature == 0:
+        return logits.argmax(axis=1)
+    ids = largest(logits, config.top_k or logits.shape[1])
+    ids.sort(axis=1)  # cumulated in the order of ids, whatever order they were found in
+    values = np.take_along_axis(logits, ids, axis=1).astype(np.float64)
+    with np.errstate(over="ignore"):  # a tiny temperature: exp(-inf) is rightly 0
+        weights = np.exp((values - likeliest[:, None]) / config.temperature)
+    if config.top_p < 1:
+        _keep_top_p(weights, config.top_p)
+    cumulative = np.cumsum(weights, axis=1)
+    chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
+    return ids[np.arange(len(ids)), np.minimum(chosen, ids.shape[1] - 1)]
+
+
+def largest(logits: np.ndarray, count: int) -> np.ndarray:
+    """The ids (B, count) of the largest logits (B, V) of each row, in no particular order."""
+    if count >= logits.shape[1]:
+        return np.tile(np.arange(logits.shape[1]), (len(logits), 1))
+    return np.argpartition(logits, -count, axis=1)[:, -count:]
+
+
+def log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    """(B, V) of finite numbers -> (B,) log of the sum of their exponentials."""
+    highest = logits.max(axis=1, keepdims=True)
+    return highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
+
+
+def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The log-probabilities (B,) of one id a row, by logits (B, V)."""
+    return logits[np.arange(len(ids)), ids] - log_sum_exp(logits)
+
+
+def _keep_top_p(weights: np.ndarray, top_p: float) -> None:
+    """Clears weights (B, k) but for the largest that together have at least `top_p` of the sum, in place."""
+    order = np.argsort(-weights, axis=1, kind="stable")
+    falling = np.take_along_axis(weights, order, axis=1)
+    before = np.cumsum(falling, axis=1) - falling  # what the likelier ones have together
+    falling[before >= top_p * falling.sum(axis=1, keepdims=True)] = 0
+    np.put_along_axis(weights, order, falling, axis=1)

@@ -106,35 +106,3 @@ def _source(metrics: dict) -> str:
 def write_card(folder: str | Path, known: dict | None = None) -> None:
     """Writes the card into a model folder."""
     write_text(Path(folder) / CARD_NAME, card_text(folder, known))
-
-
-def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
-    """Names and values of the figures for the page: only those that were measured."""
-    metrics = read_metrics(folder)
-
-    def of(path: str, spec: str = "") -> str:
-        value = metrics
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        try:
-            return "" if value is None else shown(value, spec)
-        except (ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
-            ) from error
-
-    rows = (
-        ("參數 Parameters", "{}", [f"{num_parameters:,}"]),
-        ("結構 Architecture", "{} × LSTM {}", [of("model.num_layers"), of("model.hidden_size")]),
-        ("語料 Corpus", "{} 首 poems · {}", [of("corpus.kept", ","), of("corpus.source")]),
-        ("字彙 Vocabulary", "{}", [of("model.vocab_size", ",")]),
-        ("驗證困惑度 Validation perplexity", "{}", [of("perplexity.valid.perplexity", ".1f")]),
-        ("測試困惑度 Test perplexity", "{}", [of("perplexity.test.perplexity", ".1f")]),
-        ("齊言 Equal lines, free", "{} / {}", [of("poems.free.equal_lines"), of("poems.free.poems")]),
-        (
-            "守體 Form kept, when named",
-            "{} / {}",
-            [of("poems.with_form.kept"), of("poems.with_form.poems")],
-        ),
-    )
-    return [(name, shape.format(*figures)) for name, shape, figures in rows if all(figures)]

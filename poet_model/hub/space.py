@@ -60,7 +60,6 @@ def build(folder: str | Path, model: str) -> None:
         shutil.copytree(CLONE / BUNDLED, folder / BUNDLED)
     for name in ("app.py", "LICENSE", "NOTICE"):
         shutil.copyfile(project_file(name), folder / name)
-    name_model_in_page(folder / "app.py", model)  # INTEGRATOR: goes when app.py reads `models:` of README.md
     requirements = project_file("requirements.txt").read_text(encoding="utf-8")
     write_text(folder / "requirements.txt", requirements.split(FOR_TRAINING)[0])
     write_text(folder / "README.md", _readme(model))
@@ -87,12 +86,6 @@ def _readme(model: str) -> str:
     front_matter = re.sub(r"^models: .*$", f"models: [{model}]", ours, flags=re.MULTILINE)
     title = TITLE.format(model=model, instead=INSTEAD if has_bundled() else "")
     return f"---\n{front_matter}---\n{title}"
-
-
-def name_model_in_page(page: Path, model: str) -> None:
-    """For an app.py that has the model's name in itself."""
-    text = page.read_text(encoding="utf-8")
-    write_text(page, re.sub(r'^HUB_MODEL = ""', f'HUB_MODEL = "{model}"', text, flags=re.MULTILINE))
 
 
 def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:

@@ -1,7 +1,14 @@
-"""What may stand where in a regular poem, and does this one scan? Tones, rhymes, forms. No torch."""
+"""The prosody of regular poems: forms, tones, rhymes, and whether a poem keeps to the rules. No torch.
+
+>>> from poet_model import prosody
+>>> print(prosody.scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"))
+"""
 
 from __future__ import annotations
 
+import warnings
+
+from .faults import Fault
 from .lines import (
     FORMS,
     LINE_ENDS,
@@ -26,7 +33,8 @@ from .readings import (
     tone_mask,
     tones,
 )
-from .scansion import NEIGHBOURS, Fault, Report, Rhyme, evaluate
+from .rhyme import NEIGHBOURS, Rhyme
+from .scansion import Scansion, scan
 from .templates import (
     L0,
     L1,
@@ -65,11 +73,10 @@ __all__ = [
     "ZE",
     "Fault",
     "Pattern",
-    "Report",
     "Rhyme",
+    "Scansion",
     "Template",
     "all_groups",
-    "evaluate",
     "fits",
     "form_of",
     "group_named",
@@ -81,9 +88,20 @@ __all__ = [
     "readings",
     "rhyme_groups",
     "rigid_places",
+    "scan",
     "shape_of",
     "split_lines",
     "templates",
     "tone_mask",
     "tones",
 ]
+
+_RENAMED = {"evaluate": "scan", "Report": "Scansion"}  # old names, kept for one release
+
+
+def __getattr__(name: str):
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    new = _RENAMED[name]
+    warnings.warn(f"prosody.{name} is now prosody.{new}", DeprecationWarning, stacklevel=2)
+    return globals()[new]

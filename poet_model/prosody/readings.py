@@ -1,6 +1,7 @@
-"""Tones and rhyme groups of characters by 平水韻, from the table pingshui.tsv (tools/make_prosody_table.py).
+"""Tones and rhyme groups of characters by 平水韻, from pingshui.tsv.
 
-A character with readings of both tones fits either, and so does one that the table lacks.
+tools/make_prosody_table.py builds the table. A character with readings of both tones fits either tone, and so
+does a character that is not in the table.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from pathlib import Path
 from .lines import LINE_ENDS
 
 TABLE = Path(__file__).with_name("pingshui.tsv")
-PING, ZE, ANY = 1, 2, 3  # tones as bits: ANY is both
+PING, ZE, ANY = 1, 2, 3  # tones as bits of a mask: ANY is both
 SIGNS = {PING: "平", ZE: "仄", ANY: "○", 0: "？"}
-# the groups of 平 in the order of the rhyme books, where 東 is called 上平一東 and 先 下平一先
+# the groups of 平 in the order of the rhyme books, which call 東 上平一東 and 先 下平一先
 _BOOKS = {"上平": "東冬江支微魚虞齊佳灰真文元寒刪", "下平": "先蕭肴豪歌麻陽庚青蒸尤侵覃鹽咸"}
 _NUMERALS = [*"一二三四五六七八九十", *(f"十{unit}" for unit in "一二三四五")]
 
 
 @functools.cache
-def _table() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """Character -> its own readings, such as {"東平", "送去"}, and those that it has in a simplified text."""
+def reading_table() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """Character -> its own readings, such as {"東平", "送去"}, and its readings in a simplified text."""
     rows = (line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines())
     return {
         character: (frozenset(own.split()), frozenset(" ".join([own, *more]).split()))
@@ -29,41 +30,42 @@ def _table() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
 
 
 def is_simplified(text: str) -> bool:
-    """Whether a text has a character that only simplified texts have, by the table: no OpenCC is needed."""
+    """Whether a text has a character that, by the table, only simplified texts have. Needs no OpenCC."""
     nothing = (frozenset(), frozenset())
-    return any(every and not own for own, every in (_table().get(c, nothing) for c in text))
+    return any(every and not own for own, every in (reading_table().get(c, nothing) for c in text))
 
 
 def readings(character: str, in_simplified: bool = False) -> frozenset[str]:
-    """The rhyme groups of 平水韻 that a character may have, with their tones: {"東平", "送去"}.
+    """The readings of a character, each a rhyme group of 平水韻 and a tone: {"東平", "送去"}.
 
-    Empty if it is unknown.
+    Empty if the character is unknown.
 
     Args:
-        in_simplified: in a simplified text it has those of all its traditional forms: 才 is also 纔.
+        in_simplified: whether it stands in a simplified text, where a character has the readings of all its
+            traditional forms: 才 is also 纔.
     """
-    own, every = _table().get(character, (frozenset(), frozenset()))
+    own, every = reading_table().get(character, (frozenset(), frozenset()))
     return every if in_simplified else own or every
 
 
 @functools.cache
 def tone_mask(character: str, in_simplified: bool = False) -> int:
-    """PING, ZE, or ANY if the character has readings of both; 0 if it is unknown."""
+    """PING, ZE, or ANY for a character with readings of both tones; 0 for an unknown one."""
     tones = (PING if reading[-1] == "平" else ZE for reading in readings(character, in_simplified))
     return functools.reduce(int.__or__, tones, 0)
 
 
 @functools.cache
 def rhyme_groups(character: str, tone: str = "平", in_simplified: bool = False) -> frozenset[str]:
-    """The groups that a character may rhyme in, without the tone; regular poems rhyme in 平."""
+    """The groups in which a character may rhyme, without the tone. Regular poems rhyme in 平."""
     return frozenset(r[:-1] for r in readings(character, in_simplified) if r[-1] in tone)
 
 
 @functools.cache
 def all_groups(tone: str = "平") -> tuple[str, ...]:
-    """The groups of a tone, those with most characters first."""
+    """The groups of a tone, the largest first."""
     counts: dict[str, int] = {}
-    for own, _ in _table().values():
+    for own, _ in reading_table().values():
         for reading in own:
             if reading[-1] == tone:
                 counts[reading[:-1]] = counts.get(reading[:-1], 0) + 1
@@ -86,11 +88,11 @@ def _names_of_groups() -> dict[str, str]:
 
 
 def group_named(name: str) -> str:
-    """The group of 平 that is called 東, 東韻, 一東 or 上平一東; '' if none is."""
+    """The group of 平 with a name such as 東, 東韻, 一東 or 上平一東; "" if there is none."""
     return _names_of_groups().get(name, "")
 
 
 def tones(text: str) -> str:
-    """平 仄, ○ for a character that may be either and ？ for one that is unknown; punctuation stays."""
+    """The text as 平 and 仄, with ○ for either and ？ for unknown. Punctuation is kept."""
     simplified = is_simplified(text)
     return "".join(c if c in LINE_ENDS else SIGNS[tone_mask(c, simplified)] for c in text)

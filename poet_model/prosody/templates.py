@@ -1,12 +1,12 @@
-"""The tone patterns of regular lines, and the four templates of each form.
+"""The tone patterns of regular lines, the four templates of each form, and how strictly a line keeps to them.
 
-The rules are those of 王力《漢語詩律學》:
+平 and 仄 are the two classes of tones, level and oblique. By 王力《漢語詩律學》, a line is:
 
     L0  the patterns to the letter
-    L1  一三五不論, but no 孤平, 三平尾, 三仄尾
-    L2  and 拗救: 特拗 平平仄平仄, and 大拗 中仄中仄仄 when the next line has 平 in its third place
-    L3  and what Tang poets took as well: 三仄尾 and 仄平仄平仄 before a line that rhymes
-    L4  only the places two, four (and six) and the last
+    L1  一三五不論: the first, third and fifth places are free, but without 孤平, 三平尾 or 三仄尾
+    L2  with 拗救: 特拗 平平仄平仄, and 大拗 中仄中仄仄 if the next line rescues it by 平 in its third place
+    L3  with what Tang poets also accepted before a line that rhymes: 三仄尾 and 仄平仄平仄
+    L4  only the second, fourth, sixth and last places
     L5  not regular
 """
 
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from .lines import SHAPES
 from .readings import ANY, PING, ZE
 
-BITS = {"平": PING, "仄": ZE, "中": ANY}
+TONES = {"平": PING, "仄": ZE, "中": ANY}
 LEVELS = ("L0", "L1", "L2", "L3", "L4", "L5")
 L0, L1, L2, L3, L4, L5 = range(6)
-# The last five characters of the four kinds of line, by the level at which a pattern is allowed first (大拗
-# too is L2, but only together with the next line)
+# The patterns of the last five places of each kind of line, by the strictest level that allows them. A and B
+# end in 仄, a and b in 平 and rhyme. A and a begin with 仄仄, B and b with 平平. (For 大拗 see below.)
 LINE_PATTERNS = {
     "A": {L0: ["仄仄平平仄"], L1: ["中仄中平仄"], L4: ["中仄中平仄"]},
     "a": {L0: ["仄仄仄平平"], L1: ["中仄仄平平"], L4: ["中仄中平平"]},
@@ -35,23 +35,22 @@ LINE_PATTERNS = {
     },
     "b": {L0: ["平平仄仄平"], L1: ["平平中仄平", "仄平平仄平"], L4: ["中平中仄平"]},
 }
-BIG_TWIST = "中仄中仄仄"  # 大拗: only if the next line saves it
-SAVES = "中平平仄平"
-BEFORE = {"A": "平平", "a": "平平", "B": "仄仄", "b": "仄仄"}  # the two more characters of a line of seven
+DA_AO, DA_AO_RESCUE = "中仄中仄仄", "中平平仄平"  # 大拗 in a line A, and the line b after it that rescues it
+FIRST_TWO = {"A": "平平", "a": "平平", "B": "仄仄", "b": "仄仄"}  # the places that a line of seven has before
 QUATRAINS = {"T1": "AbBa", "T2": "abBa", "T3": "BaAb", "T4": "baAb"}
-TEMPLATES = tuple(QUATRAINS)  # their names: see Template
+TEMPLATES = tuple(QUATRAINS)  # their names; see Template
 Pattern = tuple[int, ...]  # PING, ZE or ANY for each place of a line
 
 
 @dataclass(frozen=True)
 class Template:
-    """One of the four regular courses of a form.
+    """One of the four regular sequences of lines that a form has.
 
     Attributes:
-        name: T1 to T4: 仄起首句不入韻, 仄起首句入韻, 平起首句不入韻, 平起首句入韻 (by the last five
-            characters of the first line; of a line of seven 仄起 is called 平起, and the other way round).
+        name: T1 仄起首句不入韻, T2 仄起首句入韻, T3 平起首句不入韻 or T4 平起首句入韻. The names are those of
+            lines of five. With lines of seven, 仄起 and 平起 change places.
         kinds: the kind of each line, A a B b.
-        length: characters a line.
+        length: characters per line.
     """
 
     name: str
@@ -60,17 +59,17 @@ class Template:
 
     @functools.cached_property
     def rhymes(self) -> tuple[int, ...]:
-        """Numbers of the lines that rhyme, from 0."""
+        """The numbers of the lines that rhyme, counted from 0."""
         return tuple(number for number, kind in enumerate(self.kinds) if kind in "ab")
 
     def patterns(self, line: int, level: int = L1) -> tuple[Pattern, ...]:
-        """What a line may be at a level; 大拗 is left out, as it asks something of the next line too."""
+        """The patterns of a line that a level allows, without 大拗, which also constrains the next line."""
         return line_patterns(self.kinds[line], self.length, level)
 
 
 @functools.cache
 def templates(form: str) -> tuple[Template, ...]:
-    """The four templates of a form; the second half of a 律詩 begins with a line that does not rhyme."""
+    """The four templates of a form. The second half of a 律詩 starts with a line that does not rhyme."""
     lines, length = SHAPES[form]
     found = []
     for name, kinds in QUATRAINS.items():
@@ -79,29 +78,56 @@ def templates(form: str) -> tuple[Template, ...]:
     return tuple(found)
 
 
-def bits(pattern: str) -> Pattern:
-    return tuple(BITS[sign] for sign in pattern)
+def _whole_line(kind: str, core: str, length: int, is_strict: bool = False) -> Pattern:
+    """The pattern of a line of five or seven places whose last five are `core`."""
+    first_two = FIRST_TWO[kind] if length == 7 else ""
+    if first_two and not is_strict:
+        first_two = "中" + first_two[1]
+    return tuple(TONES[sign] for sign in first_two + core)
 
 
 @functools.cache
 def line_patterns(kind: str, length: int, level: int) -> tuple[Pattern, ...]:
-    """Patterns of a kind of line, of five or seven characters, that a level allows (大拗 apart)."""
-    found = []
-    for least, cores in LINE_PATTERNS[kind].items():
-        for core in cores:
-            if least <= level and not (least == L0 and level > L0):
-                first = BEFORE[kind] if length == 7 else ""
-                if first and least > L0:
-                    first = "中" + first[1]
-                found.append(bits(first + core))
-    return tuple(found)
+    """The patterns of a kind of line at a level, without 大拗; length is five or seven."""
+    if level == L0:
+        return tuple(_whole_line(kind, core, length, is_strict=True) for core in LINE_PATTERNS[kind][L0])
+    return tuple(
+        _whole_line(kind, core, length)
+        for least, cores in LINE_PATTERNS[kind].items()
+        if L0 < least <= level
+        for core in cores
+    )
 
 
 def fits(masks: tuple[int, ...], pattern: Pattern) -> bool:
-    """Whether characters with these tones can stand in a pattern; an unknown one (0) can."""
+    """Whether characters with these tone masks fit a pattern. An unknown character (0) always does."""
     return all((mask or ANY) & place for mask, place in zip(masks, pattern, strict=True))
 
 
 def rigid_places(length: int) -> tuple[int, ...]:
-    """The places whose tone is fixed, from 0: the second, fourth (sixth) and last of a line."""
+    """The places whose tone is fixed, counted from 0: the second, fourth, sixth and last of a line."""
     return (*range(1, length - 1, 2), length - 1)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def line_level(masks: tuple[int, ...], kind: str) -> int:
+    """The strictest level at which a line with these tone masks is of a kind."""
+    for level in range(L5):
+        if any(fits(masks, pattern) for pattern in line_patterns(kind, len(masks), level)):
+            return level
+    return L5
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def is_rescued_da_ao(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    """Whether the first line, of kind A, has 大拗 and the second, of kind b, rescues it."""
+    da_ao, rescue = _whole_line("A", DA_AO, len(first)), _whole_line("b", DA_AO_RESCUE, len(second))
+    return fits(first, da_ao) and fits(second, rescue)
+
+
+def couplet_level(first: tuple[int, ...], second: tuple[int, ...], kinds: str) -> int:
+    """The strictest level at which two lines are a couplet of these kinds: that of the worse line."""
+    level_of_first, level_of_second = line_level(first, kinds[0]), line_level(second, kinds[1])
+    if level_of_first > L2 and kinds == "Ab" and is_rescued_da_ao(first, second):
+        level_of_first = L2
+    return max(level_of_first, level_of_second)

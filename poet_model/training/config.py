@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import InvalidValueError
+from ..errors import check_number
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class TrainingConfig:
         log_every, eval_every, checkpoint_every: in optimizer steps; the training ends with one of each too.
         max_minutes: the schedule ends after this time, if the epochs have not ended before; None: no limit.
         seed: of batches, dropout and masks.
+
+    Raises:
+        InvalidValueError: a value has the wrong type or is out of range.
     """
 
     epochs: int = 12
@@ -52,32 +55,19 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self):
-        at_least_one = ("epochs", "batch_size", "gradient_accumulation_steps", "log_every", "eval_every")
-        for name in (*at_least_one, "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InvalidValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        if self.softmax_frequent < 0 or self.softmax_sampled < 1:
-            raise InvalidValueError(
-                "softmax_frequent must be 0 or more and softmax_sampled 1 or more, "
-                f"got {self.softmax_frequent} and {self.softmax_sampled}"
-            )
-        if not 0 <= self.softmax_exact <= 1:
-            raise InvalidValueError(f"softmax_exact must be from 0 to 1, got {self.softmax_exact}")
+        at_least_one = ("epochs", "batch_size", "gradient_accumulation_steps", "softmax_sampled")
+        for name in (*at_least_one, "log_every", "eval_every", "checkpoint_every"):
+            check_number(name, getattr(self, name), 1, whole=True)
+        check_number("softmax_frequent", self.softmax_frequent, 0, whole=True)
+        check_number("softmax_exact", self.softmax_exact, 0, 1)
         for name in ("learning_rate", "max_grad_norm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InvalidValueError(f"{name} must be above 0, got {getattr(self, name)}")
+            check_number(name, getattr(self, name), 0, above=True)
         for name in ("warmup", "input_mask"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InvalidValueError(
-                    f"{name} must be from 0 up to (not including) 1, got {getattr(self, name)}"
-                )
+            check_number(name, getattr(self, name), 0, 1, below=True)
         for name in ("weight_decay", "rhyme_memory"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InvalidValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
-        if not 0 <= self.seed < 2**32:
-            raise InvalidValueError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}")
-        if self.max_minutes is not None and not 0 < self.max_minutes < math.inf:
-            raise InvalidValueError(f"max_minutes must be above 0, got {self.max_minutes}")
+            check_number(name, getattr(self, name), 0)
+        check_number("seed", self.seed, 0, 2**32 - 1, whole=True)
+        check_number("max_minutes", self.max_minutes, 0, above=True, optional=True)
 
     def rate(self, progress: float) -> float:
         """The learning rate at a share (0 to 1) of the training."""
@@ -85,7 +75,3 @@ class TrainingConfig:
             return self.learning_rate * (progress / self.warmup * 0.99 + 0.01)
         done = (progress - self.warmup) / (1 - self.warmup)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-    def samples_softmax(self, progress: float) -> bool:
-        """Whether the softmax is sampled at a share (0 to 1) of the training."""
-        return self.softmax_frequent > 0 and progress < 1 - self.softmax_exact

@@ -7,36 +7,22 @@ from collections.abc import Sequence
 import gradio as gr
 
 from ..prosody.lines import FORMS
-from .poem import SIMPLIFIED
-from .wishes import ANY_FORM, MAX_BEST_OF, MAX_SEED, MAX_TYPED, RHYME, TONES
+from .options import ANY_FORM, MAX_BEST_OF, MAX_SEED, MAX_TYPED, RHYME, TONES
+from .poem import SIMPLIFIED, TRADITIONAL
 
-TRADITIONAL = "繁體"
 NUM_AUTHORS = 60  # of those with most poems, to choose from; any other can be typed
-
-
-class Page(gr.Blocks):
-    """Blocks that take a request made for fewer controls: the last ones have the values they begin with.
-
-    Gradio's own client fills them in; a program that posts a bare list, written when the page had less to
-    ask, does not.
-    """
-
-    def validate_inputs(self, block_fn, inputs: list) -> None:
-        """Called by Gradio with the values of a request, before anything reads them."""
-        inputs += [block.value for block in block_fn.inputs[len(inputs) :]]
-        super().validate_inputs(block_fn, inputs)
 
 
 def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.components.Component]:
     """Lays out what a poem can be asked to be.
 
     Args:
-        first: the values of the controls at first, by the names of `wishes_of`.
+        first: the values of the controls at first, by their names.
         authors: whom the model knows, those of most poems first; empty if it does not say.
         has_index: whether there is an index of poems, to be original beside.
 
     Returns:
-        The controls, in the order and by the names of the arguments of `write` in app.py.
+        The controls, by the names of the parameters of `Endpoints.write`.
     """
     with gr.Column(elem_id="settings"):
         form = gr.Radio([ANY_FORM, *FORMS], value=first["form"], label="詩體 Form")
@@ -72,9 +58,8 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
             )
         with gr.Accordion("更多 More", open=False, elem_id="more"):
             more = _more(first, authors, has_index)
-    shown = {"form": form, "temperature": temperature, "top_k": top_k, "seed": seed, "script": script}
-    title, author, *others = more.items()
-    return shown | dict([title, author, ("rules", rules), *others])
+    shown = {"form": form, "rules": rules, "temperature": temperature, "top_k": top_k}
+    return shown | {"seed": seed, "script": script} | more
 
 
 def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.components.Component]:

@@ -2,43 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 from ..errors import PoetError
+from ..generation.stream import PoemStream
 from ..prosody.lines import form_of, split_lines
 from ..script import to_simplified
 
-SIMPLIFIED = "簡體"
+TRADITIONAL, SIMPLIFIED = "繁體", "簡體"
 
 
-def poem_html(text: str, given: int, seed: int, script: str, is_finished: bool = True, heads: int = 0) -> str:
-    """A poem, or as much of it as is written, set from right to left.
+@dataclass(frozen=True)
+class Shown:
+    """A poem on the page, and what of it the reader gave.
+
+    Attributes:
+        text: the poem, or as much of it as is written, in traditional script.
+        given: number of characters at its beginning that the reader gave.
+        seed: writes the same poem again.
+        num_heads: number of lines that begin with a character the reader gave (藏頭).
+        is_finished: whether the poem is complete.
+    """
+
+    text: str
+    given: int
+    seed: int
+    num_heads: int = 0
+    is_finished: bool = True
+
+    @classmethod
+    def of(cls, stream: PoemStream) -> Shown:
+        """What a stream has written so far."""
+        poem = stream.poem
+        return cls(poem.text, stream.given, poem.seed, len(stream.heads), stream.is_finished)
+
+
+def poem_html(poem: Shown, script: str) -> str:
+    """A poem set from right to left, with what the reader gave of it coloured, and its seed beside the seal.
 
     Args:
-        text: the poem in traditional script.
-        given: how many of its first characters the reader gave: they are coloured.
-        seed: shown beside the seal.
         script: `簡體` shows simplified characters.
-        heads: how many lines begin with a character of the reader's (藏頭): these are coloured too.
     """
     is_simplified = script == SIMPLIFIED
-    shown = to_simplified(text) if is_simplified else text
-    if len(shown) != len(text):  # no phrase of OpenCC's does that today; if one does, colour nothing
-        given = heads = 0
+    given, num_heads = poem.given, poem.num_heads
+    shown = to_simplified(poem.text) if is_simplified else poem.text
+    if len(shown) != len(poem.text):  # no phrase of OpenCC's does that today; if one does, colour nothing
+        given = num_heads = 0
     paragraphs, position = [], 0
     for number, line in enumerate(split_lines(shown)):
-        own = max(int(number < heads), min(given - position, len(line)))
+        own = max(int(number < num_heads), min(given - position, len(line)))
         head = f'<span class="given">{escape(line[:own])}</span>' if own else ""
         paragraphs.append(f"<p>{head}{escape(line[own:])}</p>")
         position += len(line)
-    label = f"{form_of(text) or '詩'} · 種子 seed {seed}"
+    label = f"{form_of(poem.text) or '詩'} · 種子 seed {poem.seed}"
     seal = '<span class="seal" aria-hidden="true">唐詩</span>'
     colophon = f"{seal}<span>{escape(to_simplified(label) if is_simplified else label)}</span>"
     size = " long" if len(paragraphs) > 6 else ""  # eight lines do not fit into the sheet at full size
     language = "zh-Hans" if is_simplified else "zh-Hant"
     return (
         f'<div class="sheet"><div class="scroll"><div class="poem{size}" lang="{language}" '
-        f'data-finished="{str(is_finished).lower()}">{"".join(paragraphs)}</div></div>'
+        f'data-finished="{str(poem.is_finished).lower()}">{"".join(paragraphs)}</div></div>'
         f'<div class="colophon">{colophon}</div></div>'
     )
 

@@ -10,46 +10,15 @@ from dataclasses import asdict
 from html import escape
 
 from ..novelty.index import Match
-from ..prosody.lines import LINE_ENDS, SHAPES, split_lines
-from ..prosody.scansion import (
-    Fault,
-    Report,
-    Rhyme,
-    evaluate,
-)
-from ..prosody.templates import (
-    L1,
-    L2,
-    L3,
-    L4,
-    LEVELS,
-)
+from ..prosody.faults import Fault
+from ..prosody.lines import LINE_ENDS, split_lines
+from ..prosody.scansion import Scansion, scan
+from ..prosody.templates import LEVELS
+from ..prosody.verdict import FAULT_MEANINGS, rhyme_words, verdict_of
 from ..script import to_simplified
 from .poem import SIMPLIFIED
 
 MIN_BORROWED = 4  # characters: a shorter stretch of the corpus is anybody's
-SHAPES_IN_WORDS = {4: "quatrain", 8: "eight lines"}
-# how a template is called: of a line of five; 仄起 and 平起 change places in a line of seven
-COURSES = {"T1": ("仄起", "首句不入韻"), "T2": ("仄起", "首句入韻"), "T3": ("平起", "首句不入韻")}
-COURSES["T4"] = ("平起", "首句入韻")
-LEVELS_IN_WORDS = {
-    L2: ("平仄合律（拗而能救）", "tones regular, with a twist made good"),
-    L3: ("平仄近律", "tones nearly regular, as Tang poets took them"),
-    L4: ("平仄只合二四六", "tones regular in the chief places only"),
-}
-FAULTS_IN_WORDS = {
-    "失對": "its second place has the tone of the line before, and should not",
-    "失粘": "its second place should have the tone of the line before",
-    "孤平": "a level tone alone among oblique ones",
-    "三平尾": "three level tones at the end",
-    "三仄尾": "three oblique tones at the end",
-    "拗": "a twist that nothing makes good",
-    "救": "a twist, made good: allowed",
-    "平仄": "the wrong tone for its place",
-    "出韻": "outside the rhyme group",
-    "重韻": "the same rhyme word again",
-    "未知": "tone unknown",
-}
 
 
 def report_html(text: str, script: str, matches: Sequence[Match] | None = None) -> str:
@@ -60,11 +29,9 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
         script: `簡體` shows simplified characters.
         matches: what `NoveltyIndex.find` finds of it; None if there is no index.
     """
-    report = evaluate(text)
-    verdict, gloss = _verdict(report), _gloss(report)
-    line = (
-        f'<span class="verdict">{escape(verdict)}</span> <span class="gloss" lang="en">{escape(gloss)}</span>'
-    )
+    report = scan(text)
+    chinese, english = map(escape, verdict_of(report))
+    line = f'<span class="verdict">{chinese}</span> <span class="gloss" lang="en">{english}</span>'
     details = (_prosody_html(text, report) if report.form else "") + _novelty_html(matches)
     is_simplified = script == SIMPLIFIED
     folded = f"<details><summary>{line}</summary>{details}</details>" if details else f"<p>{line}</p>"
@@ -74,7 +41,7 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
 
 def report_record(text: str) -> dict:
     """The same for a program: form, template, level, rhyme, faults, tones; empty or None without a form."""
-    report = evaluate(text)
+    report = scan(text)
     return {
         "form": report.form,
         "template": report.template,
@@ -97,56 +64,7 @@ def _borrowed(matches: Sequence[Match]) -> list[Match]:
     return [match for match in matches if len(match.text) >= MIN_BORROWED]
 
 
-def course_of(report: Report) -> tuple[str, str]:
-    """How the poem begins, such as (仄起, 首句入韻); whether its first line really rhymes is looked up."""
-    opening, first = COURSES[report.template]
-    if SHAPES[report.form][1] == 7:
-        opening = "平起" if opening == "仄起" else "仄起"
-    if not report.rhyme.status:  # there is nothing that the first line could rhyme with
-        first = ""
-    elif report.rhyme.first_line == "入韻":  # a word of both tones fits either template
-        first = "首句入韻"
-    elif first == "首句入韻" and report.rhyme.status == "平":
-        first = "首句入鄰韻" if report.rhyme.first_line else "首句平收不入韻"
-    return opening, first
-
-
-def _rhyme(rhyme: Rhyme) -> tuple[str, str]:
-    groups, letters = "、".join(rhyme.groups), " ".join(rhyme.groups)
-    return {
-        "平": (f"押{groups}韻", f"rhymes in {letters}"),
-        "鄰": (f"押{groups}鄰韻", f"rhymes in neighbouring groups, {letters}"),
-        "仄": (f"押{groups}聲韻", f"rhymes in {letters}, oblique"),
-        "": ("不押韻", "no rhyme"),
-    }[rhyme.status]
-
-
-def _tones(report: Report) -> tuple[str, str]:
-    if report.level <= L1:
-        return "平仄合律", "tones regular"
-    if report.level in LEVELS_IN_WORDS:
-        return LEVELS_IN_WORDS[report.level]
-    if report.couplets_fit:
-        return "各聯合律而失粘", "couplets regular, but not joined"
-    return "平仄不合律", "tones not regular"
-
-
-def _verdict(report: Report) -> str:
-    if not report.form:
-        return "不是五絕、七絕、五律、七律"
-    course = ["".join(course_of(report))] if report.level <= L4 else []  # else it runs by none
-    return " · ".join([report.form, *course, _rhyme(report.rhyme)[0], _tones(report)[0]])
-
-
-def _gloss(report: Report) -> str:
-    if not report.form:
-        return "no regular form"
-    lines, length = SHAPES[report.form]
-    shape = f"{SHAPES_IN_WORDS[lines]}, {length} characters each"
-    return " · ".join([shape, _rhyme(report.rhyme)[1], _tones(report)[1]])
-
-
-def _prosody_html(text: str, report: Report) -> str:
+def _prosody_html(text: str, report: Scansion) -> str:
     """Lines beside their tones, then what a strict reader would point at."""
     rows = "".join(
         f"<tr><td>{escape(line)}</td><td>{_marks(marks)}</td></tr>"
@@ -154,15 +72,8 @@ def _prosody_html(text: str, report: Report) -> str:
     )
     right, places = report.rigid
     notes = [f"節奏點合 Chief places right: {right} / {places}（{LEVELS[report.level]}）"]
-    if report.rhyme.status:
-        lines = split_lines(text)
-        rhyming = [
-            line
-            for number, line in enumerate(lines)
-            if number % 2 or (report.rhyme.first_line and not number)
-        ]
-        words, groups = " ".join(line[-2] for line in rhyming), " ".join(report.rhyme.groups)
-        notes.append(f"韻腳 Rhyme words: {words}（平水韻 {groups}）")
+    if words := " ".join(rhyme_words(text, report)):
+        notes.append(f"韻腳 Rhyme words: {words}（平水韻 {' '.join(report.rhyme.groups)}）")
     if "○" in report.tones:
         notes.append("○ 平仄兩讀 · either tone")
     notes = "".join(f"<p>{escape(note)}</p>" for note in notes)
@@ -180,7 +91,7 @@ def _marks(marks: str) -> str:
 
 
 def _fault_html(fault: Fault) -> str:
-    return f'{escape(str(fault))} <span lang="en">{escape(FAULTS_IN_WORDS[fault.kind])}</span>'
+    return f'{escape(str(fault))} <span lang="en">{escape(FAULT_MEANINGS[fault.kind])}</span>'
 
 
 def _novelty_html(matches: Sequence[Match] | None) -> str:

@@ -12,9 +12,12 @@ import torch
 from conftest import POEMS, ROOT, SHIPPED
 from safetensors.numpy import load_file, save_file
 
-from poet_model.from_scratch import command_line, gradcheck, training
-from poet_model.from_scratch.char_lm import CharLM, CharLMConfig
-from poet_model.from_scratch.training import Training, TrainingConfig, batches, encode, evaluate
+from poet_model.from_scratch import __main__ as command
+from poet_model.from_scratch import data, gradcheck, presets, training
+from poet_model.from_scratch.char_lm import CharLM
+from poet_model.from_scratch.config import CharLMConfig, TrainingConfig
+from poet_model.from_scratch.data import batches, encode
+from poet_model.from_scratch.training import Training, evaluate
 from poet_model.from_scratch.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from poet_model.from_scratch.writing import generate, punctuate, sample
 
@@ -235,12 +238,12 @@ def crowded_npz(path, model):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (broken_npz, r"is damaged or no \.npz file; take an earlier one"),
-        (pickled_npz, r"is damaged or no \.npz file; take an earlier one"),
-        (lambda path, model: path.write_bytes(npy()), r"is damaged or no \.npz file"),
+        (broken_npz, r"is damaged or not a \.npz file; take an earlier one"),
+        (pickled_npz, r"is damaged or not a \.npz file; take an earlier one"),
+        (lambda path, model: path.write_bytes(npy()), r"is damaged or not a \.npz file"),
         (foreign_npz, "config.json"),
         (resized_npz, r"bias in .* has shape \(3,\), expected \(\d+,\)"),
-        (nan_npz, "bias in .* holds what is no finite number"),
+        (nan_npz, "bias in .* holds a value that is not finite"),
         (lacking_npz, "lacks bias"),
         (crowded_npz, "also holds attention"),
         (lambda path, model: path.unlink(), "does not exist"),
@@ -260,11 +263,11 @@ def test_a_bad_file_is_named_in_one_sentence(tmp_path, damage, message):
     [
         ("config.json", None, "it has no config.json"),
         ("config.json", "{", "is damaged"),
-        ("config.json", '{"vocab_size": 60, "surprise": 1}', "is none of ours"),
+        ("config.json", '{"vocab_size": 60, "surprise": 1}', "of another program"),
         ("config.json", '{"model_type": "poet-lstm", "hidden_size": 6}', "lacks 'vocab_size'"),
         ("model.safetensors", "nonsense", "is damaged"),
-        ("tokenizer.json", "{}", "is no vocabulary of ours"),
-        ("tokenizer.json", '{"model": {"vocab": {"<pad>": 0, "x": 2}}}', "is no vocabulary of ours"),
+        ("tokenizer.json", "{}", "is not a valid vocabulary"),
+        ("tokenizer.json", '{"model": {"vocab": {"<pad>": 0, "x": 2}}}', "is not a valid vocabulary"),
     ],
 )
 def test_a_bad_folder_is_named_in_one_sentence(tmp_path, file, content, message):
@@ -351,7 +354,7 @@ def test_a_damaged_optimizer_state_is_named_in_one_sentence(tmp_path, content):
         np.savez(path, foreign=np.zeros(3))
     else:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"optimizer\.npz is damaged or (another training's|no \.npz)"):
+    with pytest.raises(ValueError, match=r"optimizer\.npz is damaged or (belongs to another|not a \.npz)"):
         Training(make_model(), POEMS, POEMS, config(), tmp_path).resume()
 
 
@@ -406,25 +409,36 @@ def test_a_recipe_that_cannot_be_is_refused(settings):
         config(**settings)
 
 
-def test_a_new_training_leaves_nothing_of_the_old_one_to_continue(tmp_path, capsys, monkeypatch):
+def test_a_new_training_leaves_nothing_of_the_old_one_to_continue(tmp_path, capsys):
     corpus, output = tmp_path / "poems.txt", tmp_path / "run"
     corpus.write_text("\n".join(POEMS), encoding="utf-8")
     train = ["train", "--corpus", corpus, "--output", output, "--epochs", 2, "--preset"]
     assert run(capsys, *train, "tiny")[0] == 0
-    monkeypatch.setattr(Training, "_train_epoch", interrupted)
-    status, _, err = run(capsys, *train, "mini")
+    status, _, err = run(capsys, *train, "mini", on_batch=interrupt)
     assert (status, err) == (130, "\nstopped\n")
-    monkeypatch.undo()
     status, _, err = run(capsys, "continue", "--output", output)
     assert status == 2
     assert "holds no checkpoint yet: its first epoch never ended" in err
 
 
-def interrupted(*_):
+def interrupt(loss, share):
+    """What Ctrl-C does in the middle of an epoch."""
     raise KeyboardInterrupt
 
 
-def test_to_continue_the_poems_must_be_the_same(tmp_path, capsys, monkeypatch):
+def test_a_hook_sees_each_batch_of_an_epoch_before_the_model_is_updated(tmp_path):
+    model, seen = make_model(), []
+    ids, targets, mask = next(batches(encode(model, POEMS, 128), 3, 1, np.random.default_rng([0, 0])))
+    expected = model.fast_loss_and_gradients(ids, targets, mask)[0]
+    training = Training(
+        model, POEMS, POEMS, config(epochs=1, batch_size=3), tmp_path, lambda *given: seen.append(given)
+    )
+    training.run(quiet=True)
+    assert [share for _, share in seen] == [3 / len(POEMS), 1]
+    assert seen[0][0] == expected
+
+
+def test_to_continue_the_poems_must_be_the_same(tmp_path, capsys):
     corpus, output = tmp_path / "poems.txt", tmp_path / "run"
     corpus.write_text("\n".join(POEMS), encoding="utf-8")
     assert (
@@ -436,14 +450,13 @@ def test_to_continue_the_poems_must_be_the_same(tmp_path, capsys, monkeypatch):
     assert status == 2
     assert "has changed since the training began" in err
     corpus.write_text("\n".join(POEMS), encoding="utf-8")
-    monkeypatch.setattr(Training, "_train_epoch", interrupted)
-    status, _, err = run(capsys, "continue", "--output", output, "--epochs", 2)
+    status, _, err = run(capsys, "continue", "--output", output, "--epochs", 2, on_batch=interrupt)
     assert (status, err) == (130, "\nstopped; `continue` goes on from the last epoch\n")
 
 
 def test_few_poems_are_all_learned_and_validated_on():
-    assert command_line.split(["春"] * 99) == (["春"] * 99, ["春"] * 99)
-    train, valid = command_line.split(list(map(str, range(100))))
+    assert data.split(["春"] * 99) == (["春"] * 99, ["春"] * 99)
+    train, valid = data.split(list(map(str, range(100))))
     assert (len(train), len(valid)) == (95, 5)
     assert not set(train) & set(valid)
 
@@ -526,8 +539,8 @@ def test_a_shape_that_cannot_be_is_refused(settings, message):
 # The command line
 
 
-def run(capsys, *arguments):
-    status = command_line.main(map(str, arguments))
+def run(capsys, *arguments, **settings):
+    status = command.main(map(str, arguments), **settings)
     printed = capsys.readouterr()
     return status, printed.out, printed.err
 
@@ -568,10 +581,10 @@ def test_train_continue_test_and_generate(tmp_path, capsys):
 def test_poems_are_read_from_text_and_json(tmp_path, content, name, expected):
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    poems = command_line.read_poems(path)
+    poems = data.read_poems(path)
     assert len(poems) == expected
     assert poems[0] == "春眠不覺曉，處處聞啼鳥。"
-    assert command_line.read_poems(path, punctuation=False)[0] == "春眠不覺曉處處聞啼鳥"
+    assert data.read_poems(path, punctuation=False)[0] == "春眠不覺曉處處聞啼鳥"
 
 
 @pytest.mark.parametrize(
@@ -581,15 +594,15 @@ def test_poems_are_read_from_text_and_json(tmp_path, content, name, expected):
         (["train", "--corpus", "latin.txt"], "latin.txt is not UTF-8"),
         (["train", "--corpus", "empty.txt"], "empty.txt holds no poem"),
         (["train", "--corpus", "a.txt", "--preset", "none"], "no preset 'none'; known are big, mini, tiny"),
-        (["train", "--corpus", "a.txt", "--preset", "bad.json"], "bad.json is no preset"),
+        (["train", "--corpus", "a.txt", "--preset", "bad.json"], "bad.json is not a preset"),
         (["continue", "--output", "none"], "none holds no training"),
-        (["test", "--model", "none", "--corpus", "a.txt"], "none is no model's folder"),
+        (["test", "--model", "none", "--corpus", "a.txt"], "none is not a model folder"),
         (["generate", "--model", str(SHIPPED), "--start", "Q"], "'Q' is not among"),
         (["generate", "--model", str(SHIPPED), "--temperature", "inf"], "from 0 to 100, got inf"),
         (["generate", "--model", str(SHIPPED), "--seed", "-1"], "seed must be a whole number from 0, got -1"),
         (["generate", "--model", str(SHIPPED), "--poems", "0"], "--poems must be 1 or more, got 0"),
         (["train", "--corpus", "a.txt", "--epochs", "0"], "epochs must be a whole number from 1, got 0"),
-        (["train", "--corpus", "a.txt", "--preset", "null.json"], "null.json is no preset"),
+        (["train", "--corpus", "a.txt", "--preset", "null.json"], "null.json is not a preset"),
         (["train", "--corpus", "a.txt", "--output", "a.txt"], "File exists"),
         (["continue", "--output", "list"], "list holds no training"),
     ],
@@ -612,8 +625,8 @@ def test_bad_input_gets_one_sentence_and_status_2(tmp_path, monkeypatch, capsys,
 
 
 def test_every_preset_makes_a_model():
-    for path in command_line.PRESETS.glob("*.json"):
-        preset = command_line.load_preset(path.stem)
+    for path in presets.FOLDER.glob("*.json"):
+        preset = presets.load_preset(path.stem)
         TrainingConfig(**preset["training"])
         CharLMConfig(10, **preset["model"])
         assert json.loads(path.read_text(encoding="utf-8"))["about"]
@@ -624,14 +637,33 @@ def test_numpy_and_safetensors_are_all_it_needs():
         "import sys\n"
         "for name in ('torch', 'tokenizers', 'opencc', 'tqdm', 'huggingface_hub', 'matplotlib'):\n"
         "    sys.modules[name] = None\n"  # an import of it fails
-        "from poet_model.from_scratch import char_lm, gradcheck\n"
-        "raise SystemExit(char_lm.main(['generate', '--model', sys.argv[1], '--start', '春']))"
+        "from poet_model.from_scratch import __main__, gradcheck\n"
+        "raise SystemExit(__main__.main(['generate', '--model', sys.argv[1], '--start', '春']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, SHIPPED], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.startswith("春")
+
+
+@pytest.mark.parametrize("name", ["poet_model.from_scratch", "poet_model.from_scratch.char_lm"])
+def test_the_command_has_its_name_and_its_old_one(shipped, name):
+    def called(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", name, *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+
+    done = called("generate", "--model", str(SHIPPED), "--start", "春", "--seed", "7")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{generate(shipped, '春', seed=7)}\n\n"
+    done = called("test", "--model", str(SHIPPED), "--corpus", "none.txt")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "none.txt cannot be read" in done.stderr
 
 
 def test_the_bar_shows_the_share_done(capsys):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from poet_model.from_scratch import functional, gradcheck, lstm, optimizers, rnn
+from poet_model.from_scratch import functional, gradcheck, optimizers, rnn
 from poet_model.from_scratch.gradcheck import CHECKS, TOLERANCE, check, random_weights, relative_error
 from poet_model.from_scratch.rnn import Weights
 
@@ -17,12 +17,10 @@ def test_every_hand_written_backward_is_right(name, seed):
     assert max(errors.values()) < TOLERANCE, errors
 
 
-def test_the_command_says_so_and_fails_when_one_is_wrong(monkeypatch, capsys):
-    monkeypatch.setattr(gradcheck, "CHECKS", {"RNN": CHECKS["RNN"]})
-    assert gradcheck.main() == 0
+def test_the_command_says_so_and_fails_when_one_is_wrong(capsys):
+    assert gradcheck.main({"RNN": CHECKS["RNN"]}) == 0
     assert "every gradient is right" in capsys.readouterr().out
-    monkeypatch.setattr(gradcheck, "CHECKS", {"wrong": lambda rng: {"x": 0.5}})
-    assert gradcheck.main() == 1
+    assert gradcheck.main({"wrong": lambda rng: {"x": 0.5}}) == 1
     assert "A GRADIENT IS WRONG" in capsys.readouterr().out
 
 
@@ -39,10 +37,9 @@ def test_float32_is_refused():
         gradcheck.numerical_gradient(lambda: 0.0, np.zeros(2, np.float32))
 
 
-def lstm_errors(step_backward, monkeypatch):
+def lstm_errors(step_backward):
     """The errors when a wrong step stands in for the right one."""
-    monkeypatch.setattr(lstm, "step_backward", step_backward)
-    return gradcheck.check_lstm(np.random.default_rng(0))
+    return gradcheck.check_lstm(np.random.default_rng(0), step_backward=step_backward)
 
 
 def wrong_lstm_step(dh, dc, cache, w, *, bias_of_forget=False, dc_after=False):
@@ -59,19 +56,19 @@ def wrong_lstm_step(dh, dc, cache, w, *, bias_of_forget=False, dc_after=False):
     return da @ w.weight_ih, da @ w.weight_hh, d_cell * f, Weights(da.T @ x, da.T @ h_before, db, db)
 
 
-def test_the_stand_in_without_a_mistake_passes(monkeypatch):
-    assert max(lstm_errors(wrong_lstm_step, monkeypatch).values()) < TOLERANCE
+def test_the_stand_in_without_a_mistake_passes():
+    assert max(lstm_errors(wrong_lstm_step).values()) < TOLERANCE
 
 
-def test_mistake_forget_gates_bias_gradient_for_input_and_output_gates(monkeypatch):
-    errors = lstm_errors(lambda *a: wrong_lstm_step(*a, bias_of_forget=True), monkeypatch)
+def test_mistake_forget_gates_bias_gradient_for_input_and_output_gates():
+    errors = lstm_errors(lambda *a: wrong_lstm_step(*a, bias_of_forget=True))
     biases = errors.pop("bias_ih"), errors.pop("bias_hh")
     assert min(biases) > FAILS
     assert max(errors.values()) < TOLERANCE  # only a check of every parameter finds it
 
 
-def test_mistake_incoming_dc_added_after_the_gates_have_used_it(monkeypatch):
-    errors = lstm_errors(lambda *a: wrong_lstm_step(*a, dc_after=True), monkeypatch)
+def test_mistake_incoming_dc_added_after_the_gates_have_used_it():
+    errors = lstm_errors(lambda *a: wrong_lstm_step(*a, dc_after=True))
     assert errors["weight_ih"] > FAILS
 
 

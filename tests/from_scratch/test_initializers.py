@@ -6,9 +6,9 @@ from conftest import POEMS
 
 from poet_model.from_scratch import initializers
 from poet_model.from_scratch.char_lm import CharLM, CharLMConfig
+from poet_model.from_scratch.data import batches, encode
 from poet_model.from_scratch.initializers import INITIALIZERS
 from poet_model.from_scratch.optimizers import Adam
-from poet_model.from_scratch.training import batches, encode
 from poet_model.from_scratch.vocabulary import Vocabulary
 
 SHAPE = (400, 100)

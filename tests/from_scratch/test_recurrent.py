@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from poet_model.from_scratch import lstm, rnn
+from poet_model.from_scratch.fast import FastLSTM
 from poet_model.from_scratch.gradcheck import random_weights
 from poet_model.from_scratch.rnn import Weights
 
@@ -97,7 +98,7 @@ def test_lstm_is_torchs(rng, lengths):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_fast_lstm_gives_the_numbers_of_the_plain_one_call_after_call(rng, dtype):
-    layer = lstm.FastLSTM()
+    layer = FastLSTM()
     tolerance = {"atol": 1e-12} if dtype == np.float64 else {"atol": 1e-5, "rtol": 1e-5}
     for steps in (STEPS, 3, STEPS):  # its buffers are used again
         w, x, d_outputs, ends = lstm_case(rng, steps)
@@ -122,7 +123,7 @@ def test_fast_gradients_are_torchs_to_1e_5_in_float32(rng):
     their_x = torch.tensor(x, dtype=torch.float32, requires_grad=True)
     start = tuple(torch.tensor(part[None], dtype=torch.float32) for part in (h0, c0))
     (layer(their_x, start)[0] * torch.tensor(d_outputs, dtype=torch.float32)).sum().backward()
-    ours = lstm.FastLSTM()
+    ours = FastLSTM()
     x, d_outputs, h0, c0 = (part.astype(np.float32) for part in (x, d_outputs, h0, c0))
     ours.forward(x.transpose(1, 0, 2), h0, c0, Weights(*(part.astype(np.float32) for part in w)))
     dx, _, grads = ours.backward(d_outputs.transpose(1, 0, 2))
@@ -192,7 +193,7 @@ def test_wrong_shapes_are_named_with_the_expected_ones(rng, change, message):
     with pytest.raises(ValueError, match=message):
         lstm.forward(given["x"], given["h0"], given["c0"], weights)
     with pytest.raises(ValueError, match=message):
-        lstm.FastLSTM().forward(given["x"].transpose(1, 0, 2), given["h0"], given["c0"], weights)
+        FastLSTM().forward(given["x"].transpose(1, 0, 2), given["h0"], given["c0"], weights)
 
 
 @pytest.mark.parametrize("truncate", [0, -3])

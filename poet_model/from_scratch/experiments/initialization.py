@@ -1,9 +1,9 @@
-"""What the first weights do: zero, all equal, normal(0.02), uniform, Xavier, orthogonal.
+"""The effect of the initial weights: zero, all equal, normal(0.02), uniform, Xavier, orthogonal.
 
     python -m poet_model.from_scratch.experiments.initialization
 
-Zero weights: all units of a layer stay equal and the loss stalls. Zero biases alone do no harm: every row
-here has them.
+With zero weights, all units of a layer stay equal and the loss stalls. Zero biases alone do no harm: every
+row of the table has them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..char_lm import CharLM, CharLMConfig
-from ..optimizers import Adam, clip_gradients
-from ..training import batches, encode
+from ..data import batches, encode
+from ..optimizers import Adam
+from ..training import train_epoch
 from ..vocabulary import Vocabulary
 from .common import progress, run_experiment, three_hundred
 
@@ -20,38 +21,34 @@ KINDS = ("zeros", "all 0.02", "normal", "uniform", "xavier", "orthogonal")
 
 
 def unit_spread(model: CharLM) -> float:
-    """How far the LSTM's units are from being copies of each other: 0 if all rows of a gate are equal."""
+    """How much the units of the LSTM differ from each other: 0 if all rows of a gate are equal."""
     rows = model.parameters["lstm.layers.0.weight_ih_l0"].reshape(4, model.config.hidden_size, -1)
     return float(rows.std(axis=1).mean())
 
 
 def one(kind: str, poems: list[str], vocabulary: Vocabulary, epochs: int) -> dict:
-    """Losses by epoch, the first gradient's norms, and how equal the units are at the end."""
+    """Trains from one kind of initial weights; the losses, the first gradient's norm, the final spread."""
     init = "zeros" if kind == "all 0.02" else kind
     model = CharLM(CharLMConfig(len(vocabulary), 64, 64), vocabulary, seed=0, init=init)
     if kind == "all 0.02":
         for name, parameter in model.parameters.items():
             if parameter.ndim > 1 and name != "embedding.weight":
                 parameter += 0.02
-        rng = np.random.default_rng(0)  # the characters may differ; the units still see the same
+        rng = np.random.default_rng(0)  # the characters differ, but all units see the same
         model.parameters["embedding.weight"] += 0.02 * rng.standard_normal((len(vocabulary), 64))
-    optimizer, rows, losses, first = Adam(model.parameters, 0.01), encode(model, poems, 64), [], None
+    optimizer, rows = Adam(model.parameters, 0.01), encode(model, poems, 64)
+    first_batch = next(batches(rows, 32, len(model.prompt), np.random.default_rng([0, 0])))
+    _, grads, _ = model.fast_loss_and_gradients(*first_batch)
+    first_gradient = float(np.linalg.norm(grads["lstm.layers.0.weight_hh_l0"]))
+    losses = []
     for epoch in range(epochs):
-        nats = tokens = 0.0
         rng = np.random.default_rng([0, epoch])
-        for ids, targets, mask in batches(rows, 32, len(model.prompt), rng):
-            loss, grads, _ = model.fast_loss_and_gradients(ids, targets, mask)
-            if first is None:
-                first = float(np.linalg.norm(grads["lstm.layers.0.weight_hh_l0"]))
-            clip_gradients(grads, 5.0)
-            optimizer.step(grads)
-            nats, tokens = nats + loss * float(mask.sum()), tokens + float(mask.sum())
-        losses.append(round(nats / tokens, 4))
-    return {"losses": losses, "first_gradient": first, "spread": unit_spread(model)}
+        losses.append(round(train_epoch(model, optimizer, rows, 32, rng, max_grad_norm=5.0), 4))
+    return {"losses": losses, "first_gradient": first_gradient, "spread": unit_spread(model)}
 
 
 def run(quick: bool) -> dict:
-    """A row a kind of first weights."""
+    """Trains from each kind of initial weights; the table has one row per kind."""
     poems, _ = three_hundred()
     poems, epochs = (poems[:64], 2) if quick else (poems, 20)
     vocabulary = Vocabulary.from_texts(poems, 1000)
@@ -72,7 +69,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """Loss by epoch."""
+    """Plots the loss by epoch."""
     axes = figure.subplots()
     for kind, losses in record["curves"].items():
         axes.plot(range(1, len(losses) + 1), losses, label=kind, linestyle="--" if kind[0] in "za" else "-")

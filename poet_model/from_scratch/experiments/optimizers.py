@@ -10,13 +10,14 @@ import math
 import numpy as np
 
 from ..char_lm import CharLM, CharLMConfig
+from ..data import encode
 from ..functional import perplexity
 from ..optimizers import OPTIMIZERS, AdaBound
-from ..training import batches, encode
+from ..training import train_epoch
 from ..vocabulary import Vocabulary
 from .common import need, progress, run_experiment, three_hundred
 
-# All are tried, and the best is shown: an optimizer is compared at its own rate, not at Adam's.
+# All are tried and the best is shown, so that each optimizer is compared at its own best learning rate.
 RATES = {
     "sgd": (3.0, 10.0, 30.0),
     "momentum": (1.0, 3.0, 10.0),
@@ -30,7 +31,8 @@ RATES = {
     "nadam": (0.01, 0.03, 0.1),
     "adabound": (0.003, 0.01, 0.1),
 }
-FINAL_RATE = 30.0  # where AdaBound ends as SGD, divided by √t; with the paper's 0.1 it hardly learns here
+# The rate of SGD that AdaBound converges to, times 1/√t. With 0.1, as in the paper, it hardly learns here.
+FINAL_RATE = 30.0
 TWINS = {
     "sgd": ("SGD", {}),
     "momentum": ("SGD", {"momentum": 0.9}),
@@ -47,24 +49,18 @@ STEPS = 50
 
 
 def curve(name: str, rate: float, poems: list[str], vocabulary: Vocabulary, epochs: int) -> list[float]:
-    """The training loss of each epoch, padding not counted, from the same first weights and batches."""
+    """The training loss of each epoch, padding not counted, from the same initial weights and batches."""
     model = CharLM(CharLMConfig(len(vocabulary), 64, 64), vocabulary, seed=0)
     settings = {"final_rate": FINAL_RATE} if name == "adabound" else {}
     optimizer = OPTIMIZERS[name](model.parameters, rate, **settings)
-    rows, losses = encode(model, poems, 64), []
-    for epoch in range(epochs):
-        nats = tokens = 0.0
-        rng = np.random.default_rng([0, epoch])
-        for ids, targets, mask in batches(rows, 32, len(model.prompt), rng):
-            loss, grads, _ = model.fast_loss_and_gradients(ids, targets, mask)
-            optimizer.step(grads)
-            nats, tokens = nats + loss * float(mask.sum()), tokens + float(mask.sum())
-        losses.append(nats / tokens)
-    return losses
+    rows = encode(model, poems, 64)
+    return [
+        train_epoch(model, optimizer, rows, 32, np.random.default_rng([0, epoch])) for epoch in range(epochs)
+    ]
 
 
 def difference_to_twin(name: str) -> float:
-    """The largest |ours - torch's| of any parameter in 50 steps on noisy gradients, in float64."""
+    """The largest |ours - torch's| of any parameter in 50 steps with random gradients, in float64."""
     if name not in TWINS:
         return difference_to_paper()
     torch = need("torch")
@@ -85,7 +81,7 @@ def difference_to_twin(name: str) -> float:
 
 
 def difference_to_paper() -> float:
-    """AdaBound against algorithm 2 of Luo et al. 2019, written out for one number."""
+    """The same for AdaBound and algorithm 2 of Luo et al. 2019, written out here for a single number."""
     rng = np.random.default_rng(0)
     ours, x, m, v, largest = {"p": np.array([1.0])}, 1.0, 0.0, 0.0, 0.0
     optimizer = AdaBound(ours, learning_rate=1e-3)
@@ -100,7 +96,7 @@ def difference_to_paper() -> float:
 
 
 def run(quick: bool) -> dict:
-    """Curves, and the table of differences."""
+    """Trains with every optimizer, and compares each with its torch twin."""
     poems, _ = three_hundred()
     poems = poems[:64] if quick else poems
     vocabulary, epochs = Vocabulary.from_texts(poems, 1000), 2 if quick else 20
@@ -134,7 +130,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """Loss and perplexity by epoch."""
+    """Plots loss and perplexity by epoch."""
     left, right = figure.subplots(1, 2)
     for number, (name, losses) in enumerate(record["curves"].items()):
         epochs, style = range(1, len(losses) + 1), "-" if number < 6 else "--"

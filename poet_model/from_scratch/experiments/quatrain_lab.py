@@ -1,10 +1,10 @@
-"""Five-character quatrains in rows of 26, a two-layer LSTM: the laboratory's exercise.
+"""A laboratory exercise: a two-layer LSTM learns five-character quatrains in rows of 26.
 
     python -m poet_model.from_scratch.experiments.quatrain_lab
 
-A row is a start sign, 24 characters (four lines of five with their punctuation), an end sign; the
-vocabulary is in the order of frequency, the output layer begins by Xavier. Published: 12,842 rows,
-training loss about 3.4 at 30 epochs, 1.66 s an epoch on a GPU. A GPU is used if there is one.
+A row is a start token, 24 characters (four lines of five with their punctuation) and an end token. The
+vocabulary is sorted by frequency, and the output layer is initialized by Xavier. Published: 12,842 rows, a
+training loss of about 3.4 after 30 epochs, 1.66 s per epoch on a GPU. A GPU is used if there is one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PUBLISHED = {"loss": 3.4, "seconds_per_epoch": 1.66}
 
 
 def load_quatrains(quick: bool) -> list[str]:
-    """五絕 of Tang, then of Song, 24 characters each."""
+    """五絕 of the Tang, then of the Song, 24 characters each, punctuation included."""
     need("opencc")
     from ...corpus.prepare import load_corpus
 
@@ -33,66 +33,78 @@ def load_quatrains(quick: bool) -> list[str]:
 
 
 def array_of(poems: list[str]) -> tuple[np.ndarray, list[str]]:
-    """(N, 26) ids, and the characters by frequency."""
+    """The ids (N, 26), and the characters, most frequent first."""
     counts = Counter(c for poem in poems for c in poem)
     characters = ["<start>", "<end>", *sorted(counts, key=lambda c: (-counts[c], c))]
     ids = {c: index for index, c in enumerate(characters)}
     return np.array([[START, *(ids[c] for c in poem), END] for poem in poems]), characters
 
 
-def run(quick: bool) -> dict:
-    """Trains; a row every five epochs; a poem for each start, first seed."""
+def new_network(vocab_size: int, device: str):
+    """Embedding, two LSTM layers and output layer; the output layer is initialized by Xavier."""
     torch = need("torch")
-    from torch.nn import functional as F
-
-    array, characters = array_of(load_quatrains(quick))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(0)
-    modules = torch.nn.ModuleDict(
+    network = torch.nn.ModuleDict(
         {
-            "embedding": torch.nn.Embedding(len(characters), SIZE),
+            "embedding": torch.nn.Embedding(vocab_size, SIZE),
             "lstm": torch.nn.LSTM(SIZE, SIZE, num_layers=2, batch_first=True),
-            "output": torch.nn.Linear(SIZE, len(characters)),
+            "output": torch.nn.Linear(SIZE, vocab_size),
         }
     ).to(device)
-    torch.nn.init.xavier_uniform_(modules["output"].weight)
+    torch.nn.init.xavier_uniform_(network["output"].weight)
+    return network
+
+
+def train_epoch(network, optimizer, schedule, rows) -> float:
+    """One pass over the rows (N, 26); the mean loss."""
+    torch = need("torch")
+    total = 0.0
+    for batch in rows[torch.randperm(len(rows), device=rows.device)].split(BATCH):
+        hidden, _ = network["lstm"](network["embedding"](batch[:, :-1]))
+        logits = network["output"](hidden).flatten(0, 1)
+        loss = torch.nn.functional.cross_entropy(logits, batch[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        total += loss.item() * len(batch)
+    return total / len(rows)
+
+
+def write(network, characters: list[str], start: str, device: str) -> str:
+    """A poem of 24 characters that begins with `start`, sampled with seed 0 at temperature 0.8."""
+    torch = need("torch")
+    rng, text, state = np.random.default_rng(0), start, None
+    ids = [START, *(characters.index(c) for c in start)]
+    with torch.inference_mode():
+        while len(text) < WIDTH - 2:
+            hidden, state = network["lstm"](network["embedding"](torch.tensor([ids], device=device)), state)
+            logits = network["output"](hidden[0, -1]).double().cpu().numpy()[2:] / 0.8
+            weights = np.exp(logits - logits.max()).cumsum()
+            ids = [2 + int((weights <= rng.random() * weights[-1]).sum())]
+            text += characters[ids[0]]
+    return text
+
+
+def run(quick: bool) -> dict:
+    """Trains; the table has a row for every fifth epoch. Then writes one poem for each start."""
+    torch = need("torch")
+    array, characters = array_of(load_quatrains(quick))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = new_network(len(characters), device)
     rows = torch.from_numpy(array).to(device)
     epochs = 1 if quick else EPOCHS
+    optimizer = torch.optim.Adam(network.parameters(), RATE)
     steps = epochs * -(-len(rows) // BATCH)
-    optimizer = torch.optim.Adam(modules.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-
     table, curve = [], []
     for epoch in progress(range(1, epochs + 1), epochs, "epochs"):
-        started, total = time.perf_counter(), 0.0
-        for batch in rows[torch.randperm(len(rows), device=device)].split(BATCH):
-            hidden, _ = modules["lstm"](modules["embedding"](batch[:, :-1]))
-            loss = F.cross_entropy(modules["output"](hidden).flatten(0, 1), batch[:, 1:].flatten())
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            total += loss.item() * len(batch)
-        curve.append(round(total / len(rows), 4))
+        started = time.perf_counter()
+        curve.append(round(train_epoch(network, optimizer, schedule, rows), 4))
         if epoch % 5 == 0 or epoch in (1, epochs):
             table.append([epoch, curve[-1], round(time.perf_counter() - started, 2)])
-
-    def write(start: str) -> str:
-        """24 characters that begin with `start`, drawn at temperature 0.8."""
-        rng, text, state = np.random.default_rng(0), start, None
-        ids = [START, *(characters.index(c) for c in start)]
-        with torch.inference_mode():
-            while len(text) < WIDTH - 2:
-                hidden, state = modules["lstm"](
-                    modules["embedding"](torch.tensor([ids], device=device)), state
-                )
-                logits = modules["output"](hidden[0, -1]).double().cpu().numpy()[2:] / 0.8
-                weights = np.exp(logits - logits.max()).cumsum()
-                ids = [2 + int((weights <= rng.random() * weights[-1]).sum())]
-                text += characters[ids[0]]
-        return text
-
+    known = [start for start in STARTS if set(start) <= set(characters)]
     return {
         "columns": ["epoch", "training loss", "seconds"],
         "rows": table,
@@ -102,7 +114,7 @@ def run(quick: bool) -> dict:
         "seconds_per_epoch": float(np.median([row[2] for row in table])),
         "device": device,
         "published": PUBLISHED,
-        "poems": {start: write(start) for start in STARTS if set(start) <= set(characters)},
+        "poems": {start: write(network, characters, start, device) for start in known},
         "notes": [
             f"array {array.shape}, vocabulary {len(characters):,}; training loss {curve[-1]:.3f} "
             f"(published: about {PUBLISHED['loss']}) on {device}"
@@ -111,7 +123,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """Training loss by epoch."""
+    """Plots the training loss by epoch."""
     axes = figure.subplots()
     axes.plot(range(1, len(record["curve"]) + 1), record["curve"], label="ours")
     axes.axhline(PUBLISHED["loss"], linestyle="--", color="gray", label="published, epoch 30")

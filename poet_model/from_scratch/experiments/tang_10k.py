@@ -2,11 +2,12 @@
 
     python -m poet_model.from_scratch.experiments.tang_10k
 
-Poems of 10 to 63 characters, 8,000 to train on and 2,000 to develop on, every fifth as published (near-
-copies may stand on both sides); tokens START, EOS, OOV and PAD; embedding and hidden size 256, Xavier, Adam
-0.01, weight decay 1e-4, batches of 128. The published best is a development loss of 4.054 a token, padding
-counted, with a ReLU before the softmax; its "perplexity 18.45" is 2^nats, and e^4.054 is 57.6. What counts
-padding is mostly a score for writing PAD after PAD; the honest figure stands beside it.
+Poems of 10 to 63 characters: 8,000 to train on, and every fifth, 2,000 in all, to develop on, as
+published. (Near copies of a poem may be on both sides.) Special tokens START, EOS, OOV and PAD; embedding
+and hidden size 256, Xavier, Adam 0.01, weight decay 1e-4, batches of 128. The best published development
+loss is 4.054 per token, with padding counted and a ReLU before the softmax. Its published "perplexity
+18.45" is 2^nats, which is no perplexity; e^4.054 is 57.6. A loss that counts padding mostly scores how
+well PAD is written after PAD, so the loss without padding stands beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PUBLISHED = 4.054
 
 
 def rows_of(poems: list[str], characters: dict[str, int]) -> np.ndarray:
-    """START, the poem, EOS, and PAD up to 65 ids: 64 to read, 64 to write."""
+    """START, the poem, EOS, and PAD up to 65 ids: each of the 64 after the first is predicted, (N, 65)."""
     rows = np.full((len(poems), LENGTH + 1), PAD)
     for row, poem in zip(rows, poems, strict=True):
         ids = [START, *(characters.get(c, OOV) for c in poem), EOS]
@@ -33,7 +34,7 @@ def rows_of(poems: list[str], characters: dict[str, int]) -> np.ndarray:
 
 
 def load_poems(quick: bool) -> tuple[list[str], list[str]]:
-    """Training and development poems."""
+    """The training poems and the development poems."""
     need("opencc")
     from ...corpus.prepare import load_corpus
 
@@ -42,59 +43,75 @@ def load_poems(quick: bool) -> tuple[list[str], list[str]]:
     return [p for i, p in enumerate(poems) if i % 5], poems[::5]
 
 
-def run(quick: bool) -> dict:
-    """Trains; a row an epoch."""
+def new_network(vocab_size: int):
+    """Embedding, LSTM and output layer, the weight matrices initialized by Xavier."""
     torch = need("torch")
-    from torch.nn import functional as F
-
     from ...layers import HandwrittenLSTM
 
+    torch.manual_seed(0)
+    network = torch.nn.ModuleDict(
+        {
+            "embedding": torch.nn.Embedding(vocab_size, SIZE),
+            "lstm": HandwrittenLSTM(SIZE, SIZE),
+            "output": torch.nn.Linear(SIZE, vocab_size),
+        }
+    )
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.xavier_uniform_(parameter)
+    return network
+
+
+def token_losses(network, rows):
+    """The nats of each target of some rows, (B, 64), padding included."""
+    from torch.nn import functional as F
+
+    hidden, _ = network["lstm"](network["embedding"](rows[:, :-1]))
+    logits = network["output"](hidden).flatten(0, 1)
+    return F.cross_entropy(logits, rows[:, 1:].flatten(), reduction="none").view(len(rows), -1)
+
+
+def train_epoch(network, optimizer, rows) -> float:
+    """One pass over the rows; the mean loss, over padding too, as published."""
+    torch = need("torch")
+    total = 0.0
+    for batch in rows[torch.randperm(len(rows))].split(BATCH):
+        loss = token_losses(network, batch).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        total += loss.item() * len(batch)
+    return total / len(rows)
+
+
+def measure(network, rows) -> tuple[float, float]:
+    """The loss per token with padding counted, and without."""
+    nats = honest = tokens = 0.0
+    with need("torch").inference_mode():
+        for batch in rows.split(BATCH):
+            losses, is_token = token_losses(network, batch), batch[:, 1:] != PAD
+            nats, honest = nats + losses.sum().item(), honest + losses[is_token].sum().item()
+            tokens += is_token.sum().item()
+    return nats / (len(rows) * LENGTH), honest / tokens
+
+
+def run(quick: bool) -> dict:
+    """Trains; the table has one row per epoch."""
+    torch = need("torch")
     train_poems, dev_poems = load_poems(quick)
     distinct = sorted({c for poem in train_poems for c in poem})
     characters = {c: index for index, c in enumerate(distinct, 4)}
     train, dev = (torch.from_numpy(rows_of(poems, characters)) for poems in (train_poems, dev_poems))
-    torch.manual_seed(0)
-    modules = torch.nn.ModuleDict(
-        {
-            "embedding": torch.nn.Embedding(len(characters) + 4, SIZE),
-            "lstm": HandwrittenLSTM(SIZE, SIZE),
-            "output": torch.nn.Linear(SIZE, len(characters) + 4),
-        }
-    )
-    for parameter in modules.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.xavier_uniform_(parameter)
-    optimizer = torch.optim.Adam(modules.parameters(), 0.01, weight_decay=1e-4)
-
-    def losses(rows):
-        """The nats of each target, (B, 64)."""
-        hidden, _ = modules["lstm"](modules["embedding"](rows[:, :-1]))
-        logits = modules["output"](hidden).flatten(0, 1)
-        return F.cross_entropy(logits, rows[:, 1:].flatten(), reduction="none").view(len(rows), -1)
-
-    def measure() -> tuple[float, float]:
-        """Development loss a token: padding counted, and not."""
-        nats = honest = tokens = 0.0
-        with torch.inference_mode():
-            for batch in dev.split(BATCH):
-                found, is_token = losses(batch), batch[:, 1:] != PAD
-                nats, honest = nats + found.sum().item(), honest + found[is_token].sum().item()
-                tokens += is_token.sum().item()
-        return nats / (len(dev) * LENGTH), honest / tokens
-
+    network = new_network(len(characters) + 4)
+    optimizer = torch.optim.Adam(network.parameters(), 0.01, weight_decay=1e-4)
     table, epochs = [], 1 if quick else EPOCHS
     for epoch in progress(range(1, epochs + 1), epochs, "epochs"):
-        started, total = time.perf_counter(), 0.0
-        for batch in train[torch.randperm(len(train))].split(BATCH):
-            loss = losses(batch).mean()  # over padding too, as published
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(modules.parameters(), 5.0)
-            optimizer.step()
-            total += loss.item() * len(batch)
-        padded, honest = measure()
+        started = time.perf_counter()
+        loss = train_epoch(network, optimizer, train)
+        padded, honest = measure(network, dev)
         seconds = round(time.perf_counter() - started, 1)
-        table.append([epoch, total / len(train), padded, honest, math.exp(honest), seconds])
+        table.append([epoch, loss, padded, honest, math.exp(honest), seconds])
     best, honest = min(row[2] for row in table), min(row[3] for row in table)
     return {
         "columns": [
@@ -118,7 +135,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """The two losses."""
+    """Plots the two development losses by epoch."""
     axes = figure.subplots()
     epochs = [row[0] for row in record["rows"]]
     axes.plot(epochs, [row[2] for row in record["rows"]], "o-", label="padding counted")

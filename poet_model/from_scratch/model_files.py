@@ -1,0 +1,111 @@
+"""The files of a model: one `.npz` file, or a folder with `model.safetensors`. Nothing is ever unpickled.
+
+Here, a model is a configuration of plain JSON values, named arrays and a vocabulary. char_lm.py builds the
+model from them, and checks that they fit together.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from .functional import Array
+from .vocabulary import Vocabulary
+
+CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
+# everything that zipfile, zlib and NumPy's header parser raise on damaged bytes
+_DAMAGED = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+)
+
+
+def write_model(
+    target: str | Path, config: dict, parameters: Mapping[str, Array], vocabulary: Vocabulary
+) -> None:
+    """Writes one `.npz` file if the name of `target` ends so, else a folder.
+
+    The folder's weights and vocabulary are in the format of the torch half, with the same names; only its
+    config.json is specific to this half.
+    """
+    target, text = Path(target), json.dumps(config, indent=2)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.suffix == ".npz":
+        tokens = np.array(vocabulary.tokens[5:])
+        np.savez(target, **parameters, **{CONFIG_NAME: np.array(text), "characters": tokens})
+        return
+    from safetensors.numpy import save_file
+
+    target.mkdir(exist_ok=True)
+    save_file(dict(parameters), target / WEIGHTS_NAME)
+    vocabulary.save(target)
+    (target / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def read_model(source: str | Path) -> tuple[dict, dict[str, Array], Vocabulary]:
+    """Reads what `write_model` wrote, or the folder of a model of the torch half.
+
+    Returns:
+        The configuration, the parameters by name, and the vocabulary.
+
+    Raises:
+        ValueError: a file is missing, damaged, or of another kind.
+    """
+    source = Path(source)
+    if source.suffix == ".npz":
+        return _read_npz(source)
+    config, arrays = _read_folder(source)
+    return config, arrays, Vocabulary.load(source)
+
+
+def _read_npz(path: Path) -> tuple[dict, dict[str, Array], Vocabulary]:
+    arrays = read_arrays(path)
+    try:
+        config, characters = json.loads(str(arrays.pop(CONFIG_NAME))), arrays.pop("characters").tolist()
+        return config, arrays, Vocabulary(characters)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} is not a model file: {error} is missing or wrong in it") from error
+
+
+def _read_folder(folder: Path) -> tuple[dict, dict[str, Array]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not (folder / CONFIG_NAME).is_file():
+        raise ValueError(f"{folder} is not a model folder: it has no {CONFIG_NAME}")
+    try:
+        config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        return config, load_file(folder / WEIGHTS_NAME)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ValueError(f"{folder} is damaged: {error}") from error
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """All arrays of a `.npz` file. Pickled objects, which could run code, are refused.
+
+    Raises:
+        ValueError: the file is missing, damaged, or of another kind.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; give a .npz file or a model folder")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except _DAMAGED as error:
+        raise ValueError(f"{path} is damaged or not a .npz file; take an earlier one") from error

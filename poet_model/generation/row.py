@@ -1,0 +1,56 @@
+"""Row: a poem under way, and where in it the next character will stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..prosody.lines import LINE_ENDS
+from .form import FormState, RegularForm
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of the batch: a poem, or one of the candidates for its line under way.
+
+    Rows are never changed: `after` gives the row with one more character.
+
+    Attributes:
+        poem: the number of the poem.
+        text: the poem so far.
+        place: characters of the line under way.
+        form: the regular form that is imposed; None if none is.
+        state: where the poem stands in that form.
+        counts: how often each character stands in the poem, line ends left out.
+    """
+
+    poem: int
+    text: str = ""
+    place: int = 0
+    form: RegularForm | None = None
+    state: FormState | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, form: RegularForm | None, start: str) -> Row:
+        """The row of a poem that begins with `start`, which the form allows."""
+        row = cls(0, form=form, state=form.first() if form else None)
+        for character in start:
+            row = row.after(character)
+        return row
+
+    def of_poem(self, poem: int) -> Row:
+        """The same row for another poem."""
+        return Row(poem, self.text, self.place, self.form, self.state, self.counts)
+
+    def after(self, character: str) -> Row:
+        """The row with one more character, which the form must allow."""
+        state = self.form.after(self.state, character) if self.form else None
+        if character in LINE_ENDS:
+            return Row(self.poem, self.text + character, 0, self.form, state, self.counts)
+        counts = self.counts | {character: self.counts.get(character, 0) + 1}
+        return Row(self.poem, self.text + character, self.place + 1, self.form, state, counts)
+
+    @property
+    def line(self) -> str:
+        """The line under way."""
+        return self.text[len(self.text) - self.place :]

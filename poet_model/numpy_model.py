@@ -1,0 +1,175 @@
+"""NumpyPoetModel: a model folder read and run without torch. It writes the same poems as PoetModel.
+
+>>> from poet_model import NumpyPoetModel
+>>> print(NumpyPoetModel.from_pretrained("assets/tang-lstm").generate("春", form="五絕", tones=True))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .config import CELL_GATES, PoetConfig
+from .errors import CheckpointError
+from .files import read_steadily
+from .generation.options import GenerationConfig
+from .generation.writer import Writer
+from .hub.fetch import find_folder
+from .tokenizer import PoetTokenizer
+from .weights import load_weights, to_float32
+
+State = tuple[np.ndarray, np.ndarray]  # hidden and cell state, each (L, B, H)
+
+
+class NumpyPoetModel(Writer):
+    """The network of a PoetModel in NumPy, for writing only: where torch is not installed, or not wanted.
+
+    Load it by `from_pretrained`; `generate` and `stream` are those of PoetModel, and with the same seed and
+    options they write the same poem (but for one in thousands, where a random number falls between the two
+    roundings of a probability).
+
+    Args:
+        config: the network's shape.
+        tokenizer: its vocabulary.
+        weights: float32 arrays by their names in a PoetModel.
+        generation_config: how characters are chosen where nothing else is said.
+    """
+
+    def __init__(
+        self,
+        config: PoetConfig,
+        tokenizer: PoetTokenizer,
+        weights: dict[str, np.ndarray],
+        generation_config: GenerationConfig | None = None,
+    ):
+        self.config, self.tokenizer = config, tokenizer
+        self.generation_config = generation_config or GenerationConfig()
+        self._stepper = NumpyStepper(config, weights)
+
+    def stepper(self) -> NumpyStepper:
+        """The network one character at a time."""
+        return self._stepper
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        subfolder: str = "",
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+    ) -> NumpyPoetModel:
+        """Loads a model from a folder or from the Hub, ready to write.
+
+        Args:
+            name_or_path: a model folder, or a Hub id such as `user/tang-lstm`.
+            revision, subfolder, cache_dir, token, force_download, local_files_only: as huggingface_hub has
+                them.
+
+        Raises:
+            CheckpointError: the folder is damaged or not a model of ours.
+            HubError: the Hub has no such model or cannot be reached.
+        """
+        folder = find_folder(
+            name_or_path,
+            revision=revision,
+            subfolder=subfolder,
+            cache_dir=cache_dir,
+            token=token,
+            force_download=force_download,
+            local_files_only=local_files_only,
+            check_config=PoetConfig.load,
+        )
+        return read_steadily(folder, lambda: cls._read(folder))
+
+    @classmethod
+    def _read(cls, folder: Path) -> NumpyPoetModel:
+        config, tokenizer = PoetConfig.load(folder), PoetTokenizer.load(folder)
+        if len(tokenizer) != config.vocab_size:
+            raise CheckpointError(
+                f"{folder}: tokenizer.json has {len(tokenizer)} ids, config.json says vocab_size "
+                f"{config.vocab_size}; take both from the same model"
+            )
+        about = config.fingerprinted(tokenizer.characters)
+        weights, _ = load_weights(folder, shapes_of(config), about)
+        weights = {name: to_float32(value) for name, value in weights.items()}
+        return cls(config, tokenizer, weights, GenerationConfig.load(folder))
+
+
+def shapes_of(config: PoetConfig) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of the weights of a model."""
+    width, rows = config.hidden_size, CELL_GATES[config.cell] * config.hidden_size
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (config.vocab_size, width)}
+    shapes["bias"] = (config.vocab_size,)
+    for layer in range(config.num_layers):
+        for part in ("ih", "hh"):
+            shapes[f"lstm.layers.{layer}.weight_{part}_l0"] = (rows, width)
+            shapes[f"lstm.layers.{layer}.bias_{part}_l0"] = (rows,)
+    return shapes
+
+
+class NumpyStepper:
+    """The Stepper protocol in NumPy: one product a layer, `[x, h] @ [W_ih, W_hh]^T`, as in TorchStepper.
+
+    Args:
+        config: the network's shape.
+        weights: float32 arrays by their names in a PoetModel.
+    """
+
+    def __init__(self, config: PoetConfig, weights: dict[str, np.ndarray]):
+        self._embedding, self._bias = weights["embedding.weight"], weights["bias"]
+        self._zeros = np.zeros((config.num_layers, 1, config.hidden_size), np.float32)
+        self._is_rnn = CELL_GATES[config.cell] == 1
+        self._layers = []
+        for layer in range(config.num_layers):
+            of = {key: weights[f"lstm.layers.{layer}.{key}_l0"] for key in _PARTS}
+            weight = np.concatenate([of["weight_ih"], of["weight_hh"]], axis=1)  # (4H, 2H)
+            self._layers.append((weight, of["bias_ih"] + of["bias_hh"]))
+
+    def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
+        """Ids (T,) of a stream's beginning -> logits (T - first, V) from place `first` on, and the state."""
+        hidden, state = [], (self._zeros, self._zeros)
+        for token in ids:
+            output, state = self._hidden(np.array([token]), state)
+            hidden.append(output)
+        return self._logits(np.concatenate(hidden[first:])), state
+
+    def step(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
+        hidden, state = self._hidden(ids, state)
+        return self._logits(hidden), state
+
+    def select(self, state: State, rows: Sequence[int]) -> State:
+        """The state of some rows of the batch, which may be left out, repeated or in another order."""
+        return state[0][:, rows], state[1][:, rows]
+
+    def _logits(self, hidden: np.ndarray) -> np.ndarray:
+        return hidden @ self._embedding.T + self._bias
+
+    def _hidden(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Ids (B,) -> outputs of the last layer (B, H), and the state after."""
+        x, hidden, cell = self._embedding[ids], [], []
+        for (weight, bias), h, c in zip(self._layers, *state, strict=True):
+            a = np.concatenate([x, h], axis=1) @ weight.T + bias
+            if self._is_rnn:
+                x = np.tanh(a)
+            else:
+                i, f, g, o = np.split(a, 4, axis=1)
+                c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
+                x = _sigmoid(o) * np.tanh(c)
+            hidden.append(x)
+            cell.append(c)
+        return x, (np.stack(hidden), np.stack(cell))
+
+
+_PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    """Written by tanh, which never overflows."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5

@@ -1,0 +1,144 @@
+"""The faults of a poem by the rules of regular verse, each rule a function. It judges no poem as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .readings import ANY, PING, ZE, rhyme_groups
+from .rhyme import Rhyme
+from .templates import L0, L2, L5, Template, is_rescued_da_ao, line_level, line_patterns, rigid_places
+
+Masks = tuple[int, ...]  # PING, ZE, ANY or 0 (unknown) for each character of a line
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A deviation that a strict reader would point out.
+
+    Attributes:
+        line: the number of the line, counted from 1.
+        place: the number of the character in the line, counted from 1; 0 means the whole line.
+        kind: 失對 失粘 孤平 三平尾 三仄尾 拗 (not saved) 救 (a 拗 that is) 平仄 出韻 重韻 未知.
+        characters: the characters concerned.
+    """
+
+    line: int
+    place: int
+    kind: str
+    characters: str
+
+    def __str__(self) -> str:
+        where = f"第{self.line}句" + (f"第{self.place}字" if self.place else "")
+        return f"{where}「{self.characters}」{self.kind}"
+
+
+def tone_faults(lines: Sequence[str], masks: Sequence[Masks], template: Template) -> list[Fault]:
+    """The faults in the tones of a poem, beside the template that fits it best.
+
+    Args:
+        lines: the lines, without punctuation.
+        masks: the tone masks of their characters.
+    """
+    faults = []
+    for number, (line, mask, kind) in enumerate(zip(lines, masks, template.kinds, strict=True)):
+        after = masks[number + 1] if number + 1 < len(masks) else ()
+        found = [(place, "未知", line[place]) for place, tone in enumerate(mask) if not tone]
+        if number:
+            is_second_of_couplet = number % 2 == 1
+            if is_second_of_couplet and is_shi_dui(masks[number - 1], mask):
+                found.append((1, "失對", line[1]))
+            if not is_second_of_couplet and is_shi_zhan(masks[number - 1], mask):
+                found.append((1, "失粘", line[1]))
+        found += _within_line(line, mask, kind, after)
+        faults += [Fault(number + 1, place + 1, name, characters) for place, name, characters in found]
+    return faults
+
+
+def _within_line(line: str, mask: Masks, kind: str, after: Masks) -> list[tuple[int, str, str]]:
+    """Place (from 0), kind and characters of each fault in a line. The first rule that applies counts."""
+    last = len(line) - 1
+    if name := ao_jiu(mask, kind, after):
+        return [(last - 1, name, line[-3:])]
+    if is_san_ping_wei(mask):
+        return [(last, "三平尾", line[-3:])]
+    if is_san_ze_wei(mask):
+        return [(last, "三仄尾", line[-3:])]
+    if is_gu_ping(mask, kind):
+        return [(last - 4, "孤平", line[-5:])]
+    if all(line_level(mask, other) == L5 for other in "AaBb"):
+        return [(place, "平仄", line[place]) for place in wrong_places(mask, kind)]
+    return []
+
+
+def is_shi_dui(first: Masks, second: Masks) -> bool:
+    """失對: the second places of the two lines of a couplet must differ in tone, and do not."""
+    return {first[1], second[1]} in ({PING}, {ZE})
+
+
+def is_shi_zhan(before: Masks, first: Masks) -> bool:
+    """失粘: the second place of a couplet must have the tone of the line before, and does not."""
+    return {before[1], first[1]} == {PING, ZE}
+
+
+def is_san_ping_wei(mask: Masks) -> bool:
+    """三平尾: the last three characters are all 平."""
+    return set(mask[-3:]) == {PING}
+
+
+def is_san_ze_wei(mask: Masks) -> bool:
+    """三仄尾: the last three characters are all 仄."""
+    return set(mask[-3:]) == {ZE}
+
+
+def is_gu_ping(mask: Masks, kind: str) -> bool:
+    """孤平: a line b has only one 平 beside its rhyme word: 仄平仄仄平."""
+    return kind == "b" and mask[-5:] == (ZE, PING, ZE, ZE, PING)
+
+
+def ao_jiu(mask: Masks, kind: str, after: Masks) -> str:
+    """救 for a line whose 拗 is rescued, 拗 for one whose 大拗 is not, else "".
+
+    特拗, 平平仄平仄 in a line B, is rescued within the line. 大拗, 中仄中仄仄 in a line A, needs the next.
+    """
+    level = line_level(mask, kind)
+    if kind == "B" and level == L2:
+        return "救"
+    has_da_ao = set(mask[-2:]) == {ZE} and mask[-4] & ZE and mask[-3] != ZE
+    if kind == "A" and level > L2 and has_da_ao:
+        return "救" if after and is_rescued_da_ao(mask, after) else "拗"
+    return ""
+
+
+def right_places(mask: Masks, kind: str) -> list[bool]:
+    """Whether the tone at each of the rigid places of a line is right."""
+    [pattern] = line_patterns(kind, len(mask), L0)
+    return [bool((mask[place] or ANY) & pattern[place]) for place in rigid_places(len(mask))]
+
+
+def wrong_places(mask: Masks, kind: str) -> list[int]:
+    """平仄: the rigid places of a line whose tone is wrong, counted from 0."""
+    places = rigid_places(len(mask))
+    return [place for place, is_right in zip(places, right_places(mask, kind), strict=True) if not is_right]
+
+
+def rhyme_faults(lines: Sequence[str], rhyme: Rhyme, in_simplified: bool = False) -> list[Fault]:
+    """重韻, a rhyme word that is repeated, and 出韻, one outside the group that most of the words share."""
+    numbers = range(1, len(lines), 2)
+    words = [lines[number][-1] for number in numbers]
+    last = len(lines[1])
+    faults = [
+        Fault(number + 1, last, "重韻", word)
+        for index, (number, word) in enumerate(zip(numbers, words, strict=True))
+        if word in words[:index]
+    ]
+    if rhyme.status in ("平", "仄"):
+        return faults
+    groups_of = [rhyme_groups(word, in_simplified=in_simplified) for word in words]
+    groups = [group for of_word in groups_of for group in of_word]
+    most_shared = max(sorted(set(groups)), key=groups.count, default="")
+    return faults + [
+        Fault(number + 1, last, "出韻", word)
+        for number, word, of_word in zip(numbers, words, groups_of, strict=True)
+        if most_shared not in of_word
+    ]

@@ -1,0 +1,107 @@
+"""TrainingLog: the lines that a training writes down, and its progress bar. Knows no model and no batch."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from ..files import append_json_line, read_json_lines, write_text
+from .checkpoint import TrainingState
+
+
+class TrainingLog:
+    """Writes records to a file and to Accelerate's trackers, and shows how far the training is.
+
+    Only the main process writes and shows; calling it on the others does no harm.
+
+    Args:
+        path: of the file of JSON lines.
+        accelerator: knows the trackers, and which process is the main one.
+    """
+
+    def __init__(self, path: Path, accelerator: Accelerator):
+        self.path, self.accelerator = path, accelerator
+        self._bar: tqdm | None = None
+        self.restart_clock(0.0)
+
+    @contextmanager
+    def progress_bar(self) -> Iterator[None]:
+        """Shows the bar while the block runs."""
+        with tqdm(
+            total=1.0,
+            initial=0.0,
+            desc="training",
+            disable=not self.accelerator.is_main_process,
+            bar_format="{percentage:3.0f}% |{bar}| {desc}",
+            file=sys.stderr,
+            mininterval=0.5,
+            dynamic_ncols=True,
+        ) as self._bar:
+            yield
+
+    def restart_clock(self, tokens: float) -> None:
+        """Begins to measure the speed anew, from that many tokens on."""
+        self._time, self._tokens = time.perf_counter(), tokens
+
+    def speed(self, tokens: float) -> float:
+        """Tokens a second since the clock was last started, which it now is again."""
+        seconds, done = time.perf_counter() - self._time, tokens - self._tokens
+        self.restart_clock(tokens)
+        return done / max(1e-9, seconds)
+
+    def record(self, split: str, state: TrainingState, epoch: float, values: dict) -> dict:
+        """Writes one record and returns it.
+
+        Args:
+            split: `train` or `valid`.
+            state: where the training stands.
+            epoch: with its fraction.
+            values: `loss` (nats a target), and others to be written as they are.
+        """
+        record = {"step": state.step, "epoch": round(epoch, 4), "split": split, **values}
+        record["loss"] = round(values["loss"], 6)
+        record["perplexity"] = round(math.exp(min(values["loss"], 50)), 4)
+        record["minutes"] = round(state.seconds / 60, 2)
+        if self.accelerator.is_main_process:
+            append_json_line(self.path, record)
+            numbers = {f"{split}/{k}": v for k, v in record.items() if isinstance(v, (int, float))}
+            self.accelerator.log(numbers, step=state.step)
+        return record
+
+    def show(self, progress: float, epoch: int, record: dict, seconds: float) -> None:
+        """Moves the bar.
+
+        Args:
+            progress: share (0 to 1) of the training that is done.
+            epoch: that is under way, counted from 1.
+            record: the last one of the split `train`.
+            seconds: that the training has taken so far.
+        """
+        if self._bar is None:
+            return
+        left = seconds * (1 - progress) / max(progress, 1e-9)
+        self._bar.n = progress
+        self._bar.set_description_str(
+            f"epoch {epoch} step {record['step']} loss {record['loss']:.3f} "
+            f"perplexity {record['perplexity']:.1f} "
+            f"{record['tokens_per_second']:,} tokens/s ETA {tqdm.format_interval(left)}"
+        )
+
+    def say(self, text: str) -> None:
+        """Prints a line above the bar."""
+        tqdm.write(text, file=sys.stderr)
+
+
+def drop_records_after(path: Path, step: int) -> None:
+    """Drops the lines of a file of JSON lines from after a step: a resumed training writes them again."""
+    if path.is_file():
+        records = [record for record in read_json_lines(path) if record.get("step", 0) <= step]
+        write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))

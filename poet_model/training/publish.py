@@ -1,0 +1,46 @@
+"""The end of a run: the best model measured, described in its card, and pushed to the Hub."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ..corpus import Corpus
+from ..errors import HubError, PoetError
+from ..evaluation import command_line, measure, update_folder
+from ..hub.push import push_folder
+from ..model import PoetModel
+
+
+def publish(options: argparse.Namespace, made_by: dict, corpus: Corpus, device, typed: Sequence[str]) -> None:
+    """Writes down how the best model was made, measures it, writes its card, and pushes it if asked to.
+
+    Args:
+        options: of train.py.
+        made_by: goes into metrics.json as `training`.
+        corpus: that it was trained on, whose held-out poems it is measured on.
+        device: to measure on.
+        typed: the words of the command line.
+
+    Raises:
+        HubError: the model is ready, but could not be pushed.
+    """
+    as_begun = [word for word in typed if word != "--resume"]
+    command = command_line("python train.py", as_begun)
+    update_folder(options.output, {"training": made_by}, training=command)
+    if options.no_measure:
+        return
+    print("\nmeasuring the best model …", flush=True)
+    model = PoetModel.from_pretrained(options.output, device=device)
+    metrics = update_folder(options.output, measure(model, corpus))
+    for split, perplexity in metrics["perplexity"].items():
+        print(f"{split:<18} perplexity {perplexity['perplexity']:.2f} over {perplexity['tokens']:,} tokens")
+    poems = metrics["poems"]
+    print(f"equal lines in {poems['free']['equal_lines']} of {poems['free']['poems']} poems, nothing given")
+    print(f"form kept in {poems['with_form']['kept']} of {poems['with_form']['poems']} poems that name one")
+    if options.push_to_hub:
+        try:
+            print("pushed:", push_folder(options.output, options.push_to_hub, private=options.private))
+        except PoetError as error:
+            again = f'from_pretrained("{options.output.as_posix()}").push_to_hub("{options.push_to_hub}")'
+            raise HubError(f"{error}. The model is safe; push it by PoetModel.{again}") from error

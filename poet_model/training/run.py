@@ -1,0 +1,231 @@
+"""One run of train.py, in five steps: settings, corpus, model, training, publishing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from ..config import PoetConfig
+from ..corpus import load_corpus
+from ..corpus.batches import HeaderRates, PoemBatches
+from ..errors import InvalidValueError
+from ..evaluation.perplexity import score, without_header
+from ..hub.push import check_can_push
+from ..machine import machine
+from ..model import PoetModel
+from ..model_folder import CONFIG_NAME, SAMPLES_NAME
+from .checkpoint import CHECKPOINT_NAME, find_checkpoint
+from .data import TrainingData, prepare_data
+from .log import drop_records_after
+from .output import begin_folder, history
+from .poem_objective import PoemObjective
+from .publish import publish
+from .samples import write_samples
+from .settings import ARCHITECTURE, Settings, read_settings
+from .stopping import Interrupted
+from .trainer import Trainer
+
+GPU_BATCH_TOKENS, CPU_BATCH_TOKENS = 64 * 1024, 8192  # at most
+
+
+def run(options: argparse.Namespace, typed: Sequence[str]) -> int:
+    """Trains the model that the options describe; returns the exit status.
+
+    Args:
+        options: of train.py.
+        typed: the words of its command line, for the record.
+
+    Raises:
+        PoetError: something is wrong that the person calling can mend.
+    """
+    return Run(options, read_settings(options)).all_steps(typed)
+
+
+class Run:
+    """The steps of one run after its settings are known.
+
+    Args:
+        options: of train.py.
+        settings: what they come to.
+    """
+
+    def __init__(self, options: argparse.Namespace, settings: Settings):
+        self.options, self.settings, self.output = options, settings, options.output
+        self.accelerator = Accelerator(
+            mixed_precision=settings.precision,
+            cpu=not settings.on_gpu,
+            log_with=settings.report_to,
+            project_dir=str(self.output),
+        )
+
+    def say(self, text: object, flush: bool = False) -> None:
+        """Prints on the main process only."""
+        if self.accelerator.is_main_process:
+            print(text, flush=flush)
+
+    def all_steps(self, typed: Sequence[str]) -> int:
+        """Corpus, model, training, publishing; returns the exit status."""
+        base = self.check_places()
+        data = self.read_data(base)
+        model = self.make_model(data, base)
+        self.begin_output(data)
+        trainer = self.make_trainer(model, data)
+        try:
+            best = trainer.train()
+        except Interrupted as interrupted:
+            self.say(
+                f"\nstopped by {interrupted}; everything is saved. Go on with the same command and --resume"
+            )
+            return 128 + interrupted.signum
+        finally:
+            self.accelerator.end_training()
+        if self.accelerator.is_main_process:
+            publish(self.options, self.made_by(best, data), data.corpus, self.accelerator.device, typed)
+            trainer.remove_checkpoint()
+            start = '"春"' if "春" in data.tokenizer else ""
+            print(f'\n    PoetModel.from_pretrained("{self.output.as_posix()}").generate({start})\n')
+        return 0
+
+    def check_places(self) -> PoetModel | None:
+        """Checks, before the corpus is read, what is read and written later; the model to start from."""
+        options = self.options
+        if options.resume:
+            find_checkpoint(self.output)
+        if self.output.exists() and not self.output.is_dir():
+            raise InvalidValueError(f"--output {self.output} is a file; give a folder")
+        base = PoetModel.from_pretrained(options.init_from) if options.init_from else None
+        if options.push_to_hub and self.accelerator.is_main_process:
+            check_can_push(options.push_to_hub, private=options.private)
+        return base
+
+    def read_data(self, base: PoetModel | None) -> TrainingData:
+        """The poems and the vocabulary, and a report on them."""
+        with self.accelerator.main_process_first():
+            corpus = load_corpus(self.options.corpus, self.options.exclude)
+        data = prepare_data(corpus, self.settings.limit, base.tokenizer if base else None)
+        self.say(corpus.report, flush=True)
+        if data.note:
+            self.say(f"note: {data.note}")
+        if data.is_small and not base:
+            self.say(
+                f"note: {len(data.train):,} poems are too few to learn verse from; --init-from MODEL starts "
+                "from a model that has learnt it, such as assets/tang-lstm"
+            )
+        return data
+
+    def make_model(self, data: TrainingData, base: PoetModel | None) -> PoetModel:
+        """A new model, or the one to start from with the vocabulary of the data."""
+        set_seed(self.options.seed)
+        architecture = PoetConfig(vocab_size=len(data.tokenizer), **self.settings.model)
+        if base is None:
+            return PoetModel(architecture, data.tokenizer).to(self.accelerator.device)
+        not_given = (name for name in ARCHITECTURE if getattr(self.options, name) is None)
+        architecture = replace(architecture, **{name: getattr(base.config, name) for name in not_given})
+        model = base.with_tokenizer(data.tokenizer, architecture)
+        known = sum(character in base.tokenizer for character in data.tokenizer.ids)
+        self.say(
+            f"\nstarting from {self.options.init_from}, which knows {known:,} of the "
+            f"{len(data.tokenizer):,} tokens"
+        )
+        return model.to(self.accelerator.device)
+
+    def begin_output(self, data: TrainingData) -> None:
+        """Makes the output folder ready, unless a training in it is resumed."""
+        output = self.output
+        if not self.options.resume and self.accelerator.is_main_process:
+            if (output / CHECKPOINT_NAME).is_dir():
+                self.say(
+                    f"note: {output} holds an unfinished training, which starts anew; --resume would "
+                    "continue it"
+                )
+            elif (output / CONFIG_NAME).is_file():
+                self.say(f"note: {output} holds a model, which the new one replaces")
+            begin_folder(output, data.corpus, *history(self.options.init_from, data.corpus))
+        self.accelerator.wait_for_everyone()
+
+    def make_trainer(self, model: PoetModel, data: TrainingData) -> Trainer:
+        """The Trainer at its first step, or where it was stopped; says what is about to run."""
+        settings, config, output = self.settings, self.settings.training, self.output
+        held_out = without_header(data.valid)
+
+        def evaluate(model: PoetModel) -> dict:
+            result = score(model, held_out)
+            return {"loss": result.loss, "tokens": result.tokens}
+
+        def save_best(model: PoetModel, record: dict) -> None:
+            model.save_pretrained(output)
+            trainer.log.say(write_samples(model, output, record))
+
+        batches = PoemBatches(
+            data.train,
+            data.tokenizer,
+            batch_size=config.batch_size,
+            max_tokens=GPU_BATCH_TOKENS if settings.on_gpu else CPU_BATCH_TOKENS,
+            header=HeaderRates(),
+            seed=self.options.seed,
+        )
+        trainer = Trainer(
+            PoemObjective.from_config(model, config),
+            batches,
+            evaluate=evaluate,
+            save_best=save_best,
+            config=config,
+            output=output,
+            accelerator=self.accelerator,
+            identity={
+                "model": asdict(model.config),
+                "corpus": data.corpus.report.splits,
+                "precision": settings.precision,
+                "init_from": self.options.init_from,
+            },
+        )
+        if self.options.resume:
+            trainer.load_checkpoint()
+            if self.accelerator.is_main_process:
+                drop_records_after(output / SAMPLES_NAME, trainer.state.step)
+            self.say(f"\ngoing on from step {trainer.state.step}")
+        if settings.report_to:
+            self.accelerator.init_trackers(
+                "tang-lstm", config={"preset": settings.preset, **asdict(settings.training)}
+            )
+        self.announce(model)
+        return trainer
+
+    def announce(self, model: PoetModel) -> None:
+        """Says what is about to be trained, and on what."""
+        processes = self.accelerator.num_processes
+        threads = f"CPU, {torch.get_num_threads()} threads"
+        where = torch.cuda.get_device_name() if self.settings.on_gpu else threads
+        self.say(
+            f"\npreset {self.settings.preset}: {model.num_parameters:,} parameters, "
+            f"precision {self.settings.precision}, {where}, "
+            f"{processes} process{'es' * (processes > 1)}; stop with Ctrl-C, go on with --resume\n",
+            flush=True,
+        )
+        if processes == 1 and "ACCELERATE_USE_CPU" in os.environ and "MASTER_PORT" in os.environ:
+            self.say(
+                "note: without MPI, accelerate launch starts one process on a CPU; torchrun starts several\n"
+            )
+
+    def made_by(self, best: dict, data: TrainingData) -> dict:
+        """How the best model was made, for metrics.json."""
+        settings = self.settings
+        made_by = {
+            "preset": Path(settings.preset).name,  # where it lies is nobody's business
+            "precision": settings.precision,
+            "processes": self.accelerator.num_processes,
+            "machine": machine(),
+            **{f"{name}s": best[name] for name in ("step", "epoch")},
+            "minutes": best["minutes"],
+            "recipe": asdict(settings.training),
+        }
+        if data.note:
+            made_by["note"] = f"{data.note}, though near-copies of them may be among the others."
+        return made_by

@@ -1,0 +1,94 @@
+"""Settings: what the options of one run come to, checked before anything is read or written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import torch
+from accelerate.tracking import get_available_trackers
+
+from ..config import PoetConfig
+from ..errors import InvalidValueError, check_number
+from ..machine import best_precision
+from .config import TrainingConfig
+from .presets import load_preset
+
+ARCHITECTURE = ("hidden_size", "num_layers", "cell")  # settings of PoetConfig that are options too
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one run trains.
+
+    Attributes:
+        preset: its name or path.
+        on_gpu: whether a GPU is used.
+        precision: as Accelerate names it: `no`, `bf16` or `fp16`.
+        report_to: the tracker to log to besides; None for none.
+        limit: train on the first so many poems only; None for all.
+        model: settings of PoetConfig, without the size of the vocabulary.
+        training: the recipe.
+    """
+
+    preset: str
+    on_gpu: bool
+    precision: str
+    report_to: str | None
+    limit: int | None
+    model: dict
+    training: TrainingConfig
+
+
+def read_settings(options: argparse.Namespace) -> Settings:
+    """The preset, with the options that were given in place of its own settings.
+
+    Args:
+        options: of train.py.
+
+    Raises:
+        InvalidValueError: an option or a setting of the preset is impossible; the message names it.
+    """
+    on_gpu = torch.cuda.is_available() and not options.cpu
+    precision = best_precision(on_gpu) if options.precision == "auto" else options.precision
+    if precision == "fp16" and not on_gpu:
+        raise InvalidValueError("--precision fp16 needs a GPU; on a CPU give bf16, no or auto")
+    report_to = None if options.report_to == "none" else options.report_to
+    if report_to and report_to not in map(str, get_available_trackers()):
+        raise InvalidValueError(f"--report-to {report_to} needs that package: pip install {report_to}")
+    name = options.preset if options.preset != "auto" else "gpu" if on_gpu else "cpu"
+    preset = load_preset(name)
+    model = preset["model"] | _given(options, ARCHITECTURE)
+    recipe = preset["training"] | _given(options, [field.name for field in fields(TrainingConfig)])
+    _naming_options(lambda: check_number("limit", options.limit, 1, whole=True, optional=True))
+    _naming_options(lambda: PoetConfig(vocab_size=6, **model))  # only to be checked
+    return Settings(
+        preset=name,
+        on_gpu=on_gpu,
+        precision=precision,
+        report_to=report_to,
+        limit=preset["limit"] if options.limit is None else options.limit,
+        model=model,
+        training=_naming_options(lambda: TrainingConfig(**recipe)),
+    )
+
+
+def _given(options: argparse.Namespace, names) -> dict:
+    """Those of the settings that were given as options."""
+    values = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _naming_options(check: Callable[[], T]) -> T:
+    """What `check` returns; its errors, which begin with a setting, begin with the option of that name.
+
+    A preset was checked when it was loaded, so what is wrong now came from an option.
+    """
+    try:
+        return check()
+    except InvalidValueError as error:
+        setting, _, rest = str(error).partition(" ")
+        raise InvalidValueError(f"--{setting.replace('_', '-')} {rest}") from error

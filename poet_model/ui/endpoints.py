@@ -1,0 +1,179 @@
+"""What the buttons of the page and its API call."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import gradio as gr
+
+from ..errors import InvalidValueError, PoetError
+from ..generation.poem import Poem
+from ..novelty.index import NoveltyIndex
+from . import curves
+from .options import MAX_BEST_OF, options_of
+from .poem import Shown, advice, notice_html, plain_text, poem_html
+from .poet import Poet
+from .report import novelty_record, report_html, report_record
+
+
+class Update(NamedTuple):
+    """New values of the page's outputs, in their order."""
+
+    poem: str | dict  # HTML
+    plain: str | dict
+    notice: str | dict  # HTML
+    shown: Shown | dict
+
+    @classmethod
+    def of(cls, **values) -> Update:
+        """An update of some outputs; the others stay as they are."""
+        return cls(*(values.get(name, gr.skip()) for name in cls._fields))
+
+
+class Endpoints:
+    """The functions of one page, for one poet. Gradio reads their parameters and docstrings for its API."""
+
+    def __init__(self, poet: Poet):
+        self.poet = poet
+        self.log = curves.log_table(poet.folder)
+
+    def write(
+        self,
+        start: str,
+        form: str,
+        temperature: float,
+        top_k: float,
+        seed: float,
+        script: str,
+        title: str = "",
+        author: str = "",
+        rules: list[str] | None = None,
+        acrostic: str = "",
+        best_of: float = 1,
+        original: bool = False,
+    ) -> Iterator[Update]:
+        """Writes one poem as the page shows it: vertical, as text, a notice, and what `change_script` needs.
+
+        Args:
+            start: the first characters, in either script; may be empty.
+            form: 五絕 七絕 五律 七律, or 不限 any.
+            temperature: 0 takes the likeliest character every time.
+            top_k: how many of the likeliest characters to draw from.
+            seed: writes the same poem again.
+            script: 繁體 or 簡體.
+            title: what to write about; may be empty.
+            author: a poet in whose manner to write; may be empty.
+            rules: `rhyme` and `tones`, to be kept where there is a form.
+            acrostic: 2 to 8 characters that the lines begin with; may be empty.
+            best_of: how many candidates to write of each line, where there is a form.
+            original: whether no line may stand in 全唐詩, where the page has an index of it.
+        """
+        try:
+            options = options_of(
+                start=start,
+                form=form,
+                temperature=temperature,
+                top_k=top_k,
+                seed=seed,
+                title=title,
+                author=author,
+                rules=rules,
+                acrostic=acrostic,
+                best_of=best_of,
+                original=original,
+                index=self.poet.index,
+            )
+            stream = self.poet.model.stream(**options)
+            for _ in stream:
+                yield Update.of(poem=poem_html(Shown.of(stream), script), notice=notice_html())
+            shown = Shown.of(stream)
+            html, plain = self.change_script(shown, script)
+            yield Update(html, plain, notice_html(), shown)
+        except PoetError as error:
+            yield Update.of(notice=notice_html(advice(error), is_advice=True))
+
+    def change_script(self, shown: Shown, script: str) -> tuple[str, str]:
+        """A finished poem with its report, and as text, in one of the scripts."""
+        matches = self.poet.index.find(shown.text) if self.poet.index else None
+        html = poem_html(shown, script) + report_html(shown.text, script, matches)
+        return html, plain_text(shown.text, script)
+
+    def write_poem(
+        self,
+        start: str = "",
+        form: str = "",
+        temperature: float = 0.8,
+        top_k: int = 40,
+        seed: int = -1,
+        author: str = "",
+        title: str = "",
+        rhyme: bool | str = False,
+        tones: bool | str = False,
+        acrostic: str = "",
+        best_of: int = 1,
+        telestich: str = "",
+        original: bool = False,
+    ) -> dict:
+        """Writes a Tang poem and returns its text, lines, log-probabilities, seed, form, report and novelty.
+
+        Args:
+            start: the first characters, in either script; may be empty.
+            form: 五絕 七絕 五律 七律, or empty for any.
+            temperature: 0 takes the likeliest character every time.
+            top_k: how many of the likeliest characters to draw from; 0 means all.
+            seed: writes the same poem again; -1 draws one.
+            author: a poet in whose manner to write; may be empty.
+            title: what to write about; may be empty.
+            rhyme: true, or a group of 平水韻 such as 東 or 一東; needs a form.
+            tones: true for regular 平仄, or one of the levels L0, L1, L2; needs a form.
+            acrostic: 2 to 8 characters that the lines begin with; may be empty.
+            best_of: how many candidates to write of each line, 1 to 16; more than one needs a form.
+            telestich: 2 to 8 characters that the lines end with; may be empty.
+            original: whether no line may stand in 全唐詩; needs the index.
+        """
+        index = self.poet.index
+        try:
+            if isinstance(best_of, int) and best_of > MAX_BEST_OF:
+                raise InvalidValueError(f"best_of goes from 1 to {MAX_BEST_OF} here, got {best_of}")
+            poem = self.poet.model.generate(
+                start,
+                form=form,
+                temperature=temperature,
+                top_k=top_k,
+                seed=None if seed == -1 else seed,
+                author=author,
+                title=title,
+                rhyme=rhyme,
+                tones=tones,
+                acrostic=acrostic,
+                best_of=best_of,
+                telestich=telestich,
+                original=index if original is True and index else original,
+            )
+        except PoetError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return _record(poem, index)
+
+    def show_scale(self, scale: str) -> gr.LinePlot:
+        """The curves as loss or as perplexity."""
+        return gr.LinePlot(curves.curve(self.log, scale), y_title=scale)
+
+
+def _record(poem: Poem, index: NoveltyIndex | None) -> dict:
+    return {
+        "text": poem.text,
+        "simplified": poem.simplified,
+        "lines": poem.lines,
+        "log_probs": list(poem.log_probs),
+        "seed": poem.seed,
+        "form": poem.form,
+        "report": report_record(poem.text),
+        "novelty": novelty_record(index.find(poem.text)) if index else None,
+    }
+
+
+def new_seed() -> int:
+    """Another poem's seed."""
+    return secrets.randbelow(1_000_000)

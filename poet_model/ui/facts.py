@@ -1,0 +1,58 @@
+"""The chief figures of a model, as a list on the page."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from ..errors import CheckpointError
+from ..model_folder import METRICS_NAME, read_metrics
+from .poet import Poet
+
+# label, format, and the places in metrics.json of the figures that it takes
+_ROWS = (
+    ("參數 Parameters", "{:,}", "num_parameters"),
+    ("結構 Architecture", "{} × LSTM {}", "model.num_layers model.hidden_size"),
+    ("語料 Corpus", "{:,} 首 poems · {}", "corpus.kept corpus.source"),
+    ("字彙 Vocabulary", "{:,}", "model.vocab_size"),
+    ("驗證困惑度 Validation perplexity", "{:.1f}", "perplexity.valid.perplexity"),
+    ("測試困惑度 Test perplexity", "{:.1f}", "perplexity.test.perplexity"),
+    ("齊言 Equal lines, free", "{} / {}", "poems.free.equal_lines poems.free.poems"),
+    ("守體 Form kept, when named", "{} / {}", "poems.with_form.kept poems.with_form.poems"),
+)
+
+
+def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
+    """Labels and values of the figures in a model folder; those that were not measured are left out.
+
+    Raises:
+        CheckpointError: metrics.json holds text where a number belongs.
+    """
+    metrics = read_metrics(folder) | {"num_parameters": num_parameters}
+    rows = []
+    for label, template, places in _ROWS:
+        values = [_find(metrics, place) for place in places.split()]
+        if None in values:
+            continue
+        try:
+            rows.append((label, template.format(*values)))
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(
+                f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
+            ) from error
+    return rows
+
+
+def facts_html(poet: Poet) -> str:
+    """The name of the model and its figures, as HTML."""
+    rows = [("模型 Model", poet.name), *facts(poet.folder, poet.model.num_parameters)]
+    items = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in rows)
+    return f'<dl class="facts">{items}</dl>'
+
+
+def _find(metrics: dict, place: str):
+    """The value at a dotted place; None if there is none."""
+    value = metrics
+    for name in place.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,169 @@
+"""The page as a whole: what stands where, and which control calls which endpoint."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from html import escape
+
+import gradio as gr
+from gradio.components import Component
+
+from . import controls, curves, theme
+from .endpoints import Endpoints, Update, new_seed
+from .facts import facts_html
+from .opening import first_poem
+from .options import MAX_TYPED
+from .poem import TRADITIONAL, notice_html
+from .poet import Poet
+
+COPY = """(text) => {
+  const done = () => {};
+  if (navigator.clipboard && window.isSecureContext) { navigator.clipboard.writeText(text).then(done, done); }
+  else {  // a page over plain http has no clipboard
+    const box = document.createElement("textarea");
+    box.value = text;
+    document.body.appendChild(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+  }
+  return [];
+}"""
+
+
+class Page(gr.Blocks):
+    """Blocks with the looks of this page, which also take requests made for fewer controls."""
+
+    def launch(self, *arguments, **options):
+        """Serves the page as `gr.Blocks.launch` does, which has the options too."""
+        looks = {"theme": theme.theme(), "css": theme.CSS, "footer_links": ["api", "settings"]}
+        quiet = {"ssr_mode": False, "run_history": False}
+        return super().launch(*arguments, **looks | quiet | options)
+
+    def validate_inputs(self, block_fn, inputs: list) -> None:
+        """Gives the controls that a request leaves out, the last ones, the values they begin with.
+
+        Gradio calls this before anything reads the values. Its own client fills them in; a program that posts
+        a bare list, written when the page had less to ask, does not.
+        """
+        inputs += [block.value for block in block_fn.inputs[len(inputs) :]]
+        super().validate_inputs(block_fn, inputs)
+
+
+def build(poet: Poet) -> gr.Blocks:
+    """The page of a poet, with a poem already on it.
+
+    Raises:
+        PoetError: the model writes no poem, or its metrics.json is damaged.
+    """
+    endpoints = Endpoints(poet)
+    first, poem = first_poem(poet)
+    html, plain = endpoints.change_script(poem, TRADITIONAL)
+    with Page(title="唐詩 LSTM · Tang poems, character by character", fill_width=True) as page:
+        gr.HTML(
+            "<header><h1 lang='zh-Hant'>唐詩 LSTM</h1><p>一個字一個字寫唐詩的小模型。 "
+            "A small neural network that writes Tang poems, one character at a time.</p></header>",
+            elem_id="masthead",
+        )
+        shown = gr.State(poem)
+        with gr.Row(elem_id="columns"):
+            with gr.Column(scale=4, min_width=280, elem_id="wishes"):
+                start, button, another = _opening(first["start"])
+                has_index = poet.index is not None
+                settings = controls.settings(first, poet.model.tokenizer.authors, has_index)
+            with gr.Column(scale=5, min_width=280, elem_id="writing"):
+                sheet, notice, text = _writing(html, plain)
+            with gr.Column(scale=5, min_width=280, elem_id="learning"):
+                _learning(endpoints)
+        outputs = Update(sheet, text, notice, shown)
+        _connect(endpoints, {"start": start, **settings}, outputs, button, another)
+    return page
+
+
+def _opening(start: str) -> tuple[gr.Textbox, gr.Button, gr.Button]:
+    """The box of the start, and the two buttons under it."""
+    with gr.Column(elem_id="opening"):
+        box = gr.Textbox(
+            start,
+            label="起首 Start",
+            info="一字或數字，可留空 · one character or more, or none",
+            max_length=MAX_TYPED,
+            lines=1,
+            elem_id="start",
+        )
+        with gr.Row():
+            button = gr.Button("寫一首 Write", variant="primary", elem_id="write", min_width=120)
+            another = gr.Button("再來一首 Another", elem_id="another", min_width=120)
+    return box, button, another
+
+
+def _writing(html: str, plain: str) -> tuple[gr.HTML, gr.HTML, gr.Textbox]:
+    """The sheet with the poem, the notice under it, and the poem as text with a button that copies it."""
+    sheet = gr.HTML(html, elem_id="poem")
+    notice = gr.HTML(notice_html(), elem_id="notice")
+    text = gr.Textbox(plain, label="文字 Text", lines=2, interactive=False, elem_id="plain")
+    copy = gr.Button("複製 Copy", size="sm", elem_id="copy")
+    copy.click(None, text, None, js=COPY, api_visibility="private")
+    return sheet, notice, text
+
+
+def _learning(endpoints: Endpoints) -> None:
+    """The training curves, with a switch of their scale, and the figures of the model."""
+    log = endpoints.log
+    gr.HTML("<h2 class='rubric'>它怎樣學會的 · How it learned</h2>")
+    scale = gr.Radio([curves.LOSS, curves.PERPLEXITY], value=curves.LOSS, show_label=False, label="Scale")
+    plot = gr.LinePlot(
+        curves.curve(log, curves.LOSS),
+        x="epoch",
+        y="value",
+        color="split",
+        x_title="輪 epoch",
+        y_title=curves.LOSS,
+        color_title=" ",
+        color_map={curves.TRAIN: "#8a7f6d", curves.VALID: "#c8452f"},
+        x_axis_format="d" if log["epoch"].max() >= 2 else ".2f",
+        show_label=False,
+        label="Training curves",
+        elem_id="curves",
+    )
+    scale.change(endpoints.show_scale, scale, plot, api_visibility="private", show_progress="hidden")
+    gr.HTML(f'<p class="curve-note">{escape(curves.summary(log))}</p>')
+    gr.HTML("<h2 class='rubric'>這個模型 · This model</h2>" + facts_html(endpoints.poet), elem_id="facts")
+
+
+def _connect(
+    endpoints: Endpoints,
+    boxes: dict[str, Component],
+    outputs: Update,
+    button: gr.Button,
+    another: gr.Button,
+) -> None:
+    """Lets the controls write poems, and declares the API."""
+    inputs = _inputs_of(endpoints.write, boxes)
+    # nothing is checked before `write`: it answers a raw request with a sentence too
+    as_it_is = {"preprocess": False, "show_progress": "hidden"}
+    gr.on(
+        [button.click, boxes["start"].submit],
+        endpoints.write,
+        inputs,
+        list(outputs),
+        api_name="generate",
+        **as_it_is,
+    )
+    another.click(new_seed, None, boxes["seed"], api_visibility="private", show_progress="hidden").then(
+        endpoints.write, inputs, list(outputs), api_visibility="private", **as_it_is
+    )
+    boxes["script"].change(
+        endpoints.change_script,
+        [outputs.shown, boxes["script"]],
+        [outputs.poem, outputs.plain],
+        api_visibility="private",
+        show_progress="hidden",
+    )
+    gr.api(endpoints.write_poem, api_name="write_poem")
+
+
+def _inputs_of(endpoint: Callable, boxes: dict[str, Component]) -> list[Component]:
+    """The controls in the order of the parameters that have their names."""
+    return [boxes[name] for name in inspect.signature(endpoint).parameters if name in boxes]

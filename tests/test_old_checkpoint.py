@@ -1,0 +1,91 @@
+"""A checkpoint made before the Trainer had objectives is continued to the weights that the old code reached.
+
+tests/old_checkpoint holds one, of a training stopped in its 13th step of 36, and how the code of that time
+(commit a375c7f) went on from it: the weights, and their SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+from safetensors.torch import load_file, save
+
+from poet_model import CheckpointError, PoetConfig, PoetModel, PoetTokenizer
+from poet_model.corpus import PoemRecord
+from poet_model.corpus.batches import HeaderRates, PoemBatches
+from poet_model.training.config import TrainingConfig
+from poet_model.training.poem_objective import PoemObjective
+from poet_model.training.trainer import Trainer
+
+OLD = ROOT / "tests" / "old_checkpoint"
+CHARACTERS = "山間中月春風花來江流天年人心秋雲水長歸時"
+RECIPE = {
+    "epochs": 6, "batch_size": 4, "learning_rate": 0.02, "warmup": 0.1, "input_mask": 0.1,
+    "gradient_accumulation_steps": 2, "softmax_frequent": 10, "softmax_sampled": 5, "softmax_exact": 0.4,
+    "rhyme_memory": 0.5, "log_every": 5, "eval_every": 10, "checkpoint_every": 8,
+}  # fmt: skip
+
+
+def made_up_poems() -> list[PoemRecord]:
+    """24 quatrains of nonsense."""
+    size = len(CHARACTERS)
+    lines = ["".join(CHARACTERS[(7 * i + 3 * j * j + 5 * i * j) % size] for j in range(5)) for i in range(96)]
+    texts = ["{}，{}。{}，{}。".format(*lines[4 * i : 4 * i + 4]) for i in range(24)]
+    return [PoemRecord(text, title="春月", form="五絕") for text in texts]
+
+
+def make_trainer(output: Path, **changes) -> Trainer:
+    tokenizer = PoetTokenizer(CHARACTERS + "，。五絕")
+    torch.manual_seed(0)
+    dropout = {"input_dropout": 0.2, "layer_dropout": 0.2, "output_dropout": 0.2}
+    model = PoetModel(
+        PoetConfig(vocab_size=len(tokenizer), hidden_size=8, num_layers=2, **dropout), tokenizer
+    )
+    config = TrainingConfig(**RECIPE | changes)
+    poems = made_up_poems()
+    return Trainer(
+        PoemObjective.from_config(model, config),
+        PoemBatches(poems, tokenizer, batch_size=4, header=HeaderRates()),
+        evaluate=lambda model: {"loss": 2.0},
+        save_best=lambda model, record: None,
+        config=config,
+        output=output,
+        identity={"corpus": {"train": len(poems)}},
+    )
+
+
+@pytest.fixture
+def stopped(tmp_path) -> Path:
+    """The folder of the old training."""
+    shutil.copytree(OLD / "checkpoint", tmp_path / "checkpoint")
+    return tmp_path
+
+
+def test_an_old_checkpoint_goes_on_to_the_weights_of_the_old_code(stopped):
+    result = json.loads((OLD / "result.json").read_text(encoding="utf-8"))
+    expected = load_file(OLD / "result.safetensors")
+    trainer = make_trainer(stopped)
+    trainer.load_checkpoint()
+    assert (trainer.state.step, trainer.state.epoch, trainer.state.index) == (13, 2, 1)
+    loaded = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.train()
+    assert trainer.state.step == result["step"]
+    weights = trainer.model.state_dict()
+    for name, value in weights.items():
+        assert (value - loaded[name]).abs().max() > 0.02, name  # that much was learnt since
+        torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=0)  # rounding differs by machine
+    where = (torch.__version__, torch.backends.cpu.get_cpu_capability())
+    if where == (result["torch"], result["cpu"]):  # and where it does not, they are equal bit for bit
+        data = save({name: value.contiguous() for name, value in weights.items()})
+        assert hashlib.sha256(data).hexdigest() == result["sha256"]
+
+
+def test_an_old_checkpoint_of_other_settings_is_refused(stopped):
+    with pytest.raises(CheckpointError, match=r"training\.rhyme_memory was 0\.5 and is 0\.25"):
+        make_trainer(stopped, rhyme_memory=0.25).load_checkpoint()
