@@ -267,6 +267,29 @@ def test_no_such_model(hub, cache, token):
         PoetModel.from_pretrained("user/none", cache_dir=cache, token=token)
 
 
+def test_a_mistyped_folder_is_said_to_be_none_before_anything_else(hub, folder, tmp_path, monkeypatch):
+    """A path with one slash looks like a name on the Hub, which refuses it in its own ways."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    folder.rename(tmp_path / "runs" / "tang-lstm")
+    begins = r"^'runs/tang-lstmm' is no folder here \(is it 'runs/tang-lstm'\?\)"
+    with pytest.raises(HubError, match=begins + ", and the Hub shows you no model of that name: check"):
+        find_folder("runs/tang-lstmm")
+    with pytest.raises(HubError, match=begins + "; the Hub does not know the token"):
+        find_folder("runs/tang-lstmm", token="hf_unknown")
+    with pytest.raises(HubError, match=r"^'runs/other' is no folder here; the Hub does not know the token"):
+        find_folder("runs/other", token="hf_unknown")
+    hub.on("/api/models/runs", 403, times=9)
+    with pytest.raises(
+        HubError, match=r"^runs/tang-lstmm is no folder here .*the Hub answered 403;.*\(is it"
+    ):
+        find_folder("runs/tang-lstmm")
+    with pytest.raises(
+        CheckpointError, match=r"neither a folder .*; check the path \(is it './runs/tang-lstm'\?\)"
+    ):
+        find_folder("./runs/tang-lstmm")
+
+
 def test_a_token_the_hub_does_not_know(pushed, cache):
     with pytest.raises(HubError, match=r"does not know the token.*hf auth login"):
         PoetModel.from_pretrained(NAME, cache_dir=cache, token="hf_wrong")

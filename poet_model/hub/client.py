@@ -23,8 +23,17 @@ def check_token(token: str | bool | None) -> None:
 
 
 @contextmanager
-def explained(name: str, revision: str | None = None, *, writing: bool = False) -> Iterator[None]:
-    """Turns what huggingface_hub raises into one of our errors, with a sentence that says what to do."""
+def explained(
+    name: str, revision: str | None = None, *, writing: bool = False, near: str | None = None
+) -> Iterator[None]:
+    """Turns what huggingface_hub raises into one of our errors, with a sentence that says what to do.
+
+    Args:
+        name, revision: what is asked for.
+        writing: whether something is pushed.
+        near: where `name` may also be a mistyped path, which the sentence then says first: a hint at the
+            folder that may be meant, such as " (is it 'runs/tang-lstm'?)", or "".
+    """
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -37,7 +46,8 @@ def explained(name: str, revision: str | None = None, *, writing: bool = False) 
         RevisionNotFoundError,
     )
 
-    missing = _LOG_IN.format(name) if writing else _NOT_FOUND.format(name)
+    lead = "" if near is None else f"{name!r} is no folder here{near}; "
+    missing = _missing(name, writing, near)
     try:
         yield
     except PoetError:
@@ -45,7 +55,7 @@ def explained(name: str, revision: str | None = None, *, writing: bool = False) 
     except HFValidationError as error:
         raise CheckpointError(
             f"{name!r} is neither a folder on this machine nor a possible Hub name such as {DEFAULT_NAME}; "
-            "check the path"
+            f"check the path{near or ''}"
         ) from error
     except RevisionNotFoundError as error:
         raise HubError(
@@ -59,26 +69,36 @@ def explained(name: str, revision: str | None = None, *, writing: bool = False) 
     except (RepositoryNotFoundError, LocalTokenNotFoundError) as error:
         raise HubError(missing) from error
     except OfflineModeIsEnabled as error:
-        raise HubError(f"{name}: the Hub was not asked, as HF_HUB_OFFLINE is set; unset it") from error
+        raise HubError(f"{lead}{name}: the Hub was not asked, as HF_HUB_OFFLINE is set; unset it") from error
     except LocalEntryNotFoundError as error:
         where = f"{name}, revision {revision}," if revision else name
         raise HubError(
             f"{where} is no folder here and not whole in the cache, and {_silence(error)}; go online once, "
-            "or give the path of a model folder"
+            f"or give the path of a model folder{near or ''}"
         ) from error
     except HfHubHTTPError as error:
-        raise HubError(_refusal(name, error, missing)) from error
+        refusal = _refusal(name, error)
+        raise HubError(f"{lead}{refusal}" if refusal else missing) from error
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
         raise HubError(
-            f"{name}: the exchange with the Hub broke off ({_one_line(error)}); try again"
+            f"{lead}{name}: the exchange with the Hub broke off ({_one_line(error)}); try again"
         ) from error
 
 
 _NOT_FOUND = (
-    "{!r} is no folder here, and the Hub shows you no model of that name: check the spelling; if it is "
-    "private, log in with `hf auth login` or pass token="
+    "the Hub shows you no model of that name: check the spelling; if it is private, log in with "
+    "`hf auth login` or pass token="
 )
 _LOG_IN = "{!r} cannot be pushed by somebody unknown to the Hub: log in with `hf auth login` or pass token="
+
+
+def _missing(name: str, writing: bool, near: str | None) -> str:
+    """What is said where the Hub knows no such repository, or does not show it to us."""
+    if writing:
+        return _LOG_IN.format(name)
+    return (
+        f"{name!r}: {_NOT_FOUND}" if near is None else f"{name!r} is no folder here{near}, and {_NOT_FOUND}"
+    )
 
 
 def _silence(error: BaseException) -> str:
@@ -94,8 +114,8 @@ def _one_line(error: BaseException) -> str:
     return " ".join(re.sub(r"\(Request ID: [^)]*\)", "", str(error)).split())
 
 
-def _refusal(name: str, error: Exception, missing: str) -> str:
-    """What an answer that is an error means."""
+def _refusal(name: str, error: Exception) -> str:
+    """What an answer that is an error means; '' where the repository is private or does not exist."""
     status = error.response.status_code
     message = error.response.headers.get("X-Error-Message") or _one_line(error)
     if status == 401 and message.startswith("Invalid credentials"):
@@ -103,8 +123,8 @@ def _refusal(name: str, error: Exception, missing: str) -> str:
             f"the Hub does not know the token that was sent for {name}: make a new one and `hf auth login`, "
             "or pass token="
         )
-    if status == 401:  # what the Hub says to anybody about a repository that is private or does not exist
-        return missing
+    if status == 401:  # what the Hub says to anybody about such a repository
+        return ""
     if status == 403:
         return f"the Hub refused {name}: {message}; `hf auth whoami` tells who you are"
     if status == 412:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import HubError, InvalidValueError
 from ..model_folder import CARD_NAME, REMOTE_CODE, check_folder, model_files
 from .client import DEFAULT_NAME, api_with, check_name, explained
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
 TRANSFORMERS_KEYS = {  # what config.json then says
     "auto_map": {
@@ -58,54 +63,76 @@ def push_folder(
         InvalidValueError: `repo_id` can be no name, or an argument cannot be.
         HubError: the Hub cannot be reached or refuses, or a tag marks another commit already.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
     folder = check_folder(Path(folder), str(folder))
     check_name(repo_id)
-    if isinstance(tags, str):
-        raise InvalidValueError(f"tags must be a list of names, got {tags!r}; write [{tags!r}]")
-    if create_pr and revision not in (None, "main"):
-        raise InvalidValueError(f"a pull request is against main: leave out revision={revision!r}")
-    if revision and re.fullmatch("[0-9a-f]{40}", revision):
-        raise InvalidValueError(f"revision must be a branch to push to, got the commit {revision}")
+    _check_target(revision, create_pr, tags)
     names = model_files(path.name for path in folder.iterdir() if path.is_file())
     api = api_with(token)
     with explained(repo_id, revision, writing=True):
         repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id  # with the user's name
-        refs = api.list_repo_refs(repo_id)
-        marked = {tag.name: tag.target_commit for tag in refs.tags}
-        if revision in marked:
-            raise InvalidValueError(f"revision must be a branch to push to, and {revision!r} is a tag")
-        if revision and not create_pr and not revision.startswith("refs/"):
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-        there = api.repo_info(repo_id, revision=None if create_pr else revision)
+        branch = None if create_pr else revision
+        marked = _prepare_branch(api, repo_id, branch)
+        there = api.repo_info(repo_id, revision=branch)
         check_visibility(repo_id, there.private, private)
         for tag in tags or ():
             if marked.get(tag, there.sha) != there.sha:
                 raise HubError(
                     f"the tag {tag!r} of {repo_id} marks another commit already; give another name"
                 )
-        old = model_files(file.rfilename for file in there.siblings)
         commit = api.create_commit(
             repo_id,
-            [
-                *(CommitOperationDelete(path_in_repo=name) for name in old if name not in names),
-                *(CommitOperationAdd(name, _content(folder / name, repo_id)) for name in names),
-            ],
-            revision=None if create_pr else revision,
+            _changes(folder, names, model_files(file.rfilename for file in there.siblings), repo_id),
+            revision=branch,
             create_pr=create_pr,
             commit_message=commit_message or "Upload a Tang poem LSTM",
             commit_description=commit_description,
             parent_commit=None if create_pr else there.sha,
         )
-        for tag in tags or ():
-            if marked.get(tag, commit.oid) != commit.oid:
-                raise HubError(
-                    f"{commit.commit_url} was pushed, but the tag {tag!r} marks the commit before it; give "
-                    "another name"
-                )
-            api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
+        _tag(api, repo_id, commit, tags or (), marked)
     return commit.pr_url or commit.commit_url
+
+
+def _check_target(revision: str | None, create_pr: bool, tags: list[str] | None) -> None:
+    """Raises InvalidValueError for what cannot be pushed to, before the Hub is asked."""
+    if isinstance(tags, str):
+        raise InvalidValueError(f"tags must be a list of names, got {tags!r}; write [{tags!r}]")
+    if create_pr and revision not in (None, "main"):
+        raise InvalidValueError(f"a pull request is against main: leave out revision={revision!r}")
+    if revision and re.fullmatch("[0-9a-f]{40}", revision):
+        raise InvalidValueError(f"revision must be a branch to push to, got the commit {revision}")
+
+
+def _prepare_branch(api: HfApi, repo_id: str, branch: str | None) -> dict[str, str]:
+    """Creates the branch if it is missing (None: main, or a pull request); commits of the tags by name."""
+    marked = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
+    if branch in marked:
+        raise InvalidValueError(f"revision must be a branch to push to, and {branch!r} is a tag")
+    if branch and not branch.startswith("refs/"):
+        api.create_branch(repo_id, branch=branch, exist_ok=True)
+    return marked
+
+
+def _changes(
+    folder: Path, names: list[str], old: list[str], repo_id: str
+) -> list[CommitOperationAdd | CommitOperationDelete]:
+    """What a commit does: files of `names` are written, those of `old` that are not among them deleted."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    return [
+        *(CommitOperationDelete(path_in_repo=name) for name in old if name not in names),
+        *(CommitOperationAdd(name, _content(folder / name, repo_id)) for name in names),
+    ]
+
+
+def _tag(api: HfApi, repo_id: str, commit: CommitInfo, tags: Sequence[str], marked: dict[str, str]) -> None:
+    """Puts tags on the new commit; `marked` says which tags were there before it."""
+    for tag in tags:
+        if marked.get(tag, commit.oid) != commit.oid:
+            raise HubError(
+                f"{commit.commit_url} was pushed, but the tag {tag!r} marks the commit before it; give "
+                "another name"
+            )
+        api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
 
 
 def check_visibility(repo_id: str, is_private: bool, wanted: bool | None) -> None:
