@@ -1,4 +1,4 @@
-"""The recurrent layers: torch's LSTM or hand-written ones, in a stack."""
+"""The network: torch's LSTM layers or hand-written ones, in a stack, and the language model around it."""
 
 from __future__ import annotations
 
@@ -126,3 +126,60 @@ class LSTMStack(nn.Module):
             hidden.append(h)
             cell.append(c)
         return outputs, (torch.cat(hidden), torch.cat(cell))
+
+
+class LSTMLanguageModel(nn.Module):
+    """The network: an embedding, an LSTMStack, and the embedding again as the output layer.
+
+    Args:
+        vocab_size: V, the number of token ids.
+        hidden_size: H, the width of the embedding and of every layer.
+        num_layers, input_dropout, layer_dropout, output_dropout, cell: see LSTMStack.
+    """
+
+    def __init__(
+        self, vocab_size: int, hidden_size: int, num_layers: int, *dropout: float, cell: str = "lstm"
+    ):
+        super().__init__()
+        # not nn.Embedding(…), whose initialization takes a second on the meta device
+        weight = torch.empty(vocab_size, hidden_size)
+        self.embedding = nn.Embedding.from_pretrained(weight, freeze=False)
+        self.lstm = LSTMStack(hidden_size, num_layers, *dropout, cell=cell)
+        self.bias = nn.Parameter(torch.empty(vocab_size))
+        if not self.bias.is_meta:
+            self._initialize(hidden_size)
+
+    @torch.no_grad()
+    def _initialize(self, hidden_size: int) -> None:
+        """Small embedding (it is also the output layer), forget gates open, the rest as torch does it."""
+        nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
+        nn.init.zeros_(self.bias)
+        for layer in self.lstm.layers:
+            nn.init.orthogonal_(layer.weight_hh_l0)
+            layer.bias_ih_l0.zero_()
+            layer.bias_hh_l0.zero_()
+            if len(layer.bias_ih_l0) == 4 * hidden_size:
+                layer.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0
+
+    def hidden_states(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """Ids (B, T) -> outputs of the last layer (B, T, H), and the state after them."""
+        return self.lstm(self.embedding(ids), state)
+
+    def project(self, hidden: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
+        """Outputs of the last layer (..., H) -> raw logits (..., V) through the tied embedding.
+
+        With `ids` (C,) only theirs: (..., C).
+        """
+        if ids is None:
+            return F.linear(hidden, self.embedding.weight, self.bias)
+        return F.linear(hidden, self.embedding(ids), self.bias[ids])
+
+    def forward(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """Ids (B, T) and the state before them -> raw logits (B, T, V) and the state after them."""
+        hidden, state = self.hidden_states(ids, state)
+        return self.project(hidden), state
+
+    @property
+    def num_parameters(self) -> int:
+        """How many trainable numbers the network has."""
+        return sum(parameter.numel() for parameter in self.parameters())

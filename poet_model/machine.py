@@ -8,6 +8,10 @@ import platform
 import torch
 from torch import nn
 
+from .errors import InvalidValueError
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # of weights
+
 
 def best_precision(on_gpu: bool) -> str:
     """The fastest precision that works here, as Accelerate names it: `fp16`, `bf16` or `no` (float32).
@@ -41,3 +45,34 @@ def machine() -> str:
         return torch.cuda.get_device_name()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"CPU ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}), {cores} cores"
+
+
+def device_named(device: str | torch.device | None) -> torch.device:
+    """A device of this machine; None: the CPU.
+
+    Raises:
+        InvalidValueError: there is no such device here.
+    """
+    try:
+        return torch.empty(0, device="cpu" if device is None else device).device
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch without CUDA fails an assertion
+        raise InvalidValueError(
+            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); leave it out for the CPU"
+        ) from error
+
+
+def dtype_named(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype:
+    """The type of weights in memory: None is float32, "auto" as they are on disk.
+
+    Raises:
+        InvalidValueError: weights cannot have that type.
+    """
+    if dtype is None:
+        return torch.float32
+    if dtype == "auto":
+        return on_disk
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if found not in DTYPES:
+        names = ", ".join(str(known).removeprefix("torch.") for known in DTYPES)
+        raise InvalidValueError(f"dtype must be one of {names} or 'auto', got {dtype!r}")
+    return found

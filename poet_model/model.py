@@ -1,4 +1,4 @@
-"""PoetModel: embedding, LSTM stack and tied output, with saving, loading, pushing and writing poems."""
+"""PoetModel: the network with its tokenizer, as people know it from transformers: load, write, save, push."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from .config import PoetConfig
 from .errors import CheckpointError, InvalidValueError
@@ -19,16 +17,15 @@ from .generation.writer import Writer
 from .hub.card import write_card
 from .hub.fetch import find_folder
 from .hub.push import TRANSFORMERS_KEYS, copy_remote_code, push_folder
-from .layers import LSTMStack, State
+from .layers import LSTMLanguageModel
+from .machine import device_named, dtype_named
 from .model_folder import CARD_NAME, WEIGHTS_NAME, copy_records
 from .stepper import TorchStepper
 from .tokenizer import PoetTokenizer
 from .weights import load_weights, read_fingerprint, save_weights
 
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
-
-class PoetModel(nn.Module, Writer):
+class PoetModel(LSTMLanguageModel, Writer):
     """A character-level LSTM language model of Tang poems, together with its tokenizer.
 
     Example:
@@ -41,18 +38,13 @@ class PoetModel(nn.Module, Writer):
     def __init__(
         self, config: PoetConfig, tokenizer: PoetTokenizer, generation_config: GenerationConfig | None = None
     ):
-        super().__init__()
         if config.vocab_size != len(tokenizer):
             raise InvalidValueError(
                 f"config.vocab_size is {config.vocab_size}, the tokenizer has {len(tokenizer)} ids; "
                 "they must be equal"
             )
-        self.config, self.tokenizer = config, tokenizer
-        self.generation_config = generation_config or GenerationConfig()
-        # not nn.Embedding(…), whose initialization takes a second on the meta device
-        weight = torch.empty(config.vocab_size, config.hidden_size)
-        self.embedding = nn.Embedding.from_pretrained(weight, freeze=False)
-        self.lstm = LSTMStack(
+        super().__init__(
+            config.vocab_size,
             config.hidden_size,
             config.num_layers,
             config.input_dropout,
@@ -60,41 +52,10 @@ class PoetModel(nn.Module, Writer):
             config.output_dropout,
             cell=config.cell,
         )
-        self.bias = nn.Parameter(torch.empty(config.vocab_size))
+        self.config, self.tokenizer = config, tokenizer
+        self.generation_config = generation_config or GenerationConfig()
         self._stepper: tuple[list, list, TorchStepper] | None = None  # versions, weights, made from them
         self._loaded: tuple[Path, str] | None = None  # folder and fingerprint
-        if not self.bias.is_meta:
-            self._initialize()
-
-    @torch.no_grad()
-    def _initialize(self) -> None:
-        """Small embedding (it is also the output layer), forget gates open, the rest as torch does it."""
-        nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
-        nn.init.zeros_(self.bias)
-        for layer in self.lstm.layers:
-            nn.init.orthogonal_(layer.weight_hh_l0)
-            layer.bias_ih_l0.zero_()
-            layer.bias_hh_l0.zero_()
-            if len(layer.bias_ih_l0) == 4 * self.config.hidden_size:
-                layer.bias_ih_l0[self.config.hidden_size : 2 * self.config.hidden_size] = 1.0
-
-    def hidden_states(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        """Ids (B, T) -> outputs of the last layer (B, T, H), and the state after them."""
-        return self.lstm(self.embedding(ids), state)
-
-    def project(self, hidden: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
-        """Outputs of the last layer (..., H) -> raw logits (..., V) through the tied embedding.
-
-        With `ids` (C,) only theirs: (..., C).
-        """
-        if ids is None:
-            return F.linear(hidden, self.embedding.weight, self.bias)
-        return F.linear(hidden, self.embedding(ids), self.bias[ids])
-
-    def forward(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        """Ids (B, T) and the state before them -> raw logits (B, T, V) and the state after them."""
-        hidden, state = self.hidden_states(ids, state)
-        return self.project(hidden), state
 
     def train(self, mode: bool = True) -> PoetModel:
         """Switches training mode on or off, as every nn.Module does."""
@@ -110,11 +71,6 @@ class PoetModel(nn.Module, Writer):
         if self._stepper is None or self._stepper[0] != versions:
             self._stepper = (versions, weights, TorchStepper(self.embedding.weight, self.bias, self.lstm))
         return self._stepper[2]
-
-    @property
-    def num_parameters(self) -> int:
-        """How many trainable numbers the model has."""
-        return sum(parameter.numel() for parameter in self.parameters())
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -244,7 +200,7 @@ class PoetModel(nn.Module, Writer):
             HubError: the Hub has no such model or cannot be reached.
             InvalidValueError: no such device here, or no such dtype.
         """
-        target = _device(device)
+        target = device_named(device)
         folder = find_folder(
             name_or_path,
             revision=revision,
@@ -274,7 +230,7 @@ class PoetModel(nn.Module, Writer):
         weights, fingerprint = load_weights(folder, shapes, config.fingerprinted(tokenizer.characters))
         model._loaded = folder, fingerprint
         tensors = {name: _to_tensor(value) for name, value in weights.items()}
-        wanted = _dtype(dtype, next(iter(tensors.values())).dtype)
+        wanted = dtype_named(dtype, next(iter(tensors.values())).dtype)
         model.load_state_dict({name: value.to(wanted) for name, value in tensors.items()}, assign=True)
         return model
 
@@ -287,24 +243,3 @@ def _to_array(value: torch.Tensor) -> np.ndarray:
 def _to_tensor(value: np.ndarray) -> torch.Tensor:
     tensor = torch.from_numpy(value.copy())  # what was read from a file cannot be written to
     return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    try:
-        return torch.empty(0, device="cpu" if device is None else device).device
-    except (RuntimeError, AssertionError, TypeError) as error:  # torch without CUDA fails an assertion
-        raise InvalidValueError(
-            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); leave it out for the CPU"
-        ) from error
-
-
-def _dtype(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype:
-    if dtype is None:
-        return torch.float32
-    if dtype == "auto":
-        return on_disk
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if found not in DTYPES:
-        names = ", ".join(str(known).removeprefix("torch.") for known in DTYPES)
-        raise InvalidValueError(f"dtype must be one of {names} or 'auto', got {dtype!r}")
-    return found

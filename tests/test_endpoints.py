@@ -10,7 +10,7 @@ import pytest
 
 from poet_model import InvalidValueError
 from poet_model.novelty.index import NoveltyIndex
-from poet_model.prosody.scansion import evaluate
+from poet_model.prosody.scansion import scan
 from poet_model.ui.endpoints import Endpoints
 from poet_model.ui.opening import FIRST, first_poem
 from poet_model.ui.options import ANY_FORM
@@ -113,7 +113,7 @@ def test_the_first_poem_is_what_the_controls_write(poet):
     assert (
         text == poet.model.generate("春", **wishes, best_of=first["best_of"], temperature=0.8, top_k=40).text
     )
-    report = evaluate(text)
+    report = scan(text)
     assert report.is_regular and report.faults == ()
 
 
@@ -136,14 +136,14 @@ def test_rules_and_best_of_are_for_a_form(poet):
     assert written(poet, rules=["rhyme", "tones"], best_of=8)[3] == written(poet)[3]
     text = written(poet, form="五律", rules=["rhyme", "tones"], best_of=2)[3]
     assert text == poet.model.generate("春", form="五律", seed=7, rhyme=True, tones=True, best_of=2).text
-    assert evaluate(text).is_regular
+    assert scan(text).is_regular
     rhyming = written(poet, form="五律", rules=["rhyme"])[3]
     assert rhyming == poet.model.generate("春", form="五律", seed=7, rhyme=True).text
 
 
 def test_an_acrostic_brings_its_form_and_is_coloured(poet):
     html, _, _, text = written(poet, start="", acrostic=" 云山风月 ", rules=["rhyme"], best_of=2)
-    assert [line[0] for line in text.split("，") if line] and evaluate(text).form == "七絕"
+    assert [line[0] for line in text.split("，") if line] and scan(text).form == "七絕"
     assert re.findall('<p><span class="given">(.)</span>', html) == list("雲山風月")
 
 

@@ -17,7 +17,7 @@ import poet_model
 LAW = {
     "errors": ("", ""),
     "deprecated": ("", ""),  # it names modules, and imports them when they are asked for
-    "machine": ("", "torch"),
+    "machine": ("errors", "torch"),
     "layers": ("", "torch"),
     "script": ("", "opencc"),
     "files": ("errors", ""),
@@ -36,7 +36,7 @@ LAW = {
     "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("config errors files generation hub tokenizer weights", "numpy"),
     "model": (
-        "config errors files generation hub layers model_folder stepper tokenizer weights",
+        "config errors files generation hub layers machine model_folder stepper tokenizer weights",
         "numpy torch",
     ),
     "evaluation": (

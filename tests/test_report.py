@@ -73,9 +73,9 @@ def test_the_details_have_the_strip_the_words_and_every_fault():
 def test_the_first_line_is_among_the_rhyme_words_if_it_rhymes():
     assert "關 還 山（平水韻 刪）" in report_html(WALL, TRADITIONAL)
     assert ": 流 樓（平水韻 尤）" in report_html(STORK, TRADITIONAL)
-    assert rhyme_words(WALL, evaluate(WALL)) == ["關", "還", "山"]
+    assert rhyme_words(WALL, scan(WALL)) == ["關", "還", "山"]
     unrhymed = STORK.replace("樓", "山")
-    assert rhyme_words(unrhymed, evaluate(unrhymed)) == []
+    assert rhyme_words(unrhymed, scan(unrhymed)) == []
     assert "Rhyme words" not in report_html(unrhymed, TRADITIONAL)
 
 

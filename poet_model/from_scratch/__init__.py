@@ -1,1 +1,1 @@
-"""The NumPy half: an LSTM, its gradients and its training, by hand. Read README.md first."""
+"""The NumPy half: an LSTM, its gradients and its training, written by hand. Start with README.md."""

@@ -43,24 +43,27 @@ def step_forward(x: Array, h: Array, c: Array, w: Weights) -> tuple[Array, Array
 def step_backward(dh: Array, dc: Array, cache: StepCache, w: Weights) -> tuple[Array, Array, Array, Weights]:
     """dh and dc (B, H) of the new state -> dx (B, D), dh and dc of the previous state, and the weights'."""
     x, h_before, c_before, i, f, g, o, tanh_c = cache
-    # h = o ⊙ tanh(c). In a product, each factor receives the gradient times the other factor
+    # h = o ⊙ tanh(c). In a product, each factor receives the gradient times the other factor.
     do = dh * tanh_c
-    # likewise tanh(c) receives dh ⊙ o, and c that times the slope of tanh. But c reaches the loss in a second
-    # way, through the next step, which has already sent back its share dc. The chain rule adds the two, and
-    # must do so here, before any gate uses the sum
+    # Likewise, tanh(c) receives dh ⊙ o, and c receives that times the slope of tanh. But c affects the
+    # loss on a second path, through the next step, whose contribution is the incoming dc. The chain
+    # rule adds the two paths, and must do so here, before any gate uses the sum.
     dc = dc + tanh_backward(dh * o, tanh_c)
-    # c = f ⊙ c_before + i ⊙ g. A sum hands its gradient to both terms unchanged, and both terms are products
+    # c = f ⊙ c_before + i ⊙ g. A sum passes its gradient to both terms unchanged, and both terms are
+    # products.
     df = dc * c_before
     di = dc * g
     dg = dc * i
-    # the only factor from c to c_before is f, no weight matrix: where f is near 1, the gradient survives
+    # The path from c to c_before has only the factor f, no weight matrix: where f is near 1, gradients
+    # survive.
     dc_before = dc * f
-    # each gate is σ or tanh of its pre-activation a; its slope is computed from the gate itself
+    # Each gate is σ or tanh of its pre-activation a. The slope is computed from the gate itself.
     da = np.concatenate(
         [sigmoid_backward(di, i), sigmoid_backward(df, f), tanh_backward(dg, g), sigmoid_backward(do, o)],
         axis=1,
     )  # (B, 4H)
-    # a = x Wᵀ + b + h_before Uᵀ + b', for all four gates at once: from here on, as in rnn.step_backward
+    # a = x Wᵀ + b + h_before Uᵀ + b' for all four gates at once. The rest is the same as in
+    # rnn.step_backward.
     db = da.sum(axis=0)
     grads = Weights(da.T @ x, da.T @ h_before, db, db.copy())
     return da @ w.weight_ih, da @ w.weight_hh, dc_before, grads

@@ -62,14 +62,15 @@ def step_forward(x: Array, h: Array, w: Weights) -> tuple[Array, StepCache]:
 
 def step_backward(dh: Array, cache: StepCache, w: Weights) -> tuple[Array, Array, Weights]:
     """dh (B, H) -> dx (B, D), dh of the previous state (B, H), and the gradients of the weights."""
-    # h = tanh(a): the chain rule multiplies by the slope of tanh at a, which is 1 - h² and so needs no a
+    # h = tanh(a): the chain rule multiplies by the slope of tanh at a, which is 1 - h², so a is not needed.
     da = tanh_backward(dh, cache.h)
-    # a = x Wᵀ + b + h_before Uᵀ + b': each term receives da as it is. A bias was added to every row of the
-    # batch, so its gradient is the sum over the rows, and both biases have the same
+    # a = x Wᵀ + b + h_before Uᵀ + b': each term of a sum receives da unchanged. A bias was added to
+    # every row of the batch, so its gradient is the sum over the rows. It is the same for both biases.
     db = da.sum(axis=0)
-    # W_mk multiplied x_k into a_m, so its gradient is da_m · x_k, summed over the rows; likewise for U
+    # a_m contains the product W_mk x_k, so the gradient of W_mk is da_m x_k, summed over the rows;
+    # likewise for U.
     grads = Weights(da.T @ cache.x, da.T @ cache.h_before, db, db.copy())
-    # the other way round, x_k reached every a_m by way of W_mk, so dx_k sums da_m · W_mk over m
+    # Conversely, x_k affects every a_m by the factor W_mk, so dx_k is the sum of da_m W_mk over m.
     return da @ w.weight_ih, da @ w.weight_hh, grads
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypedDict
 
-from ..errors import CheckpointError, InvalidValueError
+from ..errors import CheckpointError, InvalidValueError, check_number
 from ..files import read_json, write_text
 from ..model_folder import GENERATION_CONFIG_NAME
 from ..novelty.index import NoveltyIndex
@@ -89,20 +88,11 @@ class GenerationConfig:
     frequency_penalty: float = 1.5
 
     def __post_init__(self):
-        for name, low, high, kind in (
-            ("temperature", 0, 100, (int, float)),
-            ("top_k", 0, math.inf, (int,)),
-            ("top_p", 0, 1, (int, float)),
-            ("frequency_penalty", 0, 100, (int, float)),
-            ("max_length", 1, 4096, (int,)),
-        ):
-            value = getattr(self, name)
-            right_type = isinstance(value, kind) and not isinstance(value, bool)
-            if not right_type or not low <= value <= high or (name == "top_p" and value == 0):
-                what = "a whole number" if kind == (int,) else "a number"
-                least = "above 0" if name == "top_p" else f"from {low}"
-                bound = "upwards" if high == math.inf else f"to {high}"
-                raise InvalidValueError(f"{name} must be {what} {least} {bound}, got {value!r}")
+        check_number("temperature", self.temperature, 0, 100)
+        check_number("top_k", self.top_k, 0, whole=True)
+        check_number("top_p", self.top_p, 0, 1, above=True)
+        check_number("frequency_penalty", self.frequency_penalty, 0, 100)
+        check_number("max_length", self.max_length, 1, 4096, whole=True)
 
     def save(self, folder: Path, more: dict | None = None) -> None:
         """Writes `generation_config.json` into `folder`, with `more` keys for other libraries."""

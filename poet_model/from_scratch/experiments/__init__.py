@@ -1,1 +1,1 @@
-"""The experiments of the course, one runnable file each: a table, a figure, a JSON record."""
+"""The experiments of the course, each a runnable file that makes a table, a figure and a JSON record."""

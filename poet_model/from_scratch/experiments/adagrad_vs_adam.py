@@ -1,11 +1,12 @@
-"""Where Adagrad is better than Adam, and where worse: sparse and dense gradients, short and long runs.
+"""When Adagrad is better than Adam and when it is worse: sparse, dense and changing gradients.
 
     python -m poet_model.from_scratch.experiments.adagrad_vs_adam
 
-A linear regression whose features are seldom there (sparse, as characters in a poem are) or always (dense).
-Adagrad's rate for a weight falls with the square root of all that the weight has seen: right for a convex
-problem with rare features. If the optimum moves, the rate that was best before has died away, while Adam
-forgets and follows; found again by trying, a rate of thirty times that lets Adagrad follow too.
+The task is a linear regression whose features are rarely present (sparse, like characters in a poem) or
+always (dense). Adagrad divides the rate of each weight by the root of the sum of its squared gradients,
+which suits a convex problem with rare features. If the optimum moves, the rate that was best before has
+become too small, while Adam forgets old gradients and follows. With a rate about thirty times as high,
+Adagrad can follow too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..optimizers import Adagrad, Adam
 from .common import progress, run_experiment
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-TASKS = {  # share of features that are there, how often the optimum moves, whether the rate of before is kept
+TASKS = {  # share of features present, how often the optimum moves, whether the best rate so far is kept
     "sparse, 1 % of features at a time": (0.01, 0, False),
     "dense, all features": (1.0, 0, False),
     "the optimum moves 10 times, same rate": (1.0, 10, True),
@@ -26,7 +27,7 @@ FEATURES = 200
 
 
 def final_error(optimizer, rate: float, density: float, moves: int, steps: int) -> list[float]:
-    """|w - w*|² / |w*|² after each step of noisy regression."""
+    """|w - w*|² / |w*|² after each step, where w* is the optimum."""
     rng = np.random.default_rng(0)
     w, goal = {"w": np.zeros(FEATURES)}, rng.standard_normal(FEATURES)
     optimizer, errors = optimizer(w, rate), []
@@ -41,7 +42,7 @@ def final_error(optimizer, rate: float, density: float, moves: int, steps: int) 
 
 
 def run(quick: bool) -> dict:
-    """The best rate of each on each task, and the error there."""
+    """Finds the best rate of each optimizer for each task, and its error."""
     steps, rows, curves = 100 if quick else 2000, [], {}
     best_rates: dict[type, float] = {}
     for title, (density, moves, is_kept) in progress(TASKS.items(), len(TASKS), "tasks"):
@@ -62,7 +63,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """The error over the steps, a picture a task."""
+    """Plots the error by step, in one plot per task."""
     parts = figure.subplots(1, len(TASKS), sharey=True)
     for axes, title in zip(parts, TASKS, strict=True):
         for name in ("Adagrad", "Adam"):

@@ -1,9 +1,9 @@
-"""The hand-written LSTM on torch's autograd: 256 units, batches of 30 poems of any length.
+"""The hand-written LSTM with torch's autograd: 256 units, batches of 30 poems of any length.
 
     python -m poet_model.from_scratch.experiments.autograd_lstm
 
-train.py trains it, by the preset of the same name. The published run of this exercise ended at validation
-perplexity 855.8.
+train.py trains it with the preset of the same name. The published run of this exercise ended at a validation
+perplexity of 855.8.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PUBLISHED = 855.8
 
 
 def train(output: Path, quick: bool) -> list[dict]:
-    """train.py with its preset of the same name; its log."""
+    """Runs train.py with the preset of the same name; the records of its log."""
     options = {"--preset": "autograd_lstm", "--output": output}
     if quick:
         options |= {"--corpus": "tang300", "--limit": 40, "--epochs": 1}
@@ -34,7 +34,7 @@ def train(output: Path, quick: bool) -> list[dict]:
 
 
 def run(quick: bool) -> dict:
-    """Trains in a temporary folder, and writes a poem for each start, first seed."""
+    """Trains in a temporary folder, then writes one poem for each start, with seed 0."""
     need("torch")
     with tempfile.TemporaryDirectory() as folder:
         log = train(Path(folder) / "model", quick)
@@ -58,7 +58,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """Losses by epoch."""
+    """Plots the losses by epoch."""
     axes = figure.subplots()
     for split in ("train", "valid"):
         points = [(epoch, loss) for epoch, name, loss in record["curve"] if name == split]

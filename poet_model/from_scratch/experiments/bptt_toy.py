@@ -1,10 +1,10 @@
-"""The smallest language model: an RNN learns 你好李焕英 and 夏洛特烦恼 by truncated BPTT.
+"""A minimal language model: an RNN learns 你好李焕英 and 夏洛特烦恼 with truncated BPTT.
 
     python -m poet_model.from_scratch.experiments.bptt_toy
 
-One-hot characters, 100 hidden units, plain SGD on one example at a time, the gradient cut off after 4 steps,
-the rate halved when the loss rises. The published run went from 2.259 to 0.650 by example 190, with a faulty
-BPTT; with right gradients it falls lower.
+One-hot characters, 100 hidden units, plain SGD on one example at a time, gradients truncated after 4
+steps, the learning rate halved when the loss rises. The published run went from 2.259 to 0.650 by example
+190 with a faulty BPTT. With correct gradients, the loss falls lower.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from .common import need, run_experiment
 
 SENTENCES = ("你好李焕英", "夏洛特烦恼")
 HIDDEN, TRUNCATE, RATE = 100, 4, 0.02
-EPOCHS, EVERY = 100, 5  # the loss is looked at every 5 epochs
+EPOCHS, EVERY = 100, 5  # the loss is measured every 5 epochs
 PUBLISHED = {0: 2.259, 190: 0.650}
 
 
 def examples() -> tuple[np.ndarray, np.ndarray, str]:
-    """One-hot inputs (2, 4, 10), targets (2, 4), and the characters."""
+    """One-hot inputs (2, 4, 10), target ids (2, 4), and the characters."""
     characters = "".join(SENTENCES)
     ids = np.array([[characters.index(c) for c in sentence] for sentence in SENTENCES])
     return np.eye(len(characters))[ids[:, :-1]], ids[:, 1:], characters
 
 
 def first_parameters(size: int) -> dict[str, np.ndarray]:
-    """The same weights for both, float64."""
+    """The initial weights of both models, in float64."""
     rng = np.random.default_rng(0)
     shapes = {
         "weight_ih": (HIDDEN, size),
@@ -49,7 +49,7 @@ def first_parameters(size: int) -> dict[str, np.ndarray]:
 
 
 class NumPyRNN:
-    """The hand-written one."""
+    """The hand-written RNN."""
 
     def __init__(self, size: int):
         self.parameters = first_parameters(size)
@@ -62,11 +62,11 @@ class NumPyRNN:
         return cross_entropy(affine(states, p["output"], p["bias"]), targets)[0]
 
     def learn(self, x: np.ndarray, targets: np.ndarray) -> None:
-        """One step of SGD on the summed loss of a sentence."""
+        """Takes one step of SGD on the summed loss of a sentence."""
         p, h0 = self.parameters, np.zeros((len(x), HIDDEN))
         states, _, caches = rnn.forward(x, h0, self._weights())
         _, cache = cross_entropy(affine(states, p["output"], p["bias"]), targets)
-        dlogits = cross_entropy_backward(cache) * targets.size  # of the sum, not of the mean
+        dlogits = cross_entropy_backward(cache) * targets.size  # the gradient of the sum, not of the mean
         d_states, d_output, d_bias = affine_backward(dlogits, states, p["output"])
         _, _, grads = rnn.backward(d_states, h0, caches, self._weights(), truncate=TRUNCATE)
         self.optimizer.step({**grads._asdict(), "output": d_output, "bias": d_bias})
@@ -76,7 +76,7 @@ class NumPyRNN:
 
 
 class TorchRNN:
-    """nn.RNN and autograd, from the same weights; 4 steps are the whole sentence, so nothing is cut off."""
+    """nn.RNN with autograd and the same weights. A sentence has 4 steps, so truncation leaves nothing out."""
 
     def __init__(self, size: int):
         torch = self._torch = need("torch")
@@ -94,18 +94,18 @@ class TorchRNN:
         return torch.nn.functional.cross_entropy(logits, torch.tensor(targets).flatten(), reduction=reduction)
 
     def loss(self, x: np.ndarray, targets: np.ndarray) -> float:
-        """As NumPyRNN's."""
+        """See NumPyRNN."""
         return self._loss(x, targets, "mean").item()
 
     def learn(self, x: np.ndarray, targets: np.ndarray) -> None:
-        """As NumPyRNN's."""
+        """See NumPyRNN."""
         self.optimizer.zero_grad()
         self._loss(x, targets, "sum").backward()
         self.optimizer.step()
 
 
 class _TorchRate:
-    """Lets HalveWhenLossRises turn the rate of a torch optimizer."""
+    """Lets HalveWhenLossRises change the learning rate of a torch optimizer."""
 
     def __init__(self, optimizer):
         self._group = optimizer.param_groups[0]
@@ -120,20 +120,20 @@ class _TorchRate:
 
 
 def curve(model, rate, epochs: int) -> list[tuple[int, float]]:
-    """(examples seen, loss over both sentences), looked at every EVERY epochs."""
+    """Trains; pairs of examples seen and the loss over both sentences, every EVERY epochs."""
     x, targets, _ = examples()
-    schedule, found = HalveWhenLossRises(rate), []
+    schedule, points = HalveWhenLossRises(rate), []
     for epoch in range(epochs):
         if epoch % EVERY == 0:
-            found.append((2 * epoch, model.loss(x, targets)))
-            schedule.step(found[-1][1])
+            points.append((2 * epoch, model.loss(x, targets)))
+            schedule.step(points[-1][1])
         for row in range(2):
             model.learn(x[row : row + 1], targets[row : row + 1])
-    return found
+    return points
 
 
 def run(quick: bool) -> dict:
-    """Both curves."""
+    """Trains both models and compares their losses."""
     size, epochs = len(examples()[2]), 10 if quick else EPOCHS
     ours, theirs = NumPyRNN(size), TorchRNN(size)
     curves = {
@@ -159,7 +159,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """Both curves in one picture, and the published points."""
+    """Plots both curves and the published points."""
     axes = figure.subplots()
     for name, style in (("NumPy", "-"), ("torch", ":")):
         axes.plot(*zip(*record["curves"][name], strict=True), style, label=name, linewidth=3)

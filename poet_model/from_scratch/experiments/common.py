@@ -1,4 +1,4 @@
-"""What the experiments share: the command line, the table, the figure, the record."""
+"""What all experiments share: the command line, the table, the figure and the record."""
 
 from __future__ import annotations
 
@@ -21,25 +21,28 @@ RECORDS, QUICK_RECORDS = ROOT / "assets" / "experiments", ROOT / "runs" / "exper
 def run_experiment(
     module: str, run: Callable[[bool], dict], draw: Callable[[dict, object], None] | None
 ) -> int:
-    """The command line of an experiment: runs it, prints its table, writes its record and its figure.
+    """The command of an experiment: runs it, prints its table, and writes its record and its figure.
 
     Args:
-        module: the experiment's `__spec__.name` or file; its last part names the files.
-        run: `run(quick)` gives the record; it holds a table under "columns" and "rows".
-        draw: draws the record on the axes of a figure.
+        module: the file of the experiment, or its `__spec__.name`. The last part names the files written.
+        run: `run(quick)` returns the record, which has a table under "columns" and "rows".
+        draw: `draw(record, figure)` plots the record. None: there is no figure.
+
+    Returns:
+        The exit status.
     """
     name = Path(module).stem.split(".")[-1]
     parser = argparse.ArgumentParser(description=sys.modules[run.__module__].__doc__.splitlines()[0])
     parser.add_argument(
         "--output",
         type=Path,
-        help="folder of the record and the figure; default assets/experiments, or runs/experiments if quick",
+        help="folder for record and figure; default assets/experiments, or runs/experiments with --quick",
     )
-    parser.add_argument("--quick", action="store_true", help="a small part of it, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="run only a small part, to see that it works")
     options = parser.parse_args()
     options.output = options.output or (QUICK_RECORDS if options.quick else RECORDS)
     if draw is not None:
-        need("matplotlib")  # before hours of work
+        need("matplotlib")  # before the work, which can take hours
     started = time.perf_counter()
     try:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -69,7 +72,7 @@ def run_experiment(
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence]) -> None:
-    """A table on the terminal; numbers to four figures."""
+    """Prints a table, with numbers to four significant digits."""
     cells = [[f"{value:.4g}" if isinstance(value, float) else str(value) for value in row] for row in rows]
     widths = [max(len(row[i]) for row in (columns, *cells)) for i in range(len(columns))]
     print()
@@ -85,7 +88,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence]) -> None:
 
 
 def new_figure():
-    """An empty figure, drawn without a screen; labels are English, so any font will do."""
+    """An empty figure that needs no screen. Labels are in English, so any font will do."""
     need("matplotlib").use("Agg")
     from matplotlib import pyplot
 
@@ -93,7 +96,7 @@ def new_figure():
 
 
 def need(module: str):
-    """A module that only some experiments need; one sentence if it is missing."""
+    """Imports a module that only some experiments need; exits with one sentence if it is missing."""
     try:
         return import_module(module)
     except ImportError:
@@ -103,7 +106,7 @@ def need(module: str):
 
 
 def progress(items: Iterable, total: int, text: str = "") -> Iterator:
-    """The items, with a progress bar on the terminal."""
+    """Yields the items, and shows a progress bar if stderr is a terminal."""
     started = time.perf_counter()
     for number, item in enumerate(items, 1):
         yield item
@@ -112,7 +115,7 @@ def progress(items: Iterable, total: int, text: str = "") -> Iterator:
 
 
 def three_hundred(punctuation: bool = True) -> tuple[list[str], list[str]]:
-    """唐詩三百首, fetched with npm once (85 MB): the poems to train on, and those to validate on."""
+    """唐詩三百首, downloaded once with npm (85 MB): the poems to train on, and those to validate on."""
     need("opencc")
     from ...corpus.prepare import load_corpus
 
@@ -124,5 +127,5 @@ def three_hundred(punctuation: bool = True) -> tuple[list[str], list[str]]:
 
 
 def machine() -> str:
-    """Where a record was made."""
+    """The machine, in words for the record."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"

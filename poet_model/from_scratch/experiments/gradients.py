@@ -1,4 +1,4 @@
-"""NumPy's hand-written gradients against central differences and torch's autograd, parameter by parameter.
+"""The hand-written gradients against central differences and torch's autograd, parameter by parameter.
 
 python -m poet_model.from_scratch.experiments.gradients
 """
@@ -16,7 +16,7 @@ BATCH, STEPS, INPUT, HIDDEN = 3, 6, 4, 5
 
 
 def errors_against_torch(cell: str) -> dict[str, float]:
-    """Relative errors of x, the first state and the weights, for a random weighting of all outputs."""
+    """Relative errors of the gradients of x, the first state and the weights, for a random loss."""
     torch = need("torch")
     rng = np.random.default_rng(0)
     w = random_weights(4 if cell == "LSTM" else 1, INPUT, HIDDEN, rng)
@@ -44,7 +44,7 @@ def errors_against_torch(cell: str) -> dict[str, float]:
 
 
 def run(quick: bool) -> dict:
-    """The error table, float64."""
+    """The errors of all gradients, in float64."""
     numerical = {
         "RNN": gradcheck.check_rnn(np.random.default_rng(0)),
         "LSTM": gradcheck.check_lstm(np.random.default_rng(0)),
@@ -65,7 +65,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """Errors on a logarithmic axis."""
+    """Plots the errors on a logarithmic axis."""
     axes = figure.subplots()
     places = np.arange(len(record["rows"]))
     for number, column in enumerate(record["columns"][1:]):

@@ -1,4 +1,4 @@
-"""An RNN of 32 units predicts the next point of a sine, its state carried across steps.
+"""An RNN of 32 units predicts the next point of a sine. Its state is carried from step to step.
 
 python -m poet_model.from_scratch.experiments.sine
 """
@@ -19,14 +19,14 @@ SHOWN_EVERY = 15
 
 
 def stretch(step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points of the sine and those that follow each, (1, 50, 1); a stretch begins where the last ended."""
+    """The points of a training step and the points that follow them, each (1, 50, 1)."""
     t = (step * POINTS + np.arange(POINTS + 1)) * SPACING
     points = np.sin(t)[None, :, None]
     return points[:, :-1], points[:, 1:]
 
 
 def first_parameters() -> dict[str, np.ndarray]:
-    """The same weights for both, float64."""
+    """The initial weights of both models, in float64."""
     rng = np.random.default_rng(0)
     shapes = {
         "weight_ih": (HIDDEN, 1),
@@ -37,12 +37,12 @@ def first_parameters() -> dict[str, np.ndarray]:
         "bias": (1,),
     }
     scaled = {name: uniform(shape, rng).astype(float) for name, shape in shapes.items() if len(shape) > 1}
-    scaled["weight_ih"] /= HIDDEN**0.5  # torch's nn.RNN takes the hidden size for the width of every input
+    scaled["weight_ih"] /= HIDDEN**0.5  # torch's nn.RNN scales all weights by the hidden size
     return {name: scaled.get(name, np.zeros(shape)) for name, shape in shapes.items()}
 
 
 def with_numpy(steps: int) -> tuple[list[float], dict[int, list[float]]]:
-    """Losses by step, and some steps' predictions."""
+    """Trains the NumPy model; its loss at every step, and its predictions at some steps."""
     p, h = first_parameters(), np.zeros((1, HIDDEN))
     optimizer, losses, shown = Adam(p, 0.01), [], {}
     for step in range(steps):
@@ -54,14 +54,14 @@ def with_numpy(steps: int) -> tuple[list[float], dict[int, list[float]]]:
         d_states, d_output, d_bias = affine_backward(2 * (predicted - y) / y.size, states, p["output"])
         _, _, grads = rnn.backward(d_states, np.zeros_like(h), caches, w)
         optimizer.step({**grads._asdict(), "output": d_output, "bias": d_bias})
-        h = h_last  # carried on; the gradient is not
+        h = h_last  # the state is carried on, the gradient is not
         if (step + 1) % SHOWN_EVERY == 0 or step == 0:
             shown[step + 1] = predicted.ravel().round(5).tolist()
     return losses, shown
 
 
 def with_torch(steps: int) -> list[float]:
-    """The same with nn.RNN and autograd."""
+    """Trains the same model with nn.RNN and autograd; its loss at every step."""
     torch = need("torch")
     first = {name: torch.tensor(value) for name, value in first_parameters().items()}
     layer = torch.nn.RNN(1, HIDDEN, batch_first=True, dtype=torch.float64)
@@ -83,7 +83,7 @@ def with_torch(steps: int) -> list[float]:
 
 
 def run(quick: bool) -> dict:
-    """Both losses, and what NumPy's predicts every 15 steps."""
+    """Trains both models; the losses, and what the NumPy model predicts every 15 steps."""
     steps = 15 if quick else STEPS
     (ours, shown), theirs = with_numpy(steps), with_torch(steps)
     marks = [1, *range(SHOWN_EVERY, steps + 1, SHOWN_EVERY)]
@@ -98,7 +98,7 @@ def run(quick: bool) -> dict:
 
 
 def draw(record: dict, figure) -> None:
-    """The losses, and the predictions over the sine."""
+    """Plots the losses, and the predictions over the sine."""
     shown = {int(step): points for step, points in record["predictions"].items()}
     parts = figure.subplots(2, (len(shown) + 2) // 2).ravel()
     for name, style in (("NumPy", "-"), ("torch", ":")):

@@ -1,0 +1,68 @@
+"""What a run trains and validates on, also where a corpus is too small to be split by clusters."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import POEMS
+
+from poet_model import PoetTokenizer
+from poet_model.corpus import Corpus, CorpusReport, PoemRecord
+from poet_model.corpus.training_split import training_split
+from poet_model.errors import CorpusError
+from poet_model.training.data import SMALL_CORPUS, prepare_data
+
+
+def corpus_of(train: int, valid: int = 0, test: int = 0) -> Corpus:
+    poems = [PoemRecord(POEMS[number % 4]) for number in range(train + valid + test)]
+    splits = {"train": poems[:train], "valid": poems[train : train + valid], "test": poems[train + valid :]}
+    report = CorpusReport(source="mine.txt")
+    for name, part in splits.items():
+        report.splits[name] = len(part)
+        report.characters[name] = sum(len(poem.text) for poem in part)
+    return Corpus(splits, report)
+
+
+def test_what_is_held_out_already_is_validated_on():
+    corpus = corpus_of(30, 5, 7)
+    before = dict(corpus.splits)
+    assert training_split(corpus) == (before["train"], before["valid"], "")
+    assert training_split(corpus, limit=8).train == before["train"][:8]
+    assert corpus.splits == before and corpus.report.splits == {"train": 30, "valid": 5, "test": 7}
+
+
+def test_without_poems_to_validate_on_those_to_test_on_are_taken():
+    corpus = corpus_of(30, 0, 7)
+    assert training_split(corpus).valid == corpus.splits["test"]
+
+
+@pytest.mark.parametrize(
+    ("poems", "limit", "held_out"), [(2, None, 1), (19, None, 1), (60, None, 3), (60, 40, 2)]
+)
+def test_of_a_small_corpus_the_last_twentieth_is_held_out(poems, limit, held_out):
+    corpus = corpus_of(poems)
+    taken = corpus.splits["train"][:limit]
+    train, valid, note = training_split(corpus, limit)
+    assert [*train, *valid] == taken and len(valid) == held_out
+    assert f"the last {held_out} are kept to validate on" in note
+    assert corpus.splits == {"train": train, "valid": valid, "test": []}
+    assert corpus.report.splits == {"train": len(train), "valid": held_out, "test": 0}
+    for name, part in (("train", train), ("valid", valid)):
+        assert corpus.report.characters[name] == sum(len(poem.text) for poem in part)
+
+
+@pytest.mark.parametrize("poems", [0, 1])
+def test_one_poem_is_too_few(poems):
+    with pytest.raises(
+        CorpusError, match=rf"'mine.txt' gives {poems} poem to train on; at least 2 are needed"
+    ):
+        training_split(corpus_of(poems))
+
+
+def test_of_a_small_corpus_every_character_counts_and_the_model_before_keeps_its_own():
+    data = prepare_data(corpus_of(8))
+    assert data.is_small and data.note and data.corpus.report.vocabulary == len(data.tokenizer)
+    assert set("".join(poem.text for poem in data.train)) <= set(data.tokenizer.characters)
+    known = PoetTokenizer("甲乙丙")
+    assert prepare_data(corpus_of(8), known=known).tokenizer.characters[:3] == known.characters
+    large = prepare_data(corpus_of(SMALL_CORPUS, 5), known=known)
+    assert not large.is_small and not large.note and "甲" not in large.tokenizer
