@@ -10,6 +10,7 @@ reads the same folder and writes the same poems.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -70,3 +71,18 @@ def __getattr__(name: str):
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_MODULE_OF})
+
+
+class _OldModules:
+    """A finder for modules that no other has found: see deprecated.py, which is loaded only then."""
+
+    @staticmethod
+    def find_spec(name: str, path=None, target=None):
+        if not name.startswith(f"{__name__}."):
+            return None
+        from . import deprecated
+
+        return deprecated.find_spec(name)
+
+
+sys.meta_path.append(_OldModules)

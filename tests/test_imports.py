@@ -16,6 +16,7 @@ import poet_model
 # or a folder of poet_model. The command of a folder, its __main__.py, ties rooms together and stands apart.
 LAW = {
     "errors": ("", ""),
+    "deprecated": ("", ""),  # it names modules, and imports them when they are asked for
     "machine": ("errors", "torch"),
     "layers": ("", "torch"),
     "script": ("", "opencc"),
@@ -26,20 +27,20 @@ LAW = {
     "config": ("errors files model_folder", ""),
     "weights": ("errors files model_folder", "numpy safetensors"),
     "tokenizer": ("errors files model_folder script", "tokenizers"),
-    "novelty": ("errors files prosody script", "numpy"),
+    "novelty": ("deprecated errors files prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty", ""),
-    "corpus": ("errors files model_folder prosody script tokenizer", "huggingface_hub numpy"),
+    "corpus": ("deprecated errors files model_folder prosody script tokenizer", "huggingface_hub numpy"),
     "corpus.__main__": ("corpus errors", ""),
-    "hub": ("errors files model_folder", "huggingface_hub jinja2"),
+    "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2"),
     "hub.__main__": ("hub", ""),
-    "generation": ("errors files model_folder novelty prosody script tokenizer", "numpy"),
+    "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("config errors files generation hub tokenizer weights", "numpy"),
     "model": (
         "config errors files generation hub layers machine model_folder stepper tokenizer weights",
         "numpy torch",
     ),
     "evaluation": (
-        "corpus errors files hub machine model_folder novelty prosody script tokenizer",
+        "corpus deprecated errors files hub machine model_folder novelty prosody script tokenizer",
         "numpy torch",
     ),
     "evaluation.__main__": ("errors evaluation model", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,14 @@ def test_the_bundled_one_stands_in_for_one_that_cannot_be_fetched(hub, space, ca
     poet = load_poet(space, open_model)
     assert poet.name == f"tang-lstm（代 for {NOWHERE}）" and poet.folder == space / "assets" / "tang-lstm"
     assert "note: the page shows the model that came with it, as " in capsys.readouterr().err
+
+
+def test_a_space_without_a_bundled_model_says_what_it_lacks(hub, space, capsys):
+    (space / "README.md").write_text(CARD.replace(MODEL, NOWHERE), encoding="utf-8")
+    shutil.rmtree(space / "assets")
+    with pytest.raises(CheckpointError, match=f"the page has no model to show: .*{NOWHERE}"):
+        load_poet(space, open_model)
+    assert capsys.readouterr().err == ""
 
 
 def test_the_variable_goes_before_the_readme(space, tiny_model, tmp_path, monkeypatch):

@@ -49,7 +49,15 @@ def test_the_first_screen_says_how_to_start(name):
 
 
 @pytest.mark.parametrize(
-    "name", [*LANGUAGES, "CONTRIBUTING.md", "assets/tang-lstm/README.md", "docs/retrain.md", "docs/space.md"]
+    "name",
+    [
+        *LANGUAGES,
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "assets/tang-lstm/README.md",
+        "docs/retrain.md",
+        "docs/space.md",
+    ],
 )
 def test_links_lead_to_files(name):
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text_of(name))

@@ -18,3 +18,9 @@ __all__ = [
     "read_corpus",
     "write_corpus",
 ]
+
+
+def __getattr__(name: str):
+    from ..deprecated import moved_name
+
+    return moved_name(__name__, name)

@@ -27,5 +27,7 @@ __all__ = ["command_line", "held_out_corpus", "measure", "update_folder"]
 
 def __getattr__(name: str):
     if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ..deprecated import moved_name
+
+        return moved_name(__name__, name)
     return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)

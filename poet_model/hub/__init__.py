@@ -6,3 +6,9 @@ from .fetch import find_folder
 from .push import check_can_push, push_folder
 
 __all__ = ["check_can_push", "find_folder", "push_folder"]
+
+
+def __getattr__(name: str):
+    from ..deprecated import moved_name
+
+    return moved_name(__name__, name)

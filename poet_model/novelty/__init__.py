@@ -5,3 +5,9 @@ from __future__ import annotations
 from .index import Match, NoveltyIndex, default_folder
 
 __all__ = ["Match", "NoveltyIndex", "default_folder"]
+
+
+def __getattr__(name: str):
+    from ..deprecated import moved_name
+
+    return moved_name(__name__, name)

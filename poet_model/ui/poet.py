@@ -60,7 +60,8 @@ def load_poet(root: Path, open_model: Callable[[str | Path], tuple[Path, Model]]
         open_model: takes a model folder or a Hub id; returns the folder on this machine, and the model.
 
     Raises:
-        CheckpointError: the model named by POET_MODEL, or the bundled one, cannot be loaded.
+        CheckpointError: the model named by POET_MODEL, or the bundled one, cannot be loaded;
+            or the Space's cannot, and none is bundled.
     """
     bundled = root / BUNDLED
     chosen, of_space = os.environ.get("POET_MODEL"), model_of_space(root)
@@ -68,7 +69,7 @@ def load_poet(root: Path, open_model: Callable[[str | Path], tuple[Path, Model]]
     try:
         folder, model = open_model(chosen or of_space or bundled)
     except PoetError as error:
-        if chosen or not of_space:
+        if chosen or not of_space or not bundled.is_dir():  # a Space made by an installed package has none
             raise CheckpointError(f"the page has no model to show: {error}") from error
         print(f"note: the page shows the model that came with it, as {error}", file=sys.stderr)
         name = f"{bundled.name}（代 for {of_space}）"
