@@ -180,7 +180,7 @@ def test_cutting_loses_nothing_at_any_length(tokenizer, room_lines):
 
 DIGEST = """
 import hashlib, sys
-sys.path.insert(0, "tests")
+sys.path[:0] = ["tests", "tests/corpus"]
 from test_batches import many_poems, tokenizer_of_poems
 from poet_model.corpus.batches import HeaderRates, PoemBatches
 epoch = PoemBatches(many_poems(), tokenizer_of_poems(), batch_size=8, header=HeaderRates(), seed=5).epoch(2)

@@ -1,7 +1,7 @@
 """A checkpoint made before the Trainer had objectives is continued to the weights that the old code reached.
 
-tests/old_checkpoint holds one, of a training stopped in its 13th step of 36, and how the code of that time
-(commit a375c7f) went on from it: the weights, and their SHA-256.
+The folder old_checkpoint beside this file holds one, of a training stopped in its 13th step of 36, and how the
+code of that time (commit a375c7f) went on from it: the weights, and their SHA-256.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from poet_model.training.config import TrainingConfig
 from poet_model.training.poem_objective import PoemObjective
 from poet_model.training.trainer import Trainer
 
-OLD = ROOT / "tests" / "old_checkpoint"
+OLD = ROOT / "tests" / "training" / "old_checkpoint"
 CHARACTERS = "山間中月春風花來江流天年人心秋雲水長歸時"
 RECIPE = {
     "epochs": 6, "batch_size": 4, "learning_rate": 0.02, "warmup": 0.1, "input_mask": 0.1,

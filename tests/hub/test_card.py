@@ -17,7 +17,7 @@ from poet_model.corpus.held_out import read_held_out
 from poet_model.evaluation.metrics import METRICS as ALL_METRICS
 from poet_model.hub import card
 
-CARDS = ROOT / "tests" / "cards"
+CARDS = ROOT / "tests" / "hub" / "cards"
 METRICS = {
     "model": {"parameters": 1234567, "num_layers": 2, "hidden_size": 512, "vocab_size": 7000},
     "perplexity": {
@@ -78,7 +78,7 @@ def test_a_template_that_is_damaged_is_one_sentence():
 
 @pytest.mark.parametrize("name", [path.stem for path in CARDS.glob("*.json")])
 def test_metrics_that_lack_something_give_the_card_they_always_gave(tmp_path, name):
-    """tests/cards: written by the template engine that was ours, before Jinja2."""
+    """tests/hub/cards: written by the template engine that was ours, before Jinja2."""
     shutil.copyfile(CARDS / f"{name}.json", tmp_path / "metrics.json")
     assert card.card_text(tmp_path) == (CARDS / f"{name}.md").read_text(encoding="utf-8")
 
