@@ -156,7 +156,7 @@ def decode(
     while rows:
         weighed = logits.copy()
         penalty(weighed, rows)
-        allowed = weighed.copy()
+        allowed = weighed if is_each else weighed.copy()  # candidates are compared by what they weigh
         for rule in filters:
             rule(allowed, rows)
         if request.look_ahead and request.form_rules:

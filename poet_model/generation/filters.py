@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -106,12 +107,12 @@ class FrequencyPenalty:
             return
         numbers, ids, counts = [], [], []
         for number, row in enumerate(rows):
-            last = row.text[-1] if row.place else ""
-            for character, count in row.counts.items():
-                if count > 1 or character != last:
-                    numbers.append(number)
-                    ids.append(self._ids[character])
-                    counts.append(count)
+            # a character that stands in the poem once, and last, is the last that was counted
+            is_last_new = row.place > 0 and row.counts[row.text[-1]] == 1
+            some = len(row.counts) - is_last_new
+            numbers += [number] * some
+            ids += islice(map(self._ids.__getitem__, row.counts), some)
+            counts += islice(row.counts.values(), some)
         if ids:
             logits[numbers, ids] -= np.float32(self._penalty) * np.array(counts, np.float32)
 

@@ -51,7 +51,9 @@ def largest(logits: np.ndarray, count: int) -> np.ndarray:
 def log_sum_exp(logits: np.ndarray) -> np.ndarray:
     """(B, V) of finite numbers -> (B,) log of the sum of their exponentials."""
     highest = logits.max(axis=1, keepdims=True)
-    return highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
+    weights = logits - highest
+    np.exp(weights, out=weights)
+    return highest[:, 0] + np.log(weights.sum(axis=1))
 
 
 def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
