@@ -1,6 +1,6 @@
 """A checkpoint made before the Trainer had objectives is continued to the weights that the old code reached.
 
-Beside this file, old_checkpoint holds one of a training stopped in its 13th step of 36, and how the code of that
+The folder old_checkpoint holds one, of a training stopped in its 13th step of 36, and how the code of that
 time (commit a375c7f) went on from it: the weights, and their SHA-256.
 """
 
