@@ -21,7 +21,7 @@ from poet_model.generation.request import Request
 from poet_model.machine import machine
 
 POEMS = 200
-WISHES = {
+ASKED = {
     "form alone": {},
     "tones": {"tones": True},
     "tones and rhyme": {"tones": True, "rhyme": True},
@@ -53,7 +53,7 @@ def log_probs(model: PoetModel, text: str, form: str) -> list[float]:
     return scores.gather(1, ids[0, first:-1, None])[:, 0].tolist()
 
 
-def time_alone(model: PoetModel, wishes: dict, poems: int = 10) -> tuple[float, float]:
+def time_alone(model: PoetModel, asked: dict, poems: int = 10) -> tuple[float, float]:
     """Median seconds for one poem, and the median share that masks take, those of looking ahead included."""
     times, shares, in_masks = [], [], 0.0
 
@@ -69,7 +69,7 @@ def time_alone(model: PoetModel, wishes: dict, poems: int = 10) -> tuple[float, 
     masks = model.vocabulary_masks
     for seed in (poems, *range(poems)):  # the first warms up
         in_masks, started = 0.0, time.perf_counter()
-        request = Request.make(masks, model.generation_config, seed=seed, **wishes)
+        request = Request.make(masks, model.generation_config, seed=seed, **asked)
         for _ in decode(
             model.stepper(), masks, request, filters=list(map(timed, filters_of(request, masks)))
         ):
@@ -89,9 +89,9 @@ def measure(model: PoetModel, real: list) -> dict:
             "real poems": means([(text, log_probs(model, text, form)) for text in texts])
             | {"poems": len(texts)}
         }
-        for name, wishes in WISHES.items():
+        for name, asked in ASKED.items():
             started = time.perf_counter()
-            poems = model.generate(form=form, num_poems=POEMS, seed=0, **wishes)
+            poems = model.generate(form=form, num_poems=POEMS, seed=0, **asked)
             seconds = time.perf_counter() - started
             reports = [prosody.scan(poem.text) for poem in poems]
             found[name] = means([(poem.text, poem.log_probs) for poem in poems]) | {
@@ -106,8 +106,8 @@ def measure(model: PoetModel, real: list) -> dict:
             "poems": POEMS
         }
         for name, best_of in (("alone", 1), ("alone_best_of_8", 8)):
-            wishes = {"form": form, "tones": True, "rhyme": True, "best_of": best_of}
-            found[f"seconds_{name}"], found[f"masks_{name}"] = time_alone(model, wishes)
+            asked = {"form": form, "tones": True, "rhyme": True, "best_of": best_of}
+            found[f"seconds_{name}"], found[f"masks_{name}"] = time_alone(model, asked)
         forms[form] = found
     return forms
 
@@ -122,7 +122,7 @@ def main() -> None:
     forms = measure(PoetModel.from_pretrained(options.model), splits["valid"] + splits["test"])
     rows = []
     for form, found in forms.items():
-        for name in ("real poems", *WISHES, "without looking ahead"):
+        for name in ("real poems", *ASKED, "without looking ahead"):
             part = found[name]
             kept = [str(part.get(key, "")) for key in ("form", "L1", "rhyme")]
             figures = (f"{part[key]:.2f}" for key in ("mean", "rhyme_words"))

@@ -106,9 +106,9 @@ def room_of(path: Path) -> str:
     return f"{inside[1]}.__main__" if inside[2:] == ("__main__",) else inside[1]
 
 
-def imports_of(path: Path) -> tuple[set[str], set[str]]:
+def imports_of(path: Path, root: Path = ROOT) -> tuple[set[str], set[str]]:
     """Rooms of ours and other libraries that a file imports anywhere, functions included."""
-    inside = path.relative_to(ROOT).with_suffix("").parts  # ("poet_model", "ui", "curves")
+    inside = path.relative_to(root).with_suffix("").parts  # ("poet_model", "ui", "curves")
     ours, others = set(), set()
 
     def add(name: str) -> None:
@@ -204,8 +204,7 @@ def test_only_a_command_imports_a_main():
             }
 
 
-def test_the_reader_of_imports_sees_every_way_to_import(tmp_path, monkeypatch):
-    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+def test_the_reader_of_imports_sees_every_way_to_import(tmp_path):
     (tmp_path / "poet_model" / "ui").mkdir(parents=True)
     file = tmp_path / "poet_model" / "ui" / "part.py"
     file.write_text(
@@ -214,7 +213,7 @@ def test_the_reader_of_imports_sees_every_way_to_import(tmp_path, monkeypatch):
         "    from torch.nn import LSTM\n    from ..generation.form import RegularForm\n",
         encoding="utf-8",
     )
-    assert imports_of(file) == (
+    assert imports_of(file, tmp_path) == (
         {"hub", "layers", "ui", "model", "evaluation", "generation"},
         {"numpy", "torch"},
     )

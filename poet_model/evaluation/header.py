@@ -71,13 +71,15 @@ def title_effect(
         `titles`, `poems`, `form`, and under `character` (one of the title's) and `near` (one of the title's,
         or of the ten nearest to each) the estimates `with`, `without` and `difference`.
     """
-    wishes = {"form": TITLE_FORM, "impose_form": False, "temperature": temperature}
+    options = {"form": TITLE_FORM, "impose_form": False, "temperature": temperature}
     held = {"character": np.zeros((2, len(titles))), "near": np.zeros((2, len(titles)))}
     near = neighbours(model, sorted({character for title in titles for character in title}))
     for place, title in enumerate(titles):
         wanted = {"character": set(title), "near": set(title).union(*map(near.get, title))}
         for row, given in enumerate((title, "")):
-            poems = model.generate(title=given, seed=place * poems_a_title, num_poems=poems_a_title, **wishes)
+            poems = model.generate(
+                title=given, seed=place * poems_a_title, num_poems=poems_a_title, **options
+            )
             for name, characters in wanted.items():
                 held[name][row, place] = sum(not characters.isdisjoint(poem.text) for poem in poems)
     each = np.full(len(titles), poems_a_title)

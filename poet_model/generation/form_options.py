@@ -1,4 +1,4 @@
-"""FormOptions: what is asked of a regular form, and the same in words."""
+"""FormOptions: the options of a regular form, and the same in words."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class Poem:
         text: the poem in traditional script, hanzi with `，` and `。`.
         log_probs: for each character of `text`, the natural log of the probability the model gave it, before
             temperature and top-k, given the header and all before it; characters of the start are scored too.
-        seed: writes the same poem again, with the same wishes.
+        seed: writes the same poem again, with the same options.
         title, author, requested_form: the header it was written under.
     """
 

@@ -218,7 +218,7 @@ class Run:
         """How the best model was made, for metrics.json."""
         settings = self.settings
         made_by = {
-            "preset": Path(settings.preset).name,  # where it lies is nobody's business
+            "preset": Path(settings.preset).name,  # published: not where it lies
             "precision": settings.precision,
             "processes": self.accelerator.num_processes,
             "machine": machine(),

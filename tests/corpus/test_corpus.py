@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import opencc
 import pytest
@@ -309,14 +310,14 @@ def test_a_completed_copy_of_an_excluded_poem_with_lost_characters_is_kept_out_t
 
 def test_a_split_of_a_named_source_can_be_excluded_by_name(tmp_path, monkeypatch):
     poems = [{"paragraphs": [poem.text]} for poem in planted()]
-    path = tmp_path / "package.tgz"
+    path = tmp_path / "chinese-poetry-2.0.1.tgz"
     with tarfile.open(path, "w:gz") as archive:
         for name, records in (("tang", poems), ("song", [*poems, {"paragraphs": [POEMS[0]]}])):
             data = json.dumps(records).encode()
             info = tarfile.TarInfo(f"package/dist/quantangshi/poet.{name}.0.json")
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    monkeypatch.setattr(sources, "fetch_package", lambda: path)
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))  # as if it had been fetched
     tang = load_corpus("tang").splits
     song = load_corpus("song", ["tang:valid", "tang:test"])
     held_out = len(tang["valid"]) + len(tang["test"])
@@ -491,10 +492,12 @@ def files(tmp_path):
 
 
 def forbid_reading(monkeypatch):
-    def read_source(source):
-        pytest.fail(f"{source} was read again")
+    """Fails where a source is read; the cache is not read by this method."""
 
-    monkeypatch.setattr(sources, "read_source", read_source)
+    def read_bytes(self):
+        pytest.fail(f"{self} was read again")
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
 
 
 def test_the_cache_gives_the_same_corpus(files, monkeypatch):

