@@ -274,15 +274,20 @@ sys.exit(offline_probe.main())
 def test_a_trial_that_crashes_and_one_that_hangs_cost_no_other(bundle, preset, tmp_path, monkeypatch):
     script = tmp_path / "probe.py"
     script.write_text(CRASHING.format(tools=str(TOOLS)), encoding="utf-8")
-    monkeypatch.setattr(offline_preflight, "PROBE", script)
-    monkeypatch.setattr(offline_preflight, "SILENCE", {"cpu": 2.0, "gpu": 2.0})
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     paths = read_bundle(bundle).extract(tmp_path)
     presets = offline_preflight.load_presets(preset)
     settings = {"corpus": str(paths["tang"]), "presets": {"gpu": presets, "cpu": presets}}
     settings["results"] = str(tmp_path / "findings.jsonl")
     said = []
-    findings = offline_preflight.probe(settings, tmp_path / "site", time.time() + 120, said.append)
+    findings = offline_preflight.probe(
+        settings,
+        tmp_path / "site",
+        time.time() + 120,
+        said.append,
+        script=script,
+        silence={"cpu": 2.0, "gpu": 2.0},
+    )
     trials = {(o["stage"], o["precision"]): o for o in findings if o["kind"] == "trial"}
     assert "exit status -11" in trials["mixed", "bf16"]["failed"]
     assert "hung" in trials["mixed", "fp16"]["failed"]
@@ -328,12 +333,10 @@ sys.exit(plan["status"])
 
 
 @pytest.fixture
-def stage_of(tmp_path, monkeypatch):
+def stage_of(tmp_path):
     """Makes a stage whose training does as it is told; what it says is kept in `said`."""
     script = tmp_path / "fake_train.py"
     script.write_text(FAKE_TRAIN, encoding="utf-8")
-    monkeypatch.setattr(offline_stage, "TRAIN", script)
-    monkeypatch.setattr(offline_stage, "POLL", 0.02)
     (tmp_path / "OUT").mkdir()
     (tmp_path / "staging").mkdir()
 
@@ -351,6 +354,8 @@ def stage_of(tmp_path, monkeypatch):
             bundle="b",
             environment=dict(os.environ),
             say=make.said.append,
+            script=script,
+            poll=0.02,
         )
 
     make.said = []
@@ -404,11 +409,13 @@ def test_a_stage_that_is_interrupted_keeps_what_its_training_saves_at_the_end(st
     assert held(tmp_path / "OUT") == (4.5, "3")
 
 
-def test_a_long_stage_tells_how_far_it_is(stage_of, monkeypatch):
-    monkeypatch.setattr(offline_stage, "SILENCE", 0.0)
+def test_a_long_stage_tells_how_far_it_is(stage_of):
     records = [{"split": "train", "step": 7, "minutes": 0.0, "tokens_per_second": 16_000, "loss": 1.0}] * 2
     stage = stage_of([])
-    monkeypatch.setattr(offline_stage, "read_json_lines", lambda path: records)
+    stage.silence = 0.0
+    stage.folder.mkdir()
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (stage.folder / "training_log.jsonl").write_text(text, encoding="utf-8")
     stage._watch(None, time.monotonic())
     stage._watch(None, time.monotonic())
     assert stage_of.said == [
