@@ -13,7 +13,9 @@ from .index import NoveltyIndex, default_folder
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Finds what stretches of a poem stand in the corpus.")
+    parser = argparse.ArgumentParser(
+        prog="python -m poet_model.novelty", description="Finds what stretches of a poem stand in the corpus."
+    )
     modes = parser.add_subparsers(required=True, metavar="build | find", dest="mode")
     build = modes.add_parser("build", help="makes the index")
     build.add_argument("--corpus", default="tang", help="as train.py has it")
