@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from offline_contents import Bundle
@@ -112,13 +112,23 @@ def check_memory(free: int | None, needed: float, what: str) -> None:
         )
 
 
-def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None]) -> list[dict]:
+def probe(
+    settings: dict,
+    site: Path,
+    deadline: float,
+    say: Callable[[str], None],
+    *,
+    script: Path = PROBE,
+    silence: Mapping[str, float] = SILENCE,
+) -> list[dict]:
     """The findings of offline_probe.py, which is started again behind a trial that crashes or hangs.
 
     Args:
         settings: `corpus`, `presets` and `results` (the file of findings, with a log beside it).
         deadline: of time.time(), when whatever has been found must do.
         say: tells the person what failed.
+        script: the probe, with the command line of offline_probe.py.
+        silence: seconds, on a `gpu` and on a `cpu`, over its time after which a trial hangs.
 
     Raises:
         InvalidValueError: not one training step could be made; the message says why.
@@ -130,14 +140,14 @@ def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None
         path.write_text(text, encoding="utf-8")
         with open(log, "wb") as file:
             process = subprocess.Popen(
-                [sys.executable, str(PROBE), str(path)],
+                [sys.executable, str(script), str(path)],
                 env=child_environment(site),
                 cwd=ROOT,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
             try:
-                why = _wait(process, results, time.time(), deadline)
+                why = _wait(process, results, time.time(), deadline, silence)
             finally:
                 process.kill()
                 process.wait()
@@ -164,7 +174,9 @@ def probe(settings: dict, site: Path, deadline: float, say: Callable[[str], None
     return _judged(read_json_lines(results), _last_line(log), say)
 
 
-def _wait(process: subprocess.Popen, results: Path, began: float, deadline: float) -> str:
+def _wait(
+    process: subprocess.Popen, results: Path, began: float, deadline: float, silence: Mapping[str, float]
+) -> str:
     """Waits for a probe that `began` to end; says why, also where it had to be given up."""
     while process.poll() is None:
         time.sleep(0.1)
@@ -175,7 +187,7 @@ def _wait(process: subprocess.Popen, results: Path, began: float, deadline: floa
         last = findings[-1] if findings else {"kind": "nothing"}
         silent = now - max(began, results.stat().st_mtime if findings else began)
         on_gpu = any(one["kind"] == "machine" and one["gpu"] for one in findings)
-        allowed = last.get("seconds", 0) + SILENCE["gpu" if on_gpu else "cpu"]
+        allowed = last.get("seconds", 0) + silence["gpu" if on_gpu else "cpu"]
         if silent > (allowed if last["kind"] == "begin" else LOADING):
             return f"it hung for {silent:.0f} seconds"
     return f"it ended with exit status {process.returncode}"

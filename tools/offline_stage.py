@@ -22,7 +22,7 @@ from poet_model.model_folder import LOG_NAME, SAMPLES_NAME
 TRAIN = ROOT / "train.py"
 GRACE = 20.0  # seconds that a training has to save itself when it is asked to stop
 POLL = 0.3  # seconds
-SILENCE = 20  # seconds, after which the person is told how far it is
+SILENCE = 20.0  # seconds, after which the person is told how far it is
 
 
 @dataclass
@@ -39,6 +39,9 @@ class Stage:
         bundle: identity of the bundle, for the index.
         environment: of the process.
         say: tells the person.
+        script: the training script, with the command line of train.py.
+        poll: seconds between two looks at the training.
+        silence: seconds without news after which the person is told how far it is.
     """
 
     name: str
@@ -49,6 +52,9 @@ class Stage:
     bundle: str
     environment: dict[str, str]
     say: Callable[[str], None]
+    script: Path = TRAIN
+    poll: float = POLL
+    silence: float = SILENCE
     published: int = 0
     start_up: float | None = None
     peak_mb: int | None = None
@@ -64,7 +70,7 @@ class Stage:
         """
         began = time.monotonic()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(TRAIN), *self.options, "--output", self.folder.name]
+        command = [sys.executable, str(self.script), *self.options, "--output", self.folder.name]
         ended = "ended"
         with open(self.log, "wb") as log:
             process = subprocess.Popen(
@@ -72,7 +78,7 @@ class Stage:
             )
             try:
                 while process.poll() is None:
-                    time.sleep(POLL)
+                    time.sleep(self.poll)
                     self._watch(process.pid, began)
                     if time.monotonic() > until:
                         ended = "was ended: its time was over"
@@ -131,7 +137,7 @@ class Stage:
             self._tell(f"step {one['step']}: validation perplexity {one['perplexity']:.2f}")
         self._told = len(valid)
         latest = next((one for one in reversed(log) if "tokens_per_second" in one), {"step": 0})
-        if latest["step"] > self._spoke_of and time.monotonic() > self._spoke + SILENCE:
+        if latest["step"] > self._spoke_of and time.monotonic() > self._spoke + self.silence:
             self._tell(f"step {latest['step']}: {latest['tokens_per_second']:,} tokens/s")
             self._spoke_of = latest["step"]
         if valid:
