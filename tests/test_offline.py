@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
+import functools
 import hashlib
 import io
 import itertools
@@ -37,7 +39,7 @@ import offline_probe  # noqa: E402
 import offline_stage  # noqa: E402
 import offline_train  # noqa: E402
 import offline_unpack  # noqa: E402
-from offline_contents import Bundle, read_bundle  # noqa: E402
+from offline_contents import read_bundle  # noqa: E402
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 TINY = {
@@ -258,15 +260,14 @@ CRASHING = """
 import os, signal, sys, time
 sys.path.insert(0, {tools!r})
 import offline_probe
-real = offline_probe.Probe._trial
-def trial(self, stage, precision, rows, seconds):
-    if (stage, precision) == ("mixed", "bf16"):
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if (stage, precision) == ("mixed", "fp16"):
-        time.sleep(1000)
-    return real(self, stage, precision, rows, seconds)
-offline_probe.Probe._trial, offline_probe.TRIAL_SECONDS = trial, 2.0
-sys.exit(offline_probe.main())
+class Crashing(offline_probe.Probe):
+    def _trial(self, stage, precision, rows, seconds):
+        if (stage, precision) == ("mixed", "bf16"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if (stage, precision) == ("mixed", "fp16"):
+            time.sleep(1000)
+        return super()._trial(stage, precision, rows, seconds)
+sys.exit(offline_probe.main(make=lambda settings: Crashing(settings, trial_seconds=2.0)))
 """
 
 
@@ -341,10 +342,11 @@ def stage_of(tmp_path):
     (tmp_path / "staging").mkdir()
 
     def make(
-        validations, *, status=0, sleep=0.0, last="done", name="mixed", when_stopped=None
+        validations, *, status=0, sleep=0.0, last="done", name="mixed", when_stopped=None, **settings
     ) -> offline_stage.Stage:
         plan = {"validations": validations, "status": status, "sleep": sleep, "last": last}
         plan["when_stopped"] = when_stopped
+        usual = {"environment": dict(os.environ), "say": make.said.append, "script": script, "poll": 0.02}
         return offline_stage.Stage(
             name=name,
             options=[json.dumps(plan)],
@@ -352,10 +354,7 @@ def stage_of(tmp_path):
             output=tmp_path / "OUT",
             staging=tmp_path / "staging",
             bundle="b",
-            environment=dict(os.environ),
-            say=make.said.append,
-            script=script,
-            poll=0.02,
+            **usual | settings,
         )
 
     make.said = []
@@ -395,15 +394,13 @@ def test_a_stage_that_fails_or_lasts_too_long_leaves_what_it_has(stage_of, tmp_p
 
 
 def test_a_stage_that_is_interrupted_keeps_what_its_training_saves_at_the_end(stage_of, tmp_path):
-    stage = stage_of([], sleep=60, last="waiting", when_stopped=(3, 4.5, True))
-    watch = stage._watch
-
-    def interrupted(pid, *arguments, **named):
-        watch(pid, *arguments, **named)
-        if pid and stage.last_words() == "waiting":
+    def interrupted(text: str) -> None:
+        said.append(text)
+        if len(said) == 1:
             raise KeyboardInterrupt
 
-    stage._watch = interrupted
+    said = []
+    stage = stage_of([(1, 5.0, False)], sleep=60, when_stopped=(3, 4.5, True), say=interrupted)
     with pytest.raises(KeyboardInterrupt):
         stage.run(time.monotonic() + 30)
     assert held(tmp_path / "OUT") == (4.5, "3")
@@ -411,11 +408,10 @@ def test_a_stage_that_is_interrupted_keeps_what_its_training_saves_at_the_end(st
 
 def test_a_long_stage_tells_how_far_it_is(stage_of):
     records = [{"split": "train", "step": 7, "minutes": 0.0, "tokens_per_second": 16_000, "loss": 1.0}] * 2
-    stage = stage_of([])
-    stage.silence = 0.0
+    stage = stage_of([], silence=0.0)
     stage.folder.mkdir()
-    text = "".join(json.dumps(record) + "\n" for record in records)
-    (stage.folder / "training_log.jsonl").write_text(text, encoding="utf-8")
+    log = "".join(json.dumps(record) + "\n" for record in records)
+    (stage.folder / "training_log.jsonl").write_text(log, encoding="utf-8")
     stage._watch(None, time.monotonic())
     stage._watch(None, time.monotonic())
     assert stage_of.said == [
@@ -424,13 +420,16 @@ def test_a_long_stage_tells_how_far_it_is(stage_of):
     ]
 
 
-def test_what_a_stop_leaves_is_said(bundle, pieces, tmp_path, capsys, monkeypatch):
+class Interrupting(io.StringIO):
+    """A screen whose reader presses Ctrl-C when the first words come."""
+
+    def write(self, text: str) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return super().write(text)
+
+
+def test_what_a_stop_leaves_is_said(bundle, pieces, tmp_path, capsys):
     """Stopped before the first look at the machine; an earlier call's model is told apart."""
-
-    def stop_there(run) -> None:
-        raise offline_train.Stopped(signal.SIGINT)
-
-    monkeypatch.setattr(offline_train, "everything", stop_there)
     index = pieces / offline_pieces.INDEX_NAME
     text = index.read_text(encoding="utf-8").replace('"b"', f'"{read_bundle(bundle).identity}"')
     index.write_text(text, encoding="utf-8")
@@ -440,7 +439,8 @@ def test_what_a_stop_leaves_is_said(bundle, pieces, tmp_path, capsys, monkeypatc
         (pieces, f"the model of an earlier call, not of this one{unpack}"),
     ):
         arguments = ["--bundle", str(bundle), "--minutes", "5", "--output", str(output)]
-        assert offline_train.main(arguments) == 130
+        with contextlib.redirect_stdout(Interrupting()):
+            assert offline_train.main(arguments) == 130
         assert f"stopped by SIGINT; {output} holds {words}" in capsys.readouterr().err
 
 
@@ -449,10 +449,11 @@ def test_a_stopped_bundle_and_one_without_what_it_was_to_hold(tmp_path, capsys, 
     assert offline_bundle.main(arguments) == 2
     assert f"--tangshi-gpt {tmp_path / 'none'} does not hold val_poems.json" in capsys.readouterr().err
 
-    def stop_there(*arguments) -> None:
+    def stop_there(command, **options) -> None:
+        assert "pip" in command
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(offline_bundle, "fetch_wheels", stop_there)
+    monkeypatch.setattr(subprocess, "run", stop_there)  # while pip fetches the wheels
     assert offline_bundle.main(arguments[:2]) == 130
     assert capsys.readouterr().err == "stopped by SIGINT; no bundle was written\n"
     assert not (tmp_path / "bundle").exists()
@@ -505,8 +506,8 @@ def killed_at(monkeypatch):
     return begin
 
 
-def test_a_kill_between_any_two_steps_leaves_a_whole_set(tmp_path, killed_at, monkeypatch):
-    monkeypatch.setattr(offline_pieces, "PIECE_BYTES", 10)
+def test_a_kill_between_any_two_steps_leaves_a_whole_set(tmp_path, killed_at):
+    publish = functools.partial(offline_pieces.publish, piece_bytes=10)
     old, new, third = b"the old model, in pieces", b"the new one", b"one that comes later, of four pieces"
     record = {"stage": "mixed", "step": 1, "validation_loss": 5.0, "bundle": "b"}
     seen = set()
@@ -515,10 +516,10 @@ def test_a_kill_between_any_two_steps_leaves_a_whole_set(tmp_path, killed_at, mo
         output.mkdir()
         staging.mkdir()
         killed_at(math.inf)
-        offline_pieces.publish(output, old, record, staging)
+        publish(output, old, record, staging)
         counts = killed_at(last)
         try:
-            offline_pieces.publish(output, new, record, staging)
+            publish(output, new, record, staging)
         except Killed:
             pass
         else:
@@ -529,22 +530,22 @@ def test_a_kill_between_any_two_steps_leaves_a_whole_set(tmp_path, killed_at, mo
         assert len(list(output.iterdir())) + 1 <= 8  # and the report
         seen.add(found)
         killed_at(math.inf)
-        offline_pieces.publish(output, third, record, staging)  # a later one clears up
+        publish(output, third, record, staging)  # a later one clears up
         assert offline_pieces.join(output)[1] == third
         assert len(list(output.iterdir())) == 4 + 1
     assert seen == {old, new} and last > 8
 
 
 @pytest.fixture
-def pieces(tmp_path, monkeypatch) -> Path:
+def pieces(tmp_path) -> Path:
     """A folder OUT with a model folder of one file in two pieces."""
-    monkeypatch.setattr(offline_pieces, "PIECE_BYTES", 6000)
     (tmp_path / "model" / "checkpoint").mkdir(parents=True)
     (tmp_path / "model" / "config.json").write_text("{}", encoding="utf-8")
     output = tmp_path / "OUT"
     output.mkdir()
     record = {"stage": "tang", "step": 3, "validation_loss": 4.5, "bundle": "b"}
-    offline_pieces.publish(output, offline_pieces.pack(tmp_path / "model"), record, tmp_path)
+    archive = offline_pieces.pack(tmp_path / "model")
+    offline_pieces.publish(output, archive, record, tmp_path, piece_bytes=6000)
     assert {path.name for path in output.iterdir()} == {"model-1.tar.0", "model-1.tar.1", "pieces.json"}
     return output
 
@@ -575,7 +576,7 @@ def climb_out(output: Path) -> None:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("../outside"), io.BytesIO())
     record = {"stage": "tang", "step": 3, "validation_loss": 4.5, "bundle": "b"}
-    offline_pieces.publish(output, buffer.getvalue(), record, output.parent)
+    offline_pieces.publish(output, buffer.getvalue(), record, output.parent, piece_bytes=6000)
 
 
 @pytest.mark.parametrize(
@@ -693,9 +694,16 @@ def test_mistakes_end_in_one_sentence(bundle, pieces, tmp_path, capsys, monkeypa
     wrong = TINY | {"model": {"hiden_size": 3}}
     preset.write_text(json.dumps({"mixed": wrong, "tang": TINY}), encoding="utf-8")
     assert "hiden_size" in sentence("--preset", preset)
-    monkeypatch.setattr(Bundle, "extract", no_room)
-    assert "No space left on device; make room there" in sentence()
-    monkeypatch.setattr(offline_preflight, "free_memory", lambda: 100 << 20)
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", no_room)  # as the bundle's corpora are uncompressed
+        assert "No space left on device; make room there" in sentence()
+    real = Path.read_text
+    meminfo = f"MemTotal: {8 << 20} kB\nMemAvailable: {100 << 10} kB\n"
+    monkeypatch.setattr(
+        Path,
+        "read_text",
+        lambda self, *given, **named: meminfo if self.name == "meminfo" else real(self, *given, **named),
+    )
     assert "only 0.1 GiB of RAM are free, a training needs 1.5" in sentence()
 
 
@@ -715,16 +723,16 @@ def test_wheels_of_another_python_are_not_installed(bundle, tmp_path, without_op
         offline_preflight.install_wheels(read_bundle(target), tmp_path / "site")
 
 
-def test_a_bundle_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path, monkeypatch):
+def test_a_bundle_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path):
     about = {"python": "3.12", "wheels": {}, "corpora": {}}
     offline_bundle.write_bundle(tmp_path / "bundle", {"old.whl": b"1"}, about)
     offline_bundle.write_bundle(tmp_path / "bundle", {"new.whl": b"2"}, about)
     assert {path.name for path in (tmp_path / "bundle").iterdir()} == {"new.whl", "manifest.json"}
     with pytest.raises(CheckpointError, match="holds files that are no bundle"):
         offline_bundle.write_bundle(tmp_path, {"new.whl": b"2"}, about)
-    monkeypatch.setattr(offline_bundle, "MAX_BYTES", 1 << 20)
     with pytest.raises(InvalidValueError, match=r"would have 2\.0 MiB, more than the 1 MiB"):
-        offline_bundle.write_bundle(tmp_path / "large", {"song.jsonl.bz2": bytes(2 << 20)}, about)
+        contents = {"song.jsonl.bz2": bytes(2 << 20)}
+        offline_bundle.write_bundle(tmp_path / "large", contents, about, max_bytes=1 << 20)
     assert not (tmp_path / "large").exists()
 
 

@@ -29,7 +29,7 @@ from poet_model.files import replaced_folder
 from poet_model.training.help_formatter import HelpFormatter
 from poet_model.training.packages import NEEDED
 
-MAX_BYTES = 36 << 20
+MAX_BYTES = 36 << 20  # of all files of a bundle
 TANGSHI_GPT_FOLDER = ROOT.parent / "shared" / "data" / "tangshi_gpt"  # where the founders keep its poems
 # of what a training needs, what comes with an image made for PyTorch
 THERE = {"torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "accelerate", "tqdm"}
@@ -140,11 +140,16 @@ def modules_of(wheel: Path) -> list[str]:
     )
 
 
-def write_bundle(output: Path, contents: dict[str, bytes], about: dict) -> int:
+def write_bundle(output: Path, contents: dict[str, bytes], about: dict, *, max_bytes: int = MAX_BYTES) -> int:
     """Writes the files and their manifest in the place of an earlier bundle; returns the bytes of all.
 
+    Args:
+        contents: the bytes of each file, by its name.
+        about: what the manifest says besides its format and the list of files.
+        max_bytes: the most bytes that all files, the manifest included, may have.
+
     Raises:
-        InvalidValueError: more than MAX_BYTES.
+        InvalidValueError: more than `max_bytes`.
         CheckpointError: the folder holds something else, or cannot be written.
     """
     if output.is_dir() and any(output.iterdir()) and not (output / MANIFEST_NAME).is_file():
@@ -152,9 +157,9 @@ def write_bundle(output: Path, contents: dict[str, bytes], about: dict) -> int:
     listed = {name: {"bytes": len(data), "sha256": digest(data)} for name, data in contents.items()}
     manifest = {"format": FORMAT, **about, "files": listed}
     contents = contents | {MANIFEST_NAME: (json.dumps(manifest, indent=2) + "\n").encode("utf-8")}
-    if (total := sum(map(len, contents.values()))) > MAX_BYTES:
+    if (total := sum(map(len, contents.values()))) > max_bytes:
         raise InvalidValueError(
-            f"the bundle would have {total / 2**20:.1f} MiB, more than the {MAX_BYTES >> 20} MiB that "
+            f"the bundle would have {total / 2**20:.1f} MiB, more than the {max_bytes >> 20} MiB that "
             "travel; give smaller corpora (--tang, --song)"
         )
     try:

@@ -93,7 +93,9 @@ def pack(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def publish(output: Path, archive: bytes, record: dict, staging: Path) -> None:
+def publish(
+    output: Path, archive: bytes, record: dict, staging: Path, *, piece_bytes: int = PIECE_BYTES
+) -> None:
     """Puts a new set of pieces in the place of the one that `output` holds.
 
     The pieces come under names of their own, then INDEX_NAME names them, then those of the set before go: a
@@ -103,16 +105,17 @@ def publish(output: Path, archive: bytes, record: dict, staging: Path) -> None:
         archive: what `pack` gave.
         record: what INDEX_NAME says of it besides: `validation_loss`, `stage`, `bundle`, …
         staging: as in `put`.
+        piece_bytes: the most bytes that a piece may have.
 
     Raises:
         CheckpointError: no room, or a model of too many pieces; the set before stays.
     """
     before = read_index(output)
     number = before["generation"] + 1 if before else 1
-    chunks = [archive[start : start + PIECE_BYTES] for start in range(0, len(archive), PIECE_BYTES)]
+    chunks = [archive[start : start + piece_bytes] for start in range(0, len(archive), piece_bytes)]
     if len(chunks) > MAX_PIECES:
         raise CheckpointError(
-            f"a model of {len(archive):,} bytes is more than {MAX_PIECES} pieces of {PIECE_BYTES:,}; "
+            f"a model of {len(archive):,} bytes is more than {MAX_PIECES} pieces of {piece_bytes:,}; "
             "train a smaller one (hidden_size)"
         )
     pieces = {f"model-{number}.tar.{place}": chunk for place, chunk in enumerate(chunks)}

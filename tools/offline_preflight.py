@@ -127,8 +127,8 @@ def probe(
         settings: `corpus`, `presets` and `results` (the file of findings, with a log beside it).
         deadline: of time.time(), when whatever has been found must do.
         say: tells the person what failed.
-        script: offline_probe.py, or one that goes on behind it.
-        silence: seconds over its time after which a trial hangs, on `gpu` and `cpu`.
+        script: the probe, with the command line of offline_probe.py.
+        silence: seconds, on a `gpu` and on a `cpu`, over its time after which a trial hangs.
 
     Raises:
         InvalidValueError: not one training step could be made; the message says why.

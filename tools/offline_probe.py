@@ -19,6 +19,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +70,11 @@ class Probe:
     Args:
         settings: `corpus` (prepared, the path), `presets` (by machine, `gpu` or `cpu`, and stage), `results`
             (the file of findings), `deadline` and `spawned` (of time.time()).
+        trial_seconds: the most seconds that a trial may take.
     """
 
     settings: dict
+    trial_seconds: float = TRIAL_SECONDS
 
     def run(self) -> None:
         """All trials that have no finding yet, the most telling first, until time is up."""
@@ -144,7 +147,7 @@ class Probe:
         """Trials one after the other, within a share of the time that is left."""
         until = time.time() + share * (self.settings["deadline"] - time.time())
         for place, key in enumerate(keys):
-            seconds = min(TRIAL_SECONDS, (until - time.time()) / (len(keys) - place))
+            seconds = min(self.trial_seconds, (until - time.time()) / (len(keys) - place))
             named = dict(zip(("stage", "precision", "rows"), key, strict=True))
             if seconds <= 0:
                 self._add("trial", **named, failed="no time was left for it")
@@ -284,10 +287,14 @@ class Probe:
         self._add("kernels", **named, lstm=[name[:160] for name in of_lstm], dearest=show)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Called by offline_train.py with the path of the settings; returns the exit status."""
+def main(arguments: list[str] | None = None, make: Callable[[dict], Probe] = Probe) -> int:
+    """Called by offline_train.py with the path of the settings; returns the exit status.
+
+    Args:
+        make: the probe for these settings.
+    """
     (path,) = sys.argv[1:] if arguments is None else arguments
-    probe = Probe(json.loads(Path(path).read_text(encoding="utf-8")))
+    probe = make(json.loads(Path(path).read_text(encoding="utf-8")))
     try:
         probe.run()
     except (PoetError, TypeError) as error:  # TypeError: an unknown name in a preset

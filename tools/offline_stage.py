@@ -22,7 +22,7 @@ from poet_model.model_folder import LOG_NAME, SAMPLES_NAME
 TRAIN = ROOT / "train.py"
 GRACE = 20.0  # seconds that a training has to save itself when it is asked to stop
 POLL = 0.3  # seconds
-SILENCE = 20  # seconds, after which the person is told how far it is
+SILENCE = 20.0  # seconds, after which the person is told how far it is
 
 
 @dataclass
@@ -39,9 +39,9 @@ class Stage:
         bundle: identity of the bundle, for the index.
         environment: of the process.
         say: tells the person.
-        script: train.py, or one that takes its options.
+        script: the training script, with the command line of train.py.
         poll: seconds between two looks at the training.
-        silence: seconds after which the person is told how far it is.
+        silence: seconds without news after which the person is told how far it is.
     """
 
     name: str
