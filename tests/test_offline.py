@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,13 +33,15 @@ TOOLS = ROOT / "tools"
 sys.path.insert(0, str(TOOLS))
 
 import offline_bundle  # noqa: E402
+import offline_findings  # noqa: E402
+import offline_machine  # noqa: E402
 import offline_pieces  # noqa: E402
 import offline_plan  # noqa: E402
 import offline_preflight  # noqa: E402
-import offline_probe  # noqa: E402
 import offline_stage  # noqa: E402
 import offline_train  # noqa: E402
 import offline_unpack  # noqa: E402
+import offline_watch  # noqa: E402
 from offline_contents import read_bundle  # noqa: E402
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -259,15 +262,15 @@ def test_the_model_to_start_from_is_named_without_its_place(tmp_path):
 CRASHING = """
 import os, signal, sys, time
 sys.path.insert(0, {tools!r})
-import offline_probe
-class Crashing(offline_probe.Probe):
-    def _trial(self, stage, precision, rows, seconds):
+import offline_bench, offline_probe
+class Crashing(offline_bench.Bench):
+    def trial(self, stage, precision, rows, seconds):
         if (stage, precision) == ("mixed", "bf16"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if (stage, precision) == ("mixed", "fp16"):
             time.sleep(1000)
-        return super()._trial(stage, precision, rows, seconds)
-sys.exit(offline_probe.main(make=lambda settings: Crashing(settings, trial_seconds=2.0)))
+        return super().trial(stage, precision, rows, seconds)
+sys.exit(offline_probe.main(make_bench=Crashing, trial_seconds=2.0))
 """
 
 
@@ -281,7 +284,7 @@ def test_a_trial_that_crashes_and_one_that_hangs_cost_no_other(bundle, preset, t
     settings = {"corpus": str(paths["tang"]), "presets": {"gpu": presets, "cpu": presets}}
     settings["results"] = str(tmp_path / "findings.jsonl")
     said = []
-    findings = offline_preflight.probe(
+    watch = offline_watch.ProbeWatch(
         settings,
         tmp_path / "site",
         time.time() + 120,
@@ -289,11 +292,12 @@ def test_a_trial_that_crashes_and_one_that_hangs_cost_no_other(bundle, preset, t
         script=script,
         silence={"cpu": 2.0, "gpu": 2.0},
     )
+    findings = watch.run()
     trials = {(o["stage"], o["precision"]): o for o in findings if o["kind"] == "trial"}
     assert "exit status -11" in trials["mixed", "bf16"]["failed"]
     assert "hung" in trials["mixed", "fp16"]["failed"]
     assert all(trials[stage, "fp32"]["tokens_per_second"] > 0 for stage in ("mixed", "tang"))
-    assert findings[-1]["kind"] == "done" and offline_probe.fastest(findings)["precision"] == "fp32"
+    assert findings[-1]["kind"] == "done" and offline_findings.fastest(findings)["precision"] == "fp32"
     assert sum("it goes on without" in sentence for sentence in said) == 2
 
 
@@ -324,6 +328,8 @@ def stop(*_):
     sys.exit(143)
 if plan["when_stopped"]:
     signal.signal(signal.SIGTERM, stop)
+for record in plan["logged"]:
+    add("training_log.jsonl", {"minutes": 0.0} | record)
 for validation in plan["validations"]:
     validate(*validation)
     time.sleep(0.15)
@@ -342,10 +348,18 @@ def stage_of(tmp_path):
     (tmp_path / "staging").mkdir()
 
     def make(
-        validations, *, status=0, sleep=0.0, last="done", name="mixed", when_stopped=None, **settings
+        validations,
+        *,
+        status=0,
+        sleep=0.0,
+        last="done",
+        name="mixed",
+        when_stopped=None,
+        logged=(),
+        **settings,
     ) -> offline_stage.Stage:
         plan = {"validations": validations, "status": status, "sleep": sleep, "last": last}
-        plan["when_stopped"] = when_stopped
+        plan |= {"when_stopped": when_stopped, "logged": list(logged)}
         usual = {"environment": dict(os.environ), "say": make.said.append, "script": script, "poll": 0.02}
         return offline_stage.Stage(
             name=name,
@@ -407,17 +421,11 @@ def test_a_stage_that_is_interrupted_keeps_what_its_training_saves_at_the_end(st
 
 
 def test_a_long_stage_tells_how_far_it_is(stage_of):
-    records = [{"split": "train", "step": 7, "minutes": 0.0, "tokens_per_second": 16_000, "loss": 1.0}] * 2
-    stage = stage_of([], silence=0.0)
-    stage.folder.mkdir()
-    log = "".join(json.dumps(record) + "\n" for record in records)
-    (stage.folder / "training_log.jsonl").write_text(log, encoding="utf-8")
-    stage._watch(None, time.monotonic())
-    stage._watch(None, time.monotonic())
-    assert stage_of.said == [
-        "stage mixed, trains: its first step began after 0 seconds",
-        "stage mixed, step 7: 16,000 tokens/s",
-    ]
+    record = {"split": "train", "step": 7, "epoch": 1, "tokens_per_second": 16_000, "loss": 1.0}
+    stage_of([], logged=[record] * 2, sleep=0.5, silence=0.0).run(time.monotonic() + 30)
+    began, *others = stage_of.said
+    assert re.fullmatch(r"stage mixed, trains: its first step began after \d+ seconds", began)
+    assert others == ["stage mixed, step 7: 16,000 tokens/s"]  # told once, however often it is looked at
 
 
 class Interrupting(io.StringIO):
@@ -711,16 +719,16 @@ def test_too_little_memory_on_the_gpu_is_said():
     machine = {"kind": "machine", "gpu": "a small one", "gpu_free_mb": 512}
     failed = {"kind": "trial", "stage": "mixed", "precision": "fp16", "rows": 128, "failed": "out of memory"}
     with pytest.raises(InvalidValueError, match=r"only 0\.5 GiB of GPU memory are free, .* needs 3\.0"):
-        offline_preflight._judged([machine, failed], "out of memory", lambda text: None)
+        offline_watch.check_findings([machine, failed], "out of memory", lambda text: None)
 
 
 @pytest.mark.slow
 def test_wheels_of_another_python_are_not_installed(bundle, tmp_path, without_opencc, monkeypatch):
     target = copy_of(bundle, tmp_path, lambda contents, manifest: manifest.update(python="3.99"))
-    assert offline_preflight.install_wheels(read_bundle(target), tmp_path / "site") == []  # none is needed
+    assert offline_machine.install_wheels(read_bundle(target), tmp_path / "site") == []  # none is needed
     monkeypatch.setenv("PYTHONPATH", without_opencc["PYTHONPATH"])
     with pytest.raises(InvalidValueError, match=rf"for Python 3\.99; make one for it: .*--python {PYTHON}"):
-        offline_preflight.install_wheels(read_bundle(target), tmp_path / "site")
+        offline_machine.install_wheels(read_bundle(target), tmp_path / "site")
 
 
 def test_a_bundle_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path):
@@ -756,13 +764,13 @@ def trial(rows: int, speed: int, stage: str = "mixed", **more) -> dict:
 
 
 def test_the_fastest_sound_trial_is_taken_and_of_equals_the_one_with_smaller_batches():
-    assert offline_probe.fastest([trial(128, 90), trial(256, 100), trial(512, 80)])["rows"] == 256
-    assert offline_probe.fastest([trial(128, 96), trial(256, 100)])["rows"] == 128
+    assert offline_findings.fastest([trial(128, 90), trial(256, 100), trial(512, 80)])["rows"] == 256
+    assert offline_findings.fastest([trial(128, 96), trial(256, 100)])["rows"] == 128
     failed = {"kind": "trial", "stage": "mixed", "precision": "fp16", "rows": 64, "failed": "out of memory"}
-    assert offline_probe.fastest([failed, trial(512, 10)])["rows"] == 512
-    assert offline_probe.fastest([failed]) is None
+    assert offline_findings.fastest([failed, trial(512, 10)])["rows"] == 512
+    assert offline_findings.fastest([failed]) is None
     findings = [trial(128, 10), trial(256, 10, stage="tang"), trial(128, 5, stage="tang")]
-    assert offline_probe.fastest(findings, "tang")["rows"] == 256
+    assert offline_findings.fastest(findings, "tang")["rows"] == 256
 
 
 def plan(seconds: float) -> offline_plan.Plan:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from offline_contents import Bundle
-from offline_preflight import one_of
+from offline_findings import last_of
 
 from poet_model.errors import InvalidValueError
 
@@ -44,9 +44,9 @@ class Plan:
     @classmethod
     def of(cls, findings: list[dict], bundle: Bundle, stages: dict[str, tuple[str, ...]], end: float) -> Plan:
         """By what a preflight found; slow values for what it did not find out."""
-        loaded = one_of(findings, "loaded", {"import_seconds": 15.0, "load_seconds": 10.0})
+        loaded = last_of(findings, "loaded", {"import_seconds": 15.0, "load_seconds": 10.0})
         slow = {"scored_tokens_per_second": 2000, "poem_seconds": 1.0, "save_seconds": 1.0}
-        writing = one_of(findings, "writing", slow)
+        writing = last_of(findings, "writing", slow)
         characters = {name: bundle.characters(name) for name in bundle.manifest["corpora"]}
         valid = (
             bundle.manifest["corpora"]["tang"]["characters"]["valid"] / writing["scored_tokens_per_second"]

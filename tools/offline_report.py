@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from offline_machine import child_environment
 from offline_pieces import ROOT
-from offline_preflight import child_environment
 from offline_run import Run
 from offline_unpack import unpack
 
@@ -76,10 +76,10 @@ def summary(report: dict) -> list[str]:
             speed = stage["tokens_per_second"] or 0
             lines.append(f"stage {name:<24} {speed:,} tokens/s, {stage['steps']:,} steps; {memory}")
     chosen = [(choice["precision"], choice["rows"]) for choice in report["choice"].values()]
-    for one in (one for one in report["preflight"] if one["kind"] == "kernels" and "dearest" in one):
+    for one in (one for one in report["preflight"] if one["kind"] == "kernels" and "slowest" in one):
         what = f"kernels, {one['precision']}, {one['rows']} rows"
         lines.append(f"{what:<30} LSTM: {'; '.join(one['lstm'][:2]) or 'none by that name'}")
         if (one["precision"], one["rows"]) in chosen:
-            lines += [f"{'':<30} {k['milliseconds']:>8.2f} ms  {k['name'][:70]}" for k in one["dearest"]]
+            lines += [f"{'':<30} {k['milliseconds']:>8.2f} ms  {k['name'][:70]}" for k in one["slowest"]]
     lines += [f"{'minutes, ' + phase:<30} {minutes:.2f}" for phase, minutes in report["minutes"].items()]
     return lines

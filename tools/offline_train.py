@@ -17,11 +17,13 @@ import sys
 import time
 from pathlib import Path
 
+from offline_bench import FOR_ACCELERATE
 from offline_contents import Bundle, read_bundle
+from offline_findings import STAGES
+from offline_machine import child_environment
 from offline_pieces import INDEX_NAME, read_index
 from offline_plan import Plan
-from offline_preflight import child_environment, load_presets, preflight
-from offline_probe import FOR_ACCELERATE, STAGES
+from offline_preflight import load_presets, preflight
 from offline_report import finish, unpacking
 from offline_run import Run, folders
 from offline_stage import Stage
