@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from importlib.metadata import version
 
 import gradio
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SHIPPED
 from hub_server import card_errors, front_matter
 from packaging.requirements import Requirement
+
+from poet_model import PoetModel
 
 LANGUAGES = ("README.md", "README.zh.md")
 
@@ -46,6 +49,17 @@ def test_the_first_screen_says_how_to_start(name):
     first_screen = "\n".join(body.splitlines()[:30])
     assert "make app" in first_screen and "make test" in first_screen
     assert "pip install -r requirements.txt" in first_screen
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_poem_and_the_perplexity_are_the_shipped_models(name):
+    text = text_of(name)
+    options = {"form": "五絕", "tones": True, "rhyme": True}
+    assert 'generate("春", form="五絕", tones=True, rhyme=True, seed=12)' in text
+    poem = PoetModel.from_pretrained(SHIPPED).generate("春", **options, seed=12)
+    assert f"\n> {poem.text}\n" in text
+    metrics = json.loads((SHIPPED / "metrics.json").read_text(encoding="utf-8"))
+    assert f" {metrics['perplexity']['test']['perplexity']:.1f}" in text
 
 
 @pytest.mark.parametrize(
