@@ -1,4 +1,4 @@
-"""`python -m poet_model.corpus SOURCE --output FILE`: prepares a corpus and prints its report."""
+"""`python -m poet_model.corpus SOURCE --output FILE`: prepares a corpus and prints a report on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .prepare import load_corpus
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status: 0, or 2 if the corpus could not be prepared."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.corpus", description="Prepares a corpus: cleaned, clustered, split."
     )

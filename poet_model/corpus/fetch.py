@@ -1,4 +1,4 @@
-"""A corpus that is not on this machine yet: from the npm registry or from the Hub."""
+"""Downloading corpora: the npm package `chinese-poetry`, and data sets from the Hub."""
 
 from __future__ import annotations
 
@@ -76,7 +76,18 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
 
 
 def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:
-    """The files of a Hub data set that have one of some suffixes, as a folder of its cache."""
+    """Downloads the files of a Hub data set that have one of the given suffixes.
+
+    Args:
+        dataset_id: such as `user/poems`.
+        suffixes: such as `.json`.
+
+    Returns:
+        Their folder in the Hub's cache.
+
+    Raises:
+        CorpusError: there is no such data set, or the Hub cannot be reached.
+    """
     from huggingface_hub import snapshot_download
 
     try:

@@ -1,6 +1,6 @@
-"""held_out.json: which poems of a corpus a model was not trained on, by hash. Knows poems, no model.
+"""held_out.json: the hashes of the poems that a model was not trained on. Knows nothing of models.
 
-With it a model can be measured on exactly those poems, without the files that its training excluded.
+With this file a model can be evaluated on exactly those poems, without the files given to --exclude.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from ..errors import CheckpointError, CorpusError
 from ..files import read_json, write_text
 from ..model_folder import HELD_OUT_NAME, REPORT_NAME
 
-DIGITS = 12  # of a hash: two of 300,000 poems share them once in six thousand corpora
+DIGITS = 12  # of a hash; among 300,000 poems two collide in about one corpus of 6,000
 PARTS = ("valid", "test")
 FORMAT_VERSION = 1
 
 
 def digest(text: str) -> str:
-    """The first twelve hexadecimal digits of the SHA-256 of a poem's text."""
+    """The first 12 hexadecimal digits of the SHA-256 of a poem's text."""
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def held_out_record(corpus: Corpus) -> dict[str, list[str]]:
-    """The hashes of the poems of valid and test, in order."""
+    """The hashes of the poems in the valid and test splits, in order."""
     return {part: [digest(poem.text) for poem in corpus.splits[part]] for part in PARTS}
 
 
 def write_held_out(folder: Path, corpus: Corpus) -> None:
-    """Writes down which poems are in valid and test."""
+    """Writes held_out.json: the hashes of the poems in the valid and test splits."""
     record = {"format_version": FORMAT_VERSION, **held_out_record(corpus)}
     write_text(folder / HELD_OUT_NAME, json.dumps(record, separators=(",", ":")) + "\n")
 
 
 def read_held_out(folder: Path) -> dict[str, list[str]] | None:
-    """The hashes of valid and test; None if the folder has no such record.
+    """The hashes in held_out.json, by split; None if the folder has no such file.
 
     Raises:
-        CheckpointError: it is damaged.
+        CheckpointError: the file is damaged.
     """
     path = folder / HELD_OUT_NAME
     if not path.exists():
@@ -69,8 +69,8 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
 def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
     """The corpus with exactly the held-out poems in valid and test, and all its other poems in train.
 
-    So train is the same with and without --exclude if `corpus` is the whole one: also the poems that were
-    excluded stand in it. No near-copy of a held-out poem does, as a cluster is held out whole.
+    If `corpus` was prepared without --exclude, train also contains the poems that the model's training
+    excluded. It contains no near-copy of a held-out poem, since clusters are held out as a whole.
 
     Raises:
         CorpusError: the corpus lacks some of the held-out poems.
@@ -93,12 +93,17 @@ def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
 
 
 def check_same_corpus(folder: Path, report: CorpusReport) -> None:
-    """Refuses to score a model on other poems than those kept out of its training.
+    """Checks that a corpus holds out the same poems as the training of a model did.
 
-    A poem's split depends on the poem alone: with the same poems held out, none has changed sides.
+    Compares the numbers of characters in valid and test. That is enough, because the split of a cluster
+    depends only on the poems in it.
+
+    Args:
+        folder: the model folder, with the report on its training corpus.
+        report: on the corpus to evaluate on.
 
     Raises:
-        CorpusError: valid or test have another number of characters than in the training.
+        CorpusError: valid or test differ in their number of characters.
     """
     trained = read_json(folder / REPORT_NAME, dict).get("characters") or {}
     now, then = ({name: found.get(name) for name in PARTS} for found in (report.characters, trained))

@@ -1,4 +1,4 @@
-"""Where poems come from: the npm package, a clone, a folder, a file, a data set. It judges no record."""
+"""Reads poems from the npm package, a clone, a folder, a file or a data set. Does no cleaning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
 
-NAMED_SOURCES = {  # name: the package's files, all in quantangshi/
+NAMED_SOURCES = {  # name -> files of the package, all in quantangshi/
     "tang": "poet.tang.*.json",
     "song": "poet.song.*.json",
     "tang300": "唐诗三百首.json",
@@ -27,7 +27,7 @@ _COLLECTION = re.compile(r"poet\.tang\.\d+\.json$")
 
 @dataclass(frozen=True)
 class RawPoem:
-    """One record as its source gives it: nothing cleaned yet. `text` is None where the record is no poem."""
+    """One record of a source, not yet cleaned. `text` is None if the record is not a poem."""
 
     title: str
     author: str
@@ -35,15 +35,15 @@ class RawPoem:
 
 
 def read_source(source: str) -> Iterator[RawPoem]:
-    """All records of a source.
+    """Reads all records of a source.
 
     Args:
-        source: `tang`, `song` or `tang300` (fetched once from the npm package), or a path to a clone of
-            chinese-poetry, a folder, a `.json`, `.jsonl` or `.txt` file, the package's `.tgz`, or a Hub data
-            set id `user/name`.
+        source: `tang`, `song` or `tang300` (from the npm package, which is downloaded once); a path to a
+            clone of chinese-poetry, a folder, a `.json`, `.jsonl` or `.txt` file, or the package's `.tgz`; or
+            a Hub data set id such as `user/poems`.
 
     Raises:
-        CorpusError: nothing there, no network, another encoding than UTF-8, broken JSON.
+        CorpusError: the source is missing, cannot be downloaded, is not UTF-8, or is not valid JSON.
     """
     path = locate(source)
     if path.is_file() and path.name.lower().endswith(TARBALLS):
@@ -56,7 +56,7 @@ def read_source(source: str) -> Iterator[RawPoem]:
         try:
             data = file.read_bytes()
         except OSError as error:
-            raise CorpusError(f"{file} cannot be read ({error}); mend that or leave it out") from error
+            raise CorpusError(f"{file} cannot be read ({error}); fix that or leave it out") from error
         yield from _read_text(_utf8(data, file), file)
 
 
@@ -76,10 +76,14 @@ def describe(source: str) -> str:
 
 
 def locate(source: str) -> Path:
-    """The file or folder of a source on this machine, fetched if need be."""
+    """The local file or folder of a source, downloaded if necessary.
+
+    Raises:
+        CorpusError: the source is missing or cannot be downloaded.
+    """
     if source in NAMED_SOURCES:
         return fetch_package()
-    with contextlib.suppress(OSError, RuntimeError):  # a name too long, ~user without a home
+    with contextlib.suppress(OSError, RuntimeError):  # the name is too long, or ~user has no home folder
         path = Path(source).expanduser()
         if source.strip() and path.exists():
             return path
@@ -93,7 +97,7 @@ def locate(source: str) -> Path:
 
 
 def _files_of(path: Path) -> list[Path]:
-    """The files to read, in a fixed order; a clone of chinese-poetry gives its 全唐诗 alone."""
+    """The files to read, in a fixed order; of a clone of chinese-poetry, only those of 全唐诗."""
     if path.is_file():
         return [path]
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
@@ -102,7 +106,7 @@ def _files_of(path: Path) -> list[Path]:
 
 
 def _number(path: Path) -> int:
-    """5000 of `poet.tang.5000.json`."""
+    """The number in a file name, such as 5000 in `poet.tang.5000.json`; 0 without one."""
     number = re.search(r"\d+", path.name)
     return int(number.group()) if number else 0
 
@@ -135,7 +139,7 @@ def _utf8(data: bytes, path: Path) -> str:
         ) from error
     if "\0" in text:
         raise CorpusError(
-            f"{path} is no text (byte {data.index(0)} is zero); leave it out, or, if it is UTF-16, convert "
+            f"{path} is not text (byte {data.index(0)} is zero); leave it out, or, if it is UTF-16, convert "
             f"it first: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
         )
     return text
@@ -168,7 +172,7 @@ def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
 
 
 def _lines(text: str) -> list[str]:
-    """Ended as Unix, Windows or the old Macintosh do; U+2028 and its like may stand inside a line."""
+    """Splits at \\n, \\r\\n and \\r only: unlike str.splitlines, not at U+2028 and the like."""
     return re.split(r"\r\n?|\n", text)
 
 
@@ -185,7 +189,7 @@ def _from_record(record: object) -> RawPoem:
 
 
 def _from_line(line: str) -> RawPoem:
-    """One line of a text file: `poem`, or `title:poem`, where the title is short and no sentence."""
+    """Parses a line of a text file: `poem`, or `title:poem` if the title is short and has no punctuation."""
     head, colon, rest = line.strip().replace("：", ":", 1).partition(":")
     if colon and len(head) <= 60 and not re.search("[，。,.？！]", head):
         return RawPoem(head, "", rest)
@@ -193,7 +197,7 @@ def _from_line(line: str) -> RawPoem:
 
 
 def fingerprint(paths: Iterable[Path]) -> list[list]:
-    """What changes when one of the files does: names, sizes and times, for the key of a cache."""
+    """The name, size and modification time of each file, for a cache key that changes when a file does."""
     found = []
     for path in paths:
         for file in _files_of(path):

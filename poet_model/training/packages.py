@@ -1,16 +1,16 @@
-"""The packages that a training needs, and which of them are missing here. Imports none of them itself."""
+"""The packages that training needs, and which of them are missing. Importing this module imports none."""
 
 from __future__ import annotations
 
 import importlib
 
-# module: what pip calls it
+# module name -> name for pip
 NEEDED = {name: name for name in ("torch", "accelerate", "safetensors", "tokenizers", "numpy", "tqdm")}
 NEEDED |= {"huggingface_hub": "huggingface_hub", "opencc": "OpenCC"}
 
 
 def missing_packages() -> str:
-    """Which of the needed packages cannot be imported, and why, in one sentence; '' if there is none."""
+    """One sentence naming the needed packages that cannot be imported, with the reasons; '' if all can."""
     missing = {}
     for module, package in NEEDED.items():
         try:

@@ -1,4 +1,4 @@
-"""The end of a run: the best model measured, described in its card, and pushed to the Hub."""
+"""The end of a training run: evaluates the best model, writes its card, and pushes it to the Hub."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..model import PoetModel
 
 
 def publish(options: argparse.Namespace, made_by: dict, corpus: Corpus, device, typed: Sequence[str]) -> None:
-    """Writes down how the best model was made, measures it, writes its card, and pushes it if asked to.
+    """Records how the best model was trained, evaluates it, writes its card, and optionally pushes it.
 
     Args:
-        options: of train.py.
-        made_by: goes into metrics.json as `training`.
-        corpus: that it was trained on, whose held-out poems it is measured on.
-        device: to measure on.
-        typed: the words of the command line.
+        options: the options of train.py.
+        made_by: written to metrics.json as `training`.
+        corpus: the training corpus, on whose held-out poems the model is evaluated.
+        device: the device to evaluate on.
+        typed: the arguments of the command line.
 
     Raises:
-        HubError: the model is ready, but could not be pushed.
+        HubError: the model is complete but could not be pushed.
     """
     as_begun = [word for word in typed if word != "--resume"]
     command = command_line("python train.py", as_begun)

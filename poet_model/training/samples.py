@@ -1,4 +1,4 @@
-"""The poems that a training writes down each time its model has become better."""
+"""Sample poems, written whenever the validation loss of a model in training has improved."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SEED = 7
 
 
 def write_samples(model: PoetModel, folder: Path, record: dict) -> str:
-    """Adds a poem for each start that the model can write to `samples.jsonl`; returns the last one's text.
+    """Appends a poem for each start that the model can write to `samples.jsonl`; returns the last one's text.
 
     Args:
-        model: in eval mode.
-        folder: of the model.
-        record: of the log, from the validation before.
+        model: the model, in eval mode.
+        folder: the model folder.
+        record: the log record of the latest validation.
     """
     place = {name: record[name] for name in ("step", "epoch", "perplexity")}
     text = ""
