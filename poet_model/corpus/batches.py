@@ -1,4 +1,4 @@
-"""PoemBatches: batches of poems as token ids, grouped by length. Knows nothing of models."""
+"""PoemBatches: batches of poems as token ids, grouped by length. It knows nothing about models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .encoded import EncodedPoems
 from .poems import PoemRecord
 
 IGNORE = -100  # target of a token that is not scored; the default of torch's cross_entropy
-PIECE = 1 << 16  # number of rows to draw random numbers for at a time, to save memory
+PIECE = 1 << 16  # number of rows for which random numbers are drawn at a time, to save memory
 
 
 class Batch(NamedTuple):
@@ -99,18 +99,20 @@ class PoemBatches:
             batches += [rows[start : start + size] for start in range(0, whole, size)]
             left_over.append(rows[whole:])
         rest = np.concatenate(left_over)
-        while len(rest):  # from the longest row down: it determines how many rows fit
+        while len(rest):  # from the longest rows down; the longest in a batch limits its number of rows
             size = self._rows_of(lengths[rest[-1]])
             batches.append(rest[-size:])
             rest = rest[:-size]
-        batches = [batches[turn] for turn in rng.permutation(len(batches))]
+        batches = [batches[index] for index in rng.permutation(len(batches))]
         return np.concatenate([order[:0], *batches]), np.cumsum([0, *map(len, batches)])
 
     def _random_plan(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Like `_plan`, for batches of rows of any length."""
         bounds = np.append(np.arange(0, count, self.batch_size), count)
         return rng.permutation(count), bounds
 
     def _rows_of(self, length: int) -> int:
+        """The maximum number of rows of this length in a batch."""
         fitting = max(1, self.max_tokens // int(length))
         return min(self.batch_size, fitting // 8 * 8 or fitting)  # cuDNN's fast kernel needs multiples of 8
 
@@ -179,7 +181,7 @@ def _drop(kept: np.ndarray, rate: float, rng: np.random.Generator, columns: int)
 
 
 def _stream_lengths(poems: EncodedPoems, kept: np.ndarray) -> np.ndarray:
-    """(N,) number of inputs of each row: its tokens without the fields left out, minus the last one."""
+    """(N,) the number of inputs of each row: its tokens without the fields left out, minus the last one."""
     lengths = np.empty(len(poems), np.uint32)
     for start in range(0, len(poems), PIECE):
         piece = slice(start, start + PIECE)

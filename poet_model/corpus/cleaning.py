@@ -1,4 +1,4 @@
-"""Cleaning raw poems: removes notes, normalizes punctuation, converts to traditional script."""
+"""Cleans raw poems: removes notes, normalizes punctuation, and converts them to traditional script."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def clean_text(text: str) -> tuple[str, str]:
     """Cleans the text of one poem.
 
     Returns:
-        The poem without notes, brackets and quotation marks, its lines ended by `，` or `。`, and an empty
-        string; or, if the text is unusable, an empty string and the reason.
+        The poem without notes, brackets and quotation marks, with its lines ended by `，` or `。`, and an
+        empty string; or, if the text is unusable, an empty string and the reason.
     """
     if len(text) > MAX_RAW_CHARACTERS:
         return "", f"over {MAX_CHARACTERS:,} characters"
@@ -62,14 +62,14 @@ def _whole_lines(text: str) -> str:
 
 
 def unwrap(text: str) -> str:
-    """Removes editors' notes in （）(){}〖〗, nested ones too; of [] 《》 「」, only the marks themselves."""
+    """Removes editors' notes in （）(){}〖〗, nested ones too, and marks such as 《》, but not their text."""
     while (without := _NOTES.sub("", text)) != text:
         text = without
     return text.translate(_WRAPPERS)
 
 
 def clean_header(text: str) -> str:
-    """A title or author's name for the header: its hanzi, parts separated by `，`, at most 40 characters."""
+    """Cleans a title or an author's name: keeps its hanzi, with `，` between parts, up to 40 characters."""
     text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(text))
     return "，".join(text.split())[:40].rstrip("，")
 
@@ -81,12 +81,12 @@ def clean(
     is_traditional: bool = False,
     min_characters: int = MIN_CHARACTERS,
 ) -> list[PoemRecord]:
-    """Cleans records and keeps the usable poems, only the first of equal texts.
+    """Cleans records and returns the usable poems; of equal texts, only the first is kept.
 
     Args:
-        records: as a source gives them.
+        records: the records of a source.
         report: its counts of records read, dropped (by reason) and converted are updated.
-        is_traditional: whether the source is in traditional script, so that nothing is converted.
+        is_traditional: whether the source is in traditional script; nothing is converted then.
         min_characters: shorter poems are dropped; the count includes punctuation.
     """
     dropped: Counter[str] = Counter()
@@ -118,8 +118,8 @@ def _to_traditional(poems: list[PoemRecord], report: CorpusReport) -> list[PoemR
     full = dict(zip(characters, script.characterwise(script.to_traditional, characters), strict=True))
     stray = {
         c: full[c]
-        for c, is_one in zip(characters, script.is_only_simplified(characters), strict=True)
-        if is_one
+        for c, is_simplified in zip(characters, script.is_only_simplified(characters), strict=True)
+        if is_simplified
     }
     result: dict[str, PoemRecord] = {}
     for poem in poems:

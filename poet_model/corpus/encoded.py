@@ -1,4 +1,4 @@
-"""EncodedPoems: rows of token ids in one flat array, in memory or in a file. Knows nothing of batches."""
+"""EncodedPoems: rows of token ids in a flat array, in memory or in a file. It knows nothing about batches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EncodedPoems:
     A poem longer than `max_length` tokens is split at line ends into several rows, each with the header; only
     the last of them ends in `<eos>`. The rows are stored one after another, at two bytes per id (four if the
     vocabulary has more than 65,536 tokens). Large corpora are stored in an unnamed file in the user's cache
-    folder, from which rows are read when needed.
+    folder, and rows are read from it when needed.
 
     Args:
         poems: iterated over once.
@@ -35,10 +35,10 @@ class EncodedPoems:
 
     Attributes:
         starts: (N + 1,) where each row starts in the array, and where the last one ends.
-        parts: (N, 3) number of tokens of form, author and title.
+        parts: (N, 3) the numbers of tokens of form, author and title.
 
     Raises:
-        CorpusError: there is not enough space on the disk for the ids.
+        CorpusError: the file cannot be written, for example because the disk is full.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class EncodedPoems:
                 self._file.flush()
         except OSError as error:
             raise CorpusError(
-                f"the poems as ids do not fit into {cache_folder()} ({error.strerror}); they need two bytes "
-                "a character there: make room, or name another folder in POET_CACHE"
+                f"the encoded poems cannot be stored in {cache_folder()} ({error.strerror}); they need two "
+                "bytes per character: free some space, or set POET_CACHE to another folder"
             ) from error
         self._ids = None if self._file else np.frombuffer(ids, self._dtype)
         self.starts = _running_total(lengths.all())
@@ -79,14 +79,14 @@ class EncodedPoems:
         """The ids (B, T) of the rows with the numbers `rows` (B,); shorter rows are padded with zeros."""
         starts = self.starts[rows].tolist()
         lengths = (self.starts[rows + 1] - self.starts[rows]).tolist()
-        found = np.zeros((len(rows), max(lengths)), self._dtype)
-        for row, start, length in zip(found, starts, lengths, strict=True):
+        ids = np.zeros((len(rows), max(lengths)), self._dtype)
+        for row, start, length in zip(ids, starts, lengths, strict=True):
             if self._file is None:
                 row[:length] = self._ids[start : start + length]
             else:
                 self._file.seek(start * self._dtype.itemsize)
                 self._file.readinto(row[:length])
-        return found
+        return ids
 
 
 def _rows(

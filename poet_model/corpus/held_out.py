@@ -1,4 +1,4 @@
-"""held_out.json: the hashes of the poems that a model was not trained on. Knows nothing of models.
+"""held_out.json: the hashes of the poems that a model was not trained on. It knows nothing about models.
 
 With this file a model can be evaluated on exactly those poems, without the files given to --exclude.
 """
@@ -16,7 +16,7 @@ from ..errors import CheckpointError, CorpusError
 from ..files import read_json, write_text
 from ..model_folder import HELD_OUT_NAME, REPORT_NAME
 
-DIGITS = 12  # of a hash; among 300,000 poems two collide in about one corpus of 6,000
+DIGITS = 12  # digits of a hash; of 6,000 corpora of 300,000 poems, about one has two poems that collide
 PARTS = ("valid", "test")
 FORMAT_VERSION = 1
 
@@ -49,9 +49,9 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
     record = read_json(path, dict)
     if record.get("format_version") != FORMAT_VERSION or record.keys() != {"format_version", *PARTS}:
         raise CheckpointError(
-            f"{path} has the keys {sorted(record)[:5]} and format_version {record.get('format_version')!r}, "
-            f"expected {FORMAT_VERSION} and {', '.join(PARTS)}; download it again, or delete it and give the "
-            "--exclude of the training"
+            f"{path} has format_version {record.get('format_version')!r} and the keys {sorted(record)[:5]}, "
+            f"expected format_version {FORMAT_VERSION} and the keys {', '.join(PARTS)}; download it again, "
+            "or delete it and give the --exclude of the training run"
         )
     hashes = [one for part in PARTS for one in (record[part] if isinstance(record[part], list) else [None])]
     wrong = [
@@ -60,8 +60,8 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
     if wrong or len(set(hashes)) < len(hashes):
         what = f"{str(wrong[0])[:20]!r}" if wrong else "the same hash twice"
         raise CheckpointError(
-            f"{path} holds {what}, expected lists of different hashes of {DIGITS} digits; download it again, "
-            "or delete it and give the --exclude of the training"
+            f"{path} contains {what}, expected lists of different hashes of {DIGITS} digits; download it "
+            "again, or delete it and give the --exclude of the training run"
         )
     return {part: record[part] for part in PARTS}
 
@@ -87,8 +87,8 @@ def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
             "give the --corpus of its training"
         )
     splits = {part: [poem for one in held_out[part] for poem in by_hash[one]] for part in PARTS}
-    barred = set(wanted)
-    train = [poem for one, poems in by_hash.items() if one not in barred for poem in poems]
+    in_held_out = set(wanted)
+    train = [poem for one, poems in by_hash.items() if one not in in_held_out for poem in poems]
     return Corpus({"train": train, **splits}, corpus.report)
 
 
@@ -106,9 +106,9 @@ def check_same_corpus(folder: Path, report: CorpusReport) -> None:
         CorpusError: valid or test differ in their number of characters.
     """
     trained = read_json(folder / REPORT_NAME, dict).get("characters") or {}
-    now, then = ({name: found.get(name) for name in PARTS} for found in (report.characters, trained))
+    now, then = ({name: counts.get(name) for name in PARTS} for counts in (report.characters, trained))
     if now != then:
         raise CorpusError(
-            f"the splits are not those that {folder} was trained on ({now} characters, then {then}); "
-            "give the --corpus and --exclude of its training"
+            f"the valid and test splits are not those of the training of {folder}: they have {now} "
+            f"characters, but had {then}; give the --corpus and --exclude of its training"
         )

@@ -12,11 +12,11 @@ from ..prosody.lines import split_lines
 from .poems import SPLITS, Corpus, CorpusReport, PoemRecord
 from .report import describe
 
-MIN_SHARED_LINE = 4  # characters; many unrelated poems begin with 君不見
+MIN_SHARED_LINE = 4  # characters; many unrelated poems share a shorter line, such as 君不見
 
 
 def cluster(texts: list[str]) -> list[int]:
-    """Assigns each poem to a cluster, such that near-copies share a cluster.
+    """Assigns each poem to a cluster, so that near-copies share a cluster.
 
     Two poems are near-copies if they share at least half the lines of the shorter one, or two lines that
     are adjacent in both. Lines are compared in simplified script, so that variant characters do not hide
@@ -70,16 +70,16 @@ def split(poems: list[PoemRecord], excluded: list[PoemRecord], report: CorpusRep
     Args:
         poems: the poems to split.
         excluded: poems to keep out of every split, with their near-copies.
-        report: is completed.
+        report: completed in place.
     """
     clusters = cluster([poem.text for poem in (*poems, *excluded)])
     members: dict[int, list[PoemRecord]] = defaultdict(list)
     for poem, number in zip(poems, clusters, strict=False):
         members[number].append(poem)
-    barred = set(clusters[len(poems) :])
+    excluded_clusters = set(clusters[len(poems) :])
     splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
     for number, group in members.items():
-        if number in barred:
+        if number in excluded_clusters:
             report.excluded += len(group)
             continue
         report.near_copies += len(group) - 1

@@ -1,6 +1,6 @@
 """Corpus: clean poems by split, with a report, and the file format that stores both.
 
-Knows nothing of sources or cleaning; prepare.py builds the objects defined here.
+It knows nothing about sources or cleaning; prepare.py builds the objects defined here.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class CorpusReport:
             ("converted from simplified", f"{self.converted_from_simplified:,}"),
             ("near-copies of another poem", f"{self.near_copies:,}"),
             (
-                "kept out",
+                "excluded",
                 f"{self.excluded:,}, equal or close to one of {self.exclude_read:,} records in --exclude"
-                f"{' or to a poem held out' if self.mixed else ''}",
+                f"{' or to a held-out poem' if self.mixed else ''}",
             ),
-            *((f"  of these unusable: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
+            *((f"  unusable record: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
             ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),
             *(
                 (f"  {split}", f"{self.splits[split]:,} poems, {self.characters[split]:,} characters")
@@ -77,7 +77,7 @@ class CorpusReport:
                 for source, part in self.mixed.items()
             ),
             ("forms", ", ".join(f"{form or 'other'} {count:,}" for form, count in self.forms.items())),
-            ("characters a poem", ", ".join(f"{span}: {count:,}" for span, count in self.lengths.items())),
+            ("characters per poem", ", ".join(f"{span}: {count:,}" for span, count in self.lengths.items())),
         ]
         if self.vocabulary:
             unknown = ", ".join(f"{split} {rate:.3%}" for split, rate in self.unknown_rate.items())
@@ -89,7 +89,7 @@ class StoredPoems(Sequence[PoemRecord]):
     """The poems of one split of a prepared corpus, read from its file on each iteration.
 
     Training iterates over the poems only twice, and 300,000 poems as Python objects would take more memory
-    than everything else in it. Slicing returns a list.
+    than everything else that it needs. Slicing returns a list.
 
     Args:
         path: a file written by `write_corpus`.
@@ -110,14 +110,14 @@ class StoredPoems(Sequence[PoemRecord]):
                 yield from (poem for split, poem in map(_read_line, file) if split == self.split)
         except (OSError, ValueError, TypeError, StopIteration) as error:
             raise CorpusError(
-                f"{self.path}, a prepared corpus, was changed or removed while it was in use "
-                f"({type(error).__name__}: {error}); start again"
+                f"the prepared corpus {self.path} was changed or removed while it was in use "
+                f"({type(error).__name__}: {error}); run the command again"
             ) from error
 
-    def __getitem__(self, place):
-        if isinstance(place, slice) and (place.step or 1) > 0:
-            return list(islice(self, *place.indices(len(self))))
-        return list(self)[place]
+    def __getitem__(self, index):
+        if isinstance(index, slice) and (index.step or 1) > 0:
+            return list(islice(self, *index.indices(len(self))))
+        return list(self)[index]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

@@ -45,8 +45,8 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
     if not held_out:
         raise CorpusError(
-            f"{first!r} has too few poems to hold any out ({corpus.report.kept}), and a mixed corpus is "
-            f"validated on its first part; put a larger one first, such as {others[0]}+{first}"
+            f"{first!r} has too few poems ({corpus.report.kept}) to hold any out, and a model trained on a "
+            f"mixed corpus is validated on its first part; put a larger part first, as in {others[0]}+{first}"
         )
     parts = [corpus, *(_load_one(name, exclude, held_out, use_cache) for name in others)]
     stored = [part.splits["train"] for part in parts]
@@ -86,9 +86,9 @@ def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], u
         if not corpus.splits["train"]:
             reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items())
             raise CorpusError(
-                f"no poem to train on is left of {source!r} ({report.read} records read; "
-                f"{reasons or 'it is empty'}; excluded: {report.excluded}); a poem is hanzi with ，。 and at "
-                f"least {MIN_CHARACTERS} characters"
+                f"{source!r} contains no poem to train on ({report.read} records read; "
+                f"{reasons or 'it is empty'}; excluded: {report.excluded}); a poem must consist of hanzi, "
+                f"，and 。, and have at least {MIN_CHARACTERS} characters"
             )
         return corpus
 
@@ -99,20 +99,21 @@ def _locate_excluded(path: str) -> Path:
     try:
         return sources.locate(path)
     except CorpusError as error:
-        raise CorpusError(f"--exclude: {error}; or a split: {', '.join(_NAMED_SPLITS)}") from error
+        raise CorpusError(f"--exclude: {error}, or a split: {', '.join(_NAMED_SPLITS)}") from error
 
 
 def _check_prepared(source: str, corpus: Corpus, exclude: list[str], held_out: Sequence[PoemRecord]) -> None:
     """Raises CorpusError if poems would have to be removed from a corpus that is already split."""
     if exclude:
         raise CorpusError(
-            f"{source} is a prepared corpus, whose splits are made: give --exclude when it is prepared"
+            f"{source} is a prepared corpus, which is already split; give --exclude when preparing it, "
+            "to python -m poet_model.corpus"
         )
-    barred = {poem.text for poem in held_out}
-    if count := sum(poem.text in barred for poem in corpus.splits["train"]) if barred else 0:
+    texts = {poem.text for poem in held_out}
+    if count := sum(poem.text in texts for poem in corpus.splits["train"]) if texts else 0:
         raise CorpusError(
-            f"{source} is a prepared corpus, and {count} of its poems to train on are held out by the corpus "
-            "it is mixed with; prepare it again with --exclude of these, such as tang:valid tang:test"
+            f"{source} is a prepared corpus, and {count} of its poems to train on are held out in the corpus "
+            "that it is mixed with; exclude these when preparing it, as in --exclude tang:valid tang:test"
         )
 
 
@@ -140,19 +141,19 @@ def mix(corpora: Sequence[Corpus]) -> Corpus:
     reports = [corpus.report for corpus in corpora]
     report = CorpusReport(source=" + ".join(report.source for report in reports))
     for name in ("read", "converted_from_simplified", "near_copies", "excluded"):
-        setattr(report, name, sum(getattr(one, name) for one in reports))
-    most = max(reports, key=lambda one: one.exclude_read)  # usually the same for all
-    report.exclude_read, report.exclude_dropped = most.exclude_read, most.exclude_dropped
-    report.dropped = dict(sum((Counter(one.dropped) for one in reports), Counter()))
-    for place, corpus in enumerate(corpora, 1):
+        setattr(report, name, sum(getattr(each, name) for each in reports))
+    longest = max(reports, key=lambda each: each.exclude_read)  # usually the same for all
+    report.exclude_read, report.exclude_dropped = longest.exclude_read, longest.exclude_dropped
+    report.dropped = dict(sum((Counter(each.dropped) for each in reports), Counter()))
+    for number, corpus in enumerate(corpora, 1):
         name = corpus.report.source
         if name in report.mixed:  # files in different folders may share a name
-            name += f" (corpus {place})"
+            name += f" (corpus {number})"
         if corpus is not first and (unused := len(corpus.splits["valid"]) + len(corpus.splits["test"])):
             report.dropped[f"valid and test of {name}"] = unused
         new = {poem.text: poem for poem in corpus.splits["train"] if poem.text not in train}
-        if again := len(corpus.splits["train"]) - len(new):
-            report.dropped[f"of {name}, in an earlier corpus too"] = again
+        if repeated := len(corpus.splits["train"]) - len(new):
+            report.dropped[f"of {name}, in an earlier corpus too"] = repeated
         report.mixed[name] = {"poems": len(new), "characters": sum(map(len, new))}
         train |= new
     splits = {"train": list(train.values()), "valid": first.splits["valid"], "test": first.splits["test"]}
@@ -161,9 +162,9 @@ def mix(corpora: Sequence[Corpus]) -> Corpus:
 
 
 def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
-    """The poems to exclude, however short; unusable ones are counted in `report`.
+    """Reads poems to exclude, which may be of any length; counts the unusable ones in `report`.
 
-    Of a poem with lost characters (□) the complete lines are used, so that an undamaged copy is found too.
+    If a poem has lost characters (□), its complete lines are used, so that an undamaged copy is excluded too.
     """
     if path in _NAMED_SPLITS:
         name, part = path.split(":")
@@ -174,7 +175,9 @@ def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
     raws = (replace(raw, text=raw.text and _whole_lines(raw.text)) for raw in sources.read_source(path))
     poems = clean(raws, own, min_characters=1)
     if not poems:
-        raise CorpusError(f"--exclude {path} holds no poem ({own.read} records read); give a file of poems")
+        raise CorpusError(
+            f"--exclude {path} contains no poem ({own.read} records read); give a file of poems"
+        )
     report.exclude_read += own.read
     for reason, count in own.dropped.items():
         report.exclude_dropped[reason] = report.exclude_dropped.get(reason, 0) + count

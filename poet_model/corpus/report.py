@@ -28,9 +28,9 @@ def add_vocabulary(report: CorpusReport, corpus: Corpus, known: Callable[[str], 
     """Adds the size of the vocabulary, and the share of unknown characters in each split, to a report.
 
     Args:
-        report: is changed in place.
-        corpus: whose poems are counted.
-        known: whether a character is in the vocabulary.
+        report: changed in place.
+        corpus: the corpus whose poems are counted.
+        known: returns whether a character is in the vocabulary.
         size: number of tokens in the vocabulary.
     """
     report.vocabulary = size

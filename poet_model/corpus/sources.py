@@ -1,4 +1,4 @@
-"""Reads poems from the npm package, a clone, a folder, a file or a data set. Does no cleaning."""
+"""Reads poems from the npm package, a clone, a folder, a file or a data set. It does no cleaning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
 
-NAMED_SOURCES = {  # name -> files of the package, all in quantangshi/
+NAMED_SOURCES = {  # name -> pattern of files in the package's folder quantangshi
     "tang": "poet.tang.*.json",
     "song": "poet.song.*.json",
     "tang300": "唐诗三百首.json",
@@ -51,19 +51,22 @@ def read_source(source: str) -> Iterator[RawPoem]:
         return
     files = _files_of(path)
     if not files:
-        raise CorpusError(f"{path} holds no poems: give it files that end in {', '.join(SUFFIXES)}")
+        raise CorpusError(
+            f"{path} contains no poems: expected files that end in {', '.join(SUFFIXES)}; "
+            "add one or give another path"
+        )
     for file in files:
         try:
             data = file.read_bytes()
         except OSError as error:
-            raise CorpusError(f"{file} cannot be read ({error}); fix that or leave it out") from error
+            raise CorpusError(f"{file} cannot be read ({error}); make it readable or leave it out") from error
         yield from _read_text(_utf8(data, file), file)
 
 
 def describe(source: str) -> str:
-    """The source in words for a report: which package, or how many of a folder's files are read.
+    """A short description of a source for reports: the package, or how many files of a folder are read.
 
-    Of an absolute path only the name: reports are published, and a place on this machine is private.
+    Only the last part of an absolute path is shown, because reports are published with the model.
     """
     if source in NAMED_SOURCES:
         return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"
@@ -71,8 +74,8 @@ def describe(source: str) -> str:
     shown = path.name if Path(source).is_absolute() else source
     if not path.is_dir():
         return shown
-    every = sum(file.is_file() for file in path.rglob("*"))
-    return f"{shown} ({len(_files_of(path)):,} of {every:,} files)"
+    total = sum(file.is_file() for file in path.rglob("*"))
+    return f"{shown} ({len(_files_of(path)):,} of {total:,} files)"
 
 
 def locate(source: str) -> Path:
@@ -91,13 +94,13 @@ def locate(source: str) -> Path:
         return fetch_dataset(source, SUFFIXES)
     shown = source if len(source) <= 200 else f"{source[:200]}…"
     raise CorpusError(
-        f"corpus {shown!r} was not found: it is no file or folder here; "
+        f"corpus {shown!r} was not found: there is no such file or folder; "
         f"give a path, one of {', '.join(NAMED_SOURCES)}, or a Hub data set id such as user/poems"
     )
 
 
 def _files_of(path: Path) -> list[Path]:
-    """The files to read, in a fixed order; of a clone of chinese-poetry, only those of 全唐诗."""
+    """The files to read, in a fixed order; in a clone of chinese-poetry, only those of 全唐诗."""
     if path.is_file():
         return [path]
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
@@ -118,11 +121,11 @@ def _read_tarball(path: Path, wanted: str) -> Iterator[RawPoem]:
             contents = {path / m.name: archive.extractfile(m).read() for m in members}
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise CorpusError(
-            f"{path} is damaged ({error}); delete it; a named corpus such as tang fetches it again"
+            f"{path} is damaged ({error}); delete it: a named corpus such as tang is then downloaded again"
         ) from error
     if not contents:
         raise CorpusError(
-            f"{path} has no quantangshi/{wanted} in it; "
+            f"{path} does not contain quantangshi/{wanted}; "
             f"give the tarball of the npm package {NPM_PACKAGE}@{NPM_VERSION}"
         )
     for name in sorted(contents, key=_number):
@@ -134,13 +137,13 @@ def _utf8(data: bytes, path: Path) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"{path} is not UTF-8 text (byte {error.start}); leave it out or convert it first, such as "
+            f"{path} is not UTF-8 text (byte {error.start}); leave it out, or convert it first, as in "
             f"`iconv -f GB18030 -t UTF-8 {path.name} > utf8.txt`"
         ) from error
     if "\0" in text:
         raise CorpusError(
-            f"{path} is not text (byte {data.index(0)} is zero); leave it out, or, if it is UTF-16, convert "
-            f"it first: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
+            f"{path} is not text (byte {data.index(0)} is zero); leave it out, or convert it first if it is "
+            f"UTF-16: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
         )
     return text
 
@@ -152,8 +155,8 @@ def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
             records = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise CorpusError(
-                f"{path} is not valid JSON ({error}); mend it, leave it out, or name it .jsonl if each line "
-                "is a record of its own"
+                f"{path} is not valid JSON ({error}); repair it, leave it out, or rename it to .jsonl if "
+                "each line is a separate record"
             ) from error
         if isinstance(records, dict):
             records = [records]
@@ -165,14 +168,14 @@ def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
                     yield _from_record(json.loads(line))
                 except (ValueError, RecursionError) as error:
                     raise CorpusError(
-                        f"{path} line {number} is not valid JSON ({error}); mend it or leave it out"
+                        f"{path} line {number} is not valid JSON ({error}); repair it or leave it out"
                     ) from error
     else:
         yield from (_from_line(line) for line in _lines(text) if line.strip())
 
 
 def _lines(text: str) -> list[str]:
-    """Splits at \\n, \\r\\n and \\r only: unlike str.splitlines, not at U+2028 and the like."""
+    """Splits text at \\n, \\r\\n and \\r, but not, unlike str.splitlines, at U+2028 and the like."""
     return re.split(r"\r\n?|\n", text)
 
 
@@ -198,9 +201,9 @@ def _from_line(line: str) -> RawPoem:
 
 def fingerprint(paths: Iterable[Path]) -> list[list]:
     """The name, size and modification time of each file, for a cache key that changes when a file does."""
-    found = []
+    entries = []
     for path in paths:
         for file in _files_of(path):
             stat = file.stat()
-            found.append([str(file.absolute()), stat.st_size, stat.st_mtime_ns])
-    return found
+            entries.append([str(file.absolute()), stat.st_size, stat.st_mtime_ns])
+    return entries

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..errors import CorpusError
 from .poems import Corpus, PoemRecord
 
-_ONE_IN = 20  # poems of a small corpus is held out
+_ONE_IN = 20  # one in this many poems of a small corpus is held out
 
 
 class TrainingSplit(NamedTuple):
@@ -17,7 +17,7 @@ class TrainingSplit(NamedTuple):
     Attributes:
         train: the poems to train on.
         valid: the poems to validate on; never empty.
-        note: how these were held out, if not by clusters; otherwise ''.
+        note: how the poems of `valid` were held out, if not by clusters; otherwise ''.
     """
 
     train: Sequence[PoemRecord]
@@ -45,8 +45,8 @@ def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
         return TrainingSplit(train, valid)
     if len(train) < 2:
         raise CorpusError(
-            f"{corpus.report.source!r} gives {len(train)} poem to train on; at least 2 are needed, "
-            "one of them to validate on, and some thousands to learn from"
+            f"at least 2 poems are needed for training, got {len(train)} from {corpus.report.source!r}; one "
+            "is held out for validation, and it takes some thousands to learn to write"
         )
     held_out = max(1, len(train) // _ONE_IN)
     train = list(train)
@@ -56,5 +56,5 @@ def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
         corpus.report.splits[name] = len(poems)
         corpus.report.characters[name] = sum(len(poem.text) for poem in poems)
     return TrainingSplit(
-        train, valid, f"too few poems for a split; the last {held_out} are kept to validate on"
+        train, valid, f"too few poems for a split; the last {held_out} are held out for validation"
     )

@@ -330,7 +330,7 @@ def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     few_note = f"note: {len(POEMS) - 1} poems are too few to learn verse from; --init-from MODEL"
     for note in (
         few_note,
-        "the last 1 are kept to validate on",
+        "the last 1 are held out for validation",
         f"{output} holds a model, which the new one replaces",
     ):
         done = run("--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *SMALL)
@@ -366,7 +366,7 @@ def test_a_single_poem_is_too_few(tmp_path):
     path.write_text("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。\n", encoding="utf-8")
     done = run("--corpus", path, "--output", tmp_path / "out", *SMALL)
     assert done.returncode == 2
-    assert "at least 2 are needed" in done.stderr and "Traceback" not in done.stderr
+    assert "at least 2 poems are needed" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_nothing_usable_in_the_corpus_is_said(tmp_path):
