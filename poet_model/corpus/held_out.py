@@ -1,6 +1,7 @@
-"""held_out.json: the hashes of the poems that a model was not trained on. It knows nothing about models.
+"""held_out.json: the hashes of the poems that were held out when a model was trained.
 
-With this file a model can be evaluated on exactly those poems, without the files given to --exclude.
+With this file the model can be evaluated on exactly those poems, without the files given to --exclude. This
+module knows nothing about models.
 """
 
 from __future__ import annotations

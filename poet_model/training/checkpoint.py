@@ -1,4 +1,4 @@
-"""Checkpoint: a folder from which training resumes exactly. Knows modules and an optimizer, but no data."""
+"""Checkpoint: a folder from which training resumes exactly. It does not know what the model is trained on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Checkpoint:
 
     Args:
         folder: the checkpoint's folder.
-        identity: settings that must be unchanged when training resumes (corpus, architecture …).
+        identity: settings that must be unchanged when training resumes, such as the corpus.
     """
 
     def __init__(self, folder: Path, identity: dict):
@@ -91,14 +91,14 @@ class Checkpoint:
         if different := _differences(self.identity, record.get("identity")):
             raise CheckpointError(
                 f"{self.folder} was made with other settings ({'; '.join(different)}): give the options that "
-                "the training was started with, in addition to --resume, or start anew"
+                "the training was started with, in addition to --resume, or start without --resume"
             )
         try:
             _restore(module, optimizer, load_file(self.folder / TENSORS_NAME))
             if scaler is not None and record["scaler"]:
                 scaler.load_state_dict(record["scaler"])
-            kinds = {each.name: type(getattr(TrainingState(), each.name)) for each in fields(TrainingState)}
-            return TrainingState(**{name: kind(record[name]) for name, kind in kinds.items()})
+            types = {each.name: type(getattr(TrainingState(), each.name)) for each in fields(TrainingState)}
+            return TrainingState(**{name: convert(record[name]) for name, convert in types.items()})
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{self.folder} is damaged ({type(error).__name__}: {str(error)[:300]}); "

@@ -25,12 +25,11 @@ class TrainingConfig:
             always includes this many of the first ids (the most frequent characters).
         softmax_sampled: number of other ids drawn for each batch, or each part of one. The logged training
             loss is then an estimate that is slightly too low.
-        softmax_exact: share of the training, at its end, that uses the full softmax even so.
+        softmax_exact: share of the training, at its end, in which the softmax is no longer sampled.
         rhyme_memory: weight of the auxiliary task of RhymeMemory; 0 for none. Its loss is logged as
             `rhyme_loss`, in nats per scored token like `loss`.
         log_every, eval_every, checkpoint_every: intervals in optimizer steps; each is also done at the end.
-        max_minutes: training ends after this many minutes, if the epochs have not ended before; None for no
-            limit.
+        max_minutes: training ends after this many minutes at the latest; None for no limit.
         seed: seed of batches, dropout and masks.
 
     Raises:

@@ -1,4 +1,4 @@
-"""LinearCrossEntropy: the output layer and the loss in one function. Knows only tensors."""
+"""LinearCrossEntropy: the output layer and the loss in one function. It knows only tensors."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class LinearCrossEntropy(torch.autograd.Function):
         Args:
             hidden: (N, H) hidden states.
             weight, bias: (C, H) and (C,) of the output layer.
-            targets: (N,) the right one of the C classes for each row.
+            targets: (N,) the index of the correct class of each row.
             log_counts: (C,) added to the logits, except to that of a row's own target; None for zeros.
 
         Returns:
             () the sum over the rows.
         """
-        kind = hidden.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+        device = hidden.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         low_hidden, low_weight, low_bias = (t.detach().to(dtype) for t in (hidden, weight, bias))
-        learns = any(ctx.needs_input_grad)
-        if learns:
+        needs_gradients = any(ctx.needs_input_grad)
+        if needs_gradients:
             d_hidden = torch.empty_like(low_hidden)
             d_weight, d_bias = (torch.zeros_like(t, dtype=torch.float32) for t in (weight, bias))
         total = hidden.new_zeros((), dtype=torch.float32)
@@ -48,20 +48,20 @@ class LinearCrossEntropy(torch.autograd.Function):
                 logits = logits.add_(log_counts).scatter_(1, own, of_target)
             normalizer = logits.logsumexp(1, keepdim=True)
             total += (normalizer - of_target).sum()
-            if learns:
+            if needs_gradients:
                 d_logits = logits.sub_(normalizer).exp_()
                 d_logits.scatter_add_(1, own, torch.full_like(of_target, -1.0))
                 d_bias += d_logits.sum(0)
                 d_logits = d_logits.to(dtype)
                 d_hidden[start : start + CHUNK] = d_logits @ low_weight
                 d_weight += d_logits.T @ rows
-        if learns:
+        if needs_gradients:
             ctx.save_for_backward(d_hidden, d_weight, d_bias)
             ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
         return total
 
     @staticmethod
     def backward(ctx, d_total):
-        """Returns the gradients of hidden, weight and bias: those of `forward`, times that of the loss."""
-        found = (d * d_total for d in ctx.saved_tensors)
-        return *(d.to(dtype) for d, dtype in zip(found, ctx.dtypes, strict=True)), None, None
+        """Returns the gradients of hidden, weight and bias: those from `forward`, times that of the loss."""
+        gradients = (d * d_total for d in ctx.saved_tensors)
+        return *(d.to(dtype) for d, dtype in zip(gradients, ctx.dtypes, strict=True)), None, None

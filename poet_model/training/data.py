@@ -1,4 +1,4 @@
-"""TrainingData: the poems and the vocabulary of one training run. Knows nothing of models."""
+"""TrainingData: the poems and the vocabulary of one training run. It knows nothing about models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TrainingLog: the log file and the progress bar of a training run. Knows nothing of models or batches."""
+"""TrainingLog: the log file and the progress bar of a training run. It knows nothing about models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .checkpoint import TrainingState
 class TrainingLog:
     """Writes records to a file and to Accelerate's trackers, and shows a progress bar.
 
-    Only the main process writes and shows anything; on other processes the methods do nothing visible.
+    Only the main process writes and shows anything; in other processes the methods have no visible effect.
 
     Args:
         path: path of the JSON Lines file.
@@ -48,7 +48,7 @@ class TrainingLog:
             yield
 
     def restart_clock(self, tokens: float) -> None:
-        """Starts a new measurement of the speed; `tokens` is the number trained on so far."""
+        """Starts to measure the speed anew; `tokens` is the number of tokens trained on so far."""
         self._time, self._tokens = time.perf_counter(), tokens
 
     def speed(self, tokens: float) -> float:
@@ -87,12 +87,12 @@ class TrainingLog:
         """
         if self._bar is None:
             return
-        left = seconds * (1 - progress) / max(progress, 1e-9)
+        remaining = seconds * (1 - progress) / max(progress, 1e-9)
         self._bar.n = progress
         self._bar.set_description_str(
             f"epoch {epoch} step {record['step']} loss {record['loss']:.3f} "
             f"perplexity {record['perplexity']:.1f} "
-            f"{record['tokens_per_second']:,} tokens/s ETA {tqdm.format_interval(left)}"
+            f"{record['tokens_per_second']:,} tokens/s ETA {tqdm.format_interval(remaining)}"
         )
 
     def say(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Settings of the memory allocators below torch, for training on a CPU. Knows nothing of models.
+"""Settings of the memory allocators that torch uses, for training on a CPU.
 
 They must be set before torch is imported. benchmarks/train_memory.py and train_speed.py measure their effect.
 """

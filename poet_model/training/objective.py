@@ -1,4 +1,4 @@
-"""Objective: the interface between a Trainer and what it trains. Knows no particular model or data."""
+"""Objective: the interface between a Trainer and what it trains. It knows no particular model or data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class Losses(NamedTuple):
     """What one forward pass of an Objective returns.
 
     Attributes:
-        total: () the weighted sum of the losses, to be differentiated; summed over the targets, not averaged.
+        total: () the weighted sum of the losses, which is differentiated; it is the sum over the targets, not
+            their mean.
         named: () each loss by its name in the log, summed over the targets; one is called `loss`.
     """
 

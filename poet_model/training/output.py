@@ -34,9 +34,9 @@ def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
         corpus: the corpus to train on.
 
     Returns:
-        The earlier training runs, oldest first, where `held_out` marks those that did not see the valid and
-        test poems of `corpus`; and the model's log, if it was validated on the same poems, so that losses
-        are comparable, otherwise [].
+        The earlier training runs, oldest first, in which `held_out` marks those that did not train on the
+        valid and test poems of `corpus`; and the model's log if it was validated on the same poems, so that
+        losses are comparable, otherwise [].
     """
     if not base:
         return [], []
@@ -46,7 +46,7 @@ def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
     trainings = [*earlier_trainings(metrics), *([last | {"held_out": True}] if last else [])]
     ours, theirs = held_out_record(corpus), read_held_out(folder) or {"valid": [], "test": []}
     if not {*ours["valid"], *ours["test"]} <= {*theirs["valid"], *theirs["test"]}:
-        for training in trainings:  # each run also held out what the last one did
+        for training in trainings:  # a mark only means that a run held out what the last one held out
             training.pop("held_out", None)
     return trainings, read_log(folder) if ours["valid"] == theirs["valid"] else []
 
@@ -79,5 +79,5 @@ def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[
         write_held_out(output, corpus)
     except OSError as error:
         raise InvalidValueError(
-            f"--output {output} cannot be written ({error.strerror}); give another folder"
+            f"--output {output} cannot be written to ({error.strerror}); give another folder"
         ) from error

@@ -1,4 +1,4 @@
-"""The packages that training needs, and which of them are missing. Importing this module imports none."""
+"""The packages that training needs, and a check for missing ones. The module itself imports none of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NEEDED |= {"huggingface_hub": "huggingface_hub", "opencc": "OpenCC"}
 
 
 def missing_packages() -> str:
-    """One sentence naming the needed packages that cannot be imported, with the reasons; '' if all can."""
+    """A sentence that names the needed packages that cannot be imported, with the reasons; '' if all can."""
     missing = {}
     for module, package in NEEDED.items():
         try:
@@ -20,4 +20,4 @@ def missing_packages() -> str:
     if not missing:
         return ""
     names, reasons = " ".join(missing), "; ".join(missing.values())
-    return f"training needs {names}, which cannot be imported here ({reasons}): pip install {names}"
+    return f"training needs {names}, which cannot be imported ({reasons}); install with: pip install {names}"

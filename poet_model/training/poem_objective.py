@@ -1,4 +1,4 @@
-"""PoemObjective: the losses of a PoetModel on one batch. Knows nothing of schedules or optimizers."""
+"""PoemObjective: the losses of a PoetModel on one batch. It knows nothing about optimizers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PreparedBatch(NamedTuple):
     Attributes:
         inputs: (B, T) ids.
         places: (N,) positions in the flattened inputs whose next token is scored.
-        targets: (N,) ids of these tokens; with `candidates`, their indices in it.
+        targets: (N,) ids of these tokens, or, with `candidates`, their indices in `candidates`.
         candidates: (C,) ids that the softmax is computed over; None for the whole vocabulary.
         log_counts: (C,) log of the number of ids that each candidate represents; -inf for ids that are only
             included because they are targets.
@@ -61,7 +61,8 @@ class PoemObjective(Objective):
         rhyme_weight: weight of the auxiliary loss in the total.
 
     Attributes:
-        samples_softmax: whether `prepare` samples the softmax where that is smaller; set by `begin_step`.
+        samples_softmax: whether `prepare` samples the softmax, if that leaves out any id; set by
+            `begin_step`.
     """
 
     def __init__(
@@ -131,25 +132,25 @@ class PoemObjective(Objective):
         rows = Batch(*(side[part::parts] for side in batch))
         if not len(rows.inputs):
             rows = Batch(batch.inputs[:1], np.full_like(batch.targets[:1], IGNORE))
-        prepared = self._questions(rows, rng).to(torch.device(device))
+        prepared = self._prepare_rows(rows, rng).to(torch.device(device))
         if not self.input_mask:
             return prepared
         masked = torch.rand(prepared.inputs.shape, device=prepared.inputs.device) < self.input_mask
         return prepared._replace(inputs=prepared.inputs.masked_fill(masked, UNK))
 
-    def _questions(self, batch: Batch, rng: np.random.Generator | None) -> PreparedBatch:
+    def _prepare_rows(self, batch: Batch, rng: np.random.Generator | None) -> PreparedBatch:
         """The inputs and targets of a batch, on the CPU."""
         scored = np.flatnonzero(batch.targets != IGNORE)
-        asked = {"inputs": batch.inputs, "places": scored, "targets": batch.targets.reshape(-1)[scored]}
+        arrays = {"inputs": batch.inputs, "places": scored, "targets": batch.targets.reshape(-1)[scored]}
         vocab_size = len(self.model.bias)
         if self.samples_softmax and self.softmax_sampled < vocab_size - self.softmax_frequent:
-            asked |= self._sample(asked["targets"], vocab_size, rng)
+            arrays |= self._sample(arrays["targets"], vocab_size, rng)
         if self.rhyme_memory is not None:
-            asked["rhyme_places"], asked["rhyme_words"] = self.rhyme_memory.prepare(batch)
-        return PreparedBatch(**{name: torch.from_numpy(value) for name, value in asked.items()})
+            arrays["rhyme_places"], arrays["rhyme_words"] = self.rhyme_memory.prepare(batch)
+        return PreparedBatch(**{name: torch.from_numpy(value) for name, value in arrays.items()})
 
     def _sample(self, targets: np.ndarray, vocab_size: int, rng: np.random.Generator) -> dict:
-        """Draws `candidates` with their `log_counts`, and finds the indices of the targets in it."""
+        """Draws `candidates` with their `log_counts`, and finds the indices of the targets among them."""
         others = vocab_size - self.softmax_frequent
         log_counts = np.full(vocab_size, -np.inf, np.float32)
         log_counts[: self.softmax_frequent] = 0
@@ -175,7 +176,8 @@ class PoemObjective(Objective):
         loss = LinearCrossEntropy.apply(hidden, weight, bias, prepared.targets, prepared.log_counts)
         if self.rhyme_memory is None:
             return Losses(loss, {"loss": loss})
-        # from the first layer, so that the last one need not encode the rhyme where no line ends
+        # The states are those of the first layer, so that the last one is not forced to encode the rhyme
+        # at every position.
         states = outputs[0].flatten(0, 1).index_select(0, prepared.rhyme_places)
         rhyme_loss = self.rhyme_memory(states, prepared.rhyme_words)
         return Losses(loss + self.rhyme_weight * rhyme_loss, {"loss": loss, "rhyme_loss": rhyme_loss})

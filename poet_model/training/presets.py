@@ -1,4 +1,4 @@
-"""Presets: architecture and training settings by name or from a JSON file. Does not import torch."""
+"""Presets: architecture and training settings by name or from a JSON file. It does not import torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .config import TrainingConfig
 
 PRESETS = Path(__file__).with_name("presets")
 CELLS = tuple(CELL_GATES)  # possible values of PoetConfig.cell
-_REMEDY = "see poet_model/training/presets"
+_REMEDY = "see the examples in poet_model/training/presets"
 _PARTS = {"about", "limit", "model", "training"}
 
 
@@ -40,12 +40,14 @@ def load_preset(name: str) -> dict:
     if not path.is_file():
         near = difflib.get_close_matches(name, ["auto", *preset_names()], n=1)
         raise InvalidValueError(
-            f"--preset {name!r} is neither auto, one of {', '.join(preset_names())} nor a JSON file; "
+            f"--preset {name!r} is neither auto, nor one of {', '.join(preset_names())}, nor a JSON file; "
             f"give one of these{f' (did you mean {near[0]}?)' if near else ''}"
         )
     preset = {"limit": None, "model": {}, "training": {}} | read_json(path, dict, _REMEDY)
     if unknown := sorted(preset.keys() - _PARTS):
-        raise InvalidValueError(f"{path}: unknown keys {unknown[:5]}; known are {', '.join(sorted(_PARTS))}")
+        raise InvalidValueError(
+            f"{path} has unknown keys {unknown[:5]}; the known ones are {', '.join(sorted(_PARTS))}"
+        )
     _check(preset, path)
     return preset
 
@@ -62,4 +64,4 @@ def _check(preset: dict, path: Path) -> None:
     except InvalidValueError as error:  # the message begins with the name of the setting
         raise InvalidValueError(f"--preset {path}: {part}{error}") from error
     except TypeError as error:
-        raise InvalidValueError(f"{path} is no preset: {error}; {_REMEDY}") from error
+        raise InvalidValueError(f"{path} is not a valid preset: {error}; {_REMEDY}") from error

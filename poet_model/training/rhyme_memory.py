@@ -1,4 +1,4 @@
-"""RhymeMemory: an auxiliary task in training that teaches a model to remember the rhyme. Knows no model."""
+"""RhymeMemory: an auxiliary training task that teaches a model to remember the rhyme. It knows no model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..tokenizer import PoetTokenizer
 
 
 class RhymeMemory(nn.Module):
-    """Predicts from the hidden state, at every position, the 平水韻 rhyme group of the last sentence's end.
+    """Predicts from each hidden state the 平水韻 rhyme group of the character that ended the last sentence.
 
-    Only every tenth or fifteenth character of a poem rhymes, with a character as far back. From these alone
-    a small LSTM hardly learns to rhyme (docs/retrain.md). With this task at every position it learns to
-    remember the rhyme, and then uses it where a line must rhyme. The head is used only in training and is
-    not part of the saved model.
+    Only one character in 10 to 15 of a poem rhymes, and it rhymes with a character just as far back. From
+    these positions alone, a small LSTM hardly learns to rhyme (docs/retrain.md). With this task at every
+    position it learns to remember the rhyme, and then uses it where a line must rhyme. The head is used only
+    in training and is not part of the saved model.
 
     Args:
         hidden_size: size of the hidden states.
@@ -36,9 +36,9 @@ class RhymeMemory(nn.Module):
         self.head = nn.Linear(hidden_size, max(1, len(names)))
 
     def prepare(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Finds where the rhyme is predicted, and which.
+        """Finds the positions where a rhyme is predicted, and the characters whose rhyme it is.
 
-        Left out are positions where no target is scored, those before the first 。, and those where the
+        These are all positions with a scored target, except those before the first 。 and those where the
         character before the last 。 has no rhyme group.
 
         Returns:
@@ -48,13 +48,13 @@ class RhymeMemory(nn.Module):
         places = np.arange(inputs.shape[1])
         stop = np.maximum.accumulate(np.where(inputs == self._full_stop, places, 0), axis=1)  # 0: none yet
         words = np.take_along_axis(inputs, np.maximum(stop - 1, 0), axis=1)
-        asked = np.flatnonzero((stop > 0) & (targets != IGNORE) & self._has_group[words])
-        return asked, words.reshape(-1)[asked]
+        positions = np.flatnonzero((stop > 0) & (targets != IGNORE) & self._has_group[words])
+        return positions, words.reshape(-1)[positions]
 
     def forward(self, states: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """The cross-entropy in nats, summed over the positions.
 
-        Any group of a character with several counts as right.
+        If a character has several rhyme groups, each of them counts as correct.
 
         Args:
             states: (M, H) hidden states.

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, typed: Sequence[str]) -> int:
 
     Args:
         options: the options of train.py.
-        typed: the arguments of its command line, to be recorded in metrics.json.
+        typed: the arguments of the command line, which are recorded in metrics.json.
 
     Raises:
         PoetError: an error that the user can fix; the message says how.
@@ -115,8 +115,8 @@ class Run:
             self.say(f"note: {data.note}")
         if data.is_small and not base:
             self.say(
-                f"note: {len(data.train):,} poems are too few to learn verse from; --init-from MODEL starts "
-                "from a model that has learnt it, such as assets/tang-lstm"
+                f"note: {len(data.train):,} poems are too few to learn to write verse; --init-from MODEL "
+                "starts from a model that has already learned it, such as assets/tang-lstm"
             )
         return data
 
@@ -131,7 +131,7 @@ class Run:
         model = base.with_tokenizer(data.tokenizer, architecture)
         known = sum(character in base.tokenizer for character in data.tokenizer.ids)
         self.say(
-            f"\nstarting from {self.options.init_from}, which knows {known:,} of the "
+            f"\nstarting from {self.options.init_from}, whose vocabulary has {known:,} of the "
             f"{len(data.tokenizer):,} tokens"
         )
         return model.to(self.accelerator.device)
@@ -142,11 +142,11 @@ class Run:
         if not self.options.resume and self.accelerator.is_main_process:
             if (output / CHECKPOINT_NAME).is_dir():
                 self.say(
-                    f"note: {output} holds an unfinished training, which starts over; --resume would "
-                    "continue it"
+                    f"note: {output} contains an unfinished training run, which is discarded; --resume would "
+                    "have continued it"
                 )
             elif (output / CONFIG_NAME).is_file():
-                self.say(f"note: {output} holds a model, which the new one replaces")
+                self.say(f"note: {output} contains a model, which the new one will replace")
             begin_folder(output, data.corpus, *history(self.options.init_from, data.corpus))
         self.accelerator.wait_for_everyone()
 
@@ -215,10 +215,10 @@ class Run:
             )
 
     def made_by(self, best: dict, data: TrainingData) -> dict:
-        """How the best model was made, for metrics.json."""
+        """A record of how the best model was trained, for metrics.json."""
         settings = self.settings
         made_by = {
-            "preset": Path(settings.preset).name,  # published: not where it lies
+            "preset": Path(settings.preset).name,  # not the path, since metrics.json is published
             "precision": settings.precision,
             "processes": self.accelerator.num_processes,
             "machine": machine(),

@@ -13,7 +13,9 @@ SEED = 7
 
 
 def write_samples(model: PoetModel, folder: Path, record: dict) -> str:
-    """Appends a poem for each start that the model can write to `samples.jsonl`; returns the last one's text.
+    """Appends one poem for each start to `samples.jsonl`, and returns the text of the last one.
+
+    Starts with characters that are not in the vocabulary are left out.
 
     Args:
         model: the model, in eval mode.

@@ -58,7 +58,9 @@ def read_settings(options: argparse.Namespace) -> Settings:
         raise InvalidValueError("--precision fp16 needs a GPU; on a CPU give bf16, no or auto")
     report_to = None if options.report_to == "none" else options.report_to
     if report_to and report_to not in map(str, get_available_trackers()):
-        raise InvalidValueError(f"--report-to {report_to} needs that package: pip install {report_to}")
+        raise InvalidValueError(
+            f"--report-to {report_to} needs the package {report_to}; install with: pip install {report_to}"
+        )
     name = options.preset if options.preset != "auto" else "gpu" if on_gpu else "cpu"
     preset = load_preset(name)
     model = preset["model"] | _given(options, ARCHITECTURE)

@@ -1,4 +1,4 @@
-"""StopRequest: Ctrl-C and SIGTERM as requests to stop at a convenient time. Knows nothing of training."""
+"""StopRequest: Ctrl-C and SIGTERM as requests to stop at the next opportunity. It knows no training loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """Records whether a signal has asked to stop.
+    """Records whether a signal has requested a stop.
 
     Attributes:
         signum: the number of the latest signal; 0 if none was received.
@@ -31,15 +31,15 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Records signals while the block runs; a second one, if Ctrl-C, raises KeyboardInterrupt at once."""
-        handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Records signals while the block runs; Ctrl-C after a first signal raises KeyboardInterrupt."""
+        handlers = {number: signal.signal(number, self._record) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
-    def _note(self, number: int, frame) -> None:
+    def _record(self, number: int, frame) -> None:
         if self.signum and number == signal.SIGINT:  # the user does not want to wait
             raise KeyboardInterrupt
         self.signum = number

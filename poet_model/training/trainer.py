@@ -1,4 +1,4 @@
-"""Trainer: a training loop with schedule, log, checkpoints and exact resume. Knows nothing of poems."""
+"""Trainer: a training loop with schedule, log, checkpoints and exact resume. It knows nothing about poems."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Trainer:
         config: the training configuration.
         output: folder for the log and the checkpoint.
         accelerator: determines device, precision and processes; None for the CPU in float32.
-        identity: settings besides `config` that must be unchanged when training resumes (corpus,
-            architecture …).
+        identity: settings besides `config` that must be unchanged when training resumes, such as the corpus
+            and the architecture.
         release_memory: called after each regular checkpoint.
 
     Attributes:
@@ -96,8 +96,8 @@ class Trainer:
         """Trains to the end of the schedule and returns the log record of the best validation.
 
         Raises:
-            Interrupted: a signal asked to stop; the checkpoint has everything needed to resume.
-            CheckpointError: the loss is not finite.
+            Interrupted: a signal requested a stop; the checkpoint has everything needed to resume.
+            CheckpointError: the loss or a weight is not finite.
         """
         with self._stop.listening():
             self.objective.train()
@@ -110,7 +110,7 @@ class Trainer:
         return self.state.best
 
     def _run_schedule(self) -> None:
-        """Runs all steps, until the epochs or the time are over."""
+        """Runs all steps, until the last epoch or the time limit ends."""
         state, config = self.state, self.config
         started = time.perf_counter() - state.seconds
         while state.epoch < config.epochs:
@@ -144,9 +144,10 @@ class Trainer:
         """Saves a checkpoint and raises Interrupted."""
         self._log_losses(progress)
         self.save_checkpoint()
-        # the condition is the same in every process, although only the main one has the best record
+        # All processes must evaluate together. Only the main one has the best record, but the condition has
+        # the same value in every process.
         if self._last_evaluated < 0 and not self.state.best:
-            self._evaluate()  # so that there is a model to load, however early
+            self._evaluate()  # so that there is a model to load even after an early stop
             self.save_checkpoint()
         raise Interrupted(signum)
 
@@ -159,8 +160,8 @@ class Trainer:
         stop, limit = self._stop.signum, self.config.max_minutes
         by_time = self.state.seconds / (60 * limit) if limit else 0.0
         if self.accelerator.num_processes > 1:
-            told = torch.tensor([by_time, float(stop)], device=self.accelerator.device)
-            by_time, stop = self.accelerator.gather(told[None]).max(dim=0).values.tolist()
+            values = torch.tensor([by_time, float(stop)], device=self.accelerator.device)
+            by_time, stop = self.accelerator.gather(values[None]).max(dim=0).values.tolist()
         return min(1.0, max(progress, by_time)), int(stop)
 
     def update(self, batch: Any, rate: float) -> None:
@@ -221,12 +222,13 @@ class Trainer:
         self.log.restart_clock(self.state.tokens)
 
     def _check_finite(self, is_finite: bool, what: str) -> None:
+        """Raises CheckpointError unless `is_finite`; the message begins with `what`."""
         if not is_finite:
-            saved = self.checkpoint.folder
-            kept = f"{saved} holds the last sound state" if saved.is_dir() else "nothing was saved yet"
+            folder = self.checkpoint.folder
+            saved = f"{folder} has the last valid state" if folder.is_dir() else "nothing was saved yet"
             raise CheckpointError(
-                f"{what} at step {self.state.step}: start over with a lower --learning-rate than "
-                f"{self.config.learning_rate:g}; {kept}"
+                f"{what} at step {self.state.step}: start again with a --learning-rate lower than "
+                f"{self.config.learning_rate:g}; {saved}"
             )
 
     def save_checkpoint(self) -> None:

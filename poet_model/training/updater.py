@@ -1,4 +1,4 @@
-"""Updater: one optimizer step on one batch, however the batch is split. Knows nothing of schedules."""
+"""Updater: one optimizer step on one batch, however the batch is split. It knows no schedules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .objective import BatchSize, Objective
 
 
 class Updater:
-    """Computes gradients, in parts and across processes, and applies them.
+    """Computes gradients, for parts of a batch and across processes, and applies them.
 
     Args:
         objective: the modules to train; moved to the accelerator's device.
@@ -30,7 +30,7 @@ class Updater:
         self.config, self.accelerator = config, accelerator
         self.objective = objective.to(accelerator.device)
         self.optimizer = _adamw(self.objective, config)
-        # with several processes, a wrapper that averages the gradients of the same parameters
+        # with several processes, `_parallel` wraps the objective and averages the gradients across them
         self._parallel, self._prepared_optimizer = accelerator.prepare(self.objective, self.optimizer)
         self._losses: dict[str, torch.Tensor] = {}  # of this process, summed since the last mean_losses()
         self._targets = 0  # of all processes
@@ -64,7 +64,8 @@ class Updater:
             is_last = number == passes - 1
             with contextlib.nullcontext() if is_last else accelerator.no_sync(self._parallel):
                 losses = self._parallel(prepared)
-                # Gradients are averaged over processes; times their number, that is the mean over targets.
+                # Gradients are averaged over processes. Multiplying by the number of processes makes them
+                # the gradients of the mean over the targets of the whole batch.
                 accelerator.backward(losses.total * (accelerator.num_processes / size.targets))
             for name, loss in losses.named.items():
                 self._losses[name] = self._losses.get(name, 0) + loss.detach()
