@@ -45,7 +45,7 @@ def add_data_options(add) -> None:
 
 def add_recipe_options(add) -> None:
     """Adds the options for how the model is trained."""
-    add("--max-minutes", type=float, help="time limit; the learning rate schedule is shortened to fit it")
+    add("--max-minutes", type=float, help="time limit in minutes, to which the schedule is shortened")
     add("--epochs", type=int, help="number of passes over the corpus (default: the preset's)")
     add("--batch-size", type=int, help="rows in a batch, summed over all devices (default: the preset's)")
     add("--learning-rate", type=float, help="peak learning rate (default: the preset's)")

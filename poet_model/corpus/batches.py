@@ -26,7 +26,7 @@ class Batch(NamedTuple):
 
 
 class HeaderRates(NamedTuple):
-    """Probabilities of leaving out header fields, drawn again in each epoch.
+    """Probabilities of leaving out header fields; which ones are left out is drawn anew in each epoch.
 
     Most users request a poem without a header, so the model must be best at that case.
 

@@ -66,7 +66,7 @@ class CorpusReport:
                 f"{self.excluded:,}, equal or close to one of {self.exclude_read:,} records in --exclude"
                 f"{' or to a held-out poem' if self.mixed else ''}",
             ),
-            *((f"  unusable record: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
+            *((f"  unusable in --exclude: {why}", f"{n:,}") for why, n in self.exclude_dropped.items()),
             ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),
             *(
                 (f"  {split}", f"{self.splits[split]:,} poems, {self.characters[split]:,} characters")

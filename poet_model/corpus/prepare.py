@@ -88,7 +88,7 @@ def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], u
             raise CorpusError(
                 f"{source!r} contains no poem to train on ({report.read} records read; "
                 f"{reasons or 'it is empty'}; excluded: {report.excluded}); a poem must consist of hanzi, "
-                f"，and 。, and have at least {MIN_CHARACTERS} characters"
+                f"`，` and `。`, and have at least {MIN_CHARACTERS} characters"
             )
         return corpus
 

@@ -32,7 +32,7 @@ from .settings import ARCHITECTURE, Settings, read_settings
 from .stopping import Interrupted
 from .trainer import Trainer
 
-GPU_BATCH_TOKENS, CPU_BATCH_TOKENS = 64 * 1024, 8192  # maximum number in a batch
+GPU_BATCH_TOKENS, CPU_BATCH_TOKENS = 64 * 1024, 8192  # maximum number of tokens in a batch
 
 
 def run(options: argparse.Namespace, typed: Sequence[str]) -> int:
@@ -66,7 +66,7 @@ class Run:
         )
 
     def say(self, text: object, flush: bool = False) -> None:
-        """Prints, but only on the main process."""
+        """Prints a text in the main process, and does nothing in the others."""
         if self.accelerator.is_main_process:
             print(text, flush=flush)
 
