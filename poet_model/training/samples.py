@@ -22,11 +22,11 @@ def write_samples(model: PoetModel, folder: Path, record: dict) -> str:
         folder: the model folder.
         record: the log record of the latest validation.
     """
-    place = {name: record[name] for name in ("step", "epoch", "perplexity")}
+    position = {name: record[name] for name in ("step", "epoch", "perplexity")}
     text = ""
     for start in STARTS:
         if all(character in model.tokenizer for character in start):
             text = model.generate(start, seed=SEED).text
-            sample = place | {"start": start, "seed": SEED, "text": text}
+            sample = position | {"start": start, "seed": SEED, "text": text}
             append_json_line(folder / SAMPLES_NAME, sample)
     return text
