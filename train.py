@@ -1,4 +1,4 @@
-"""python train.py: the command line of a training; poet_model.training.run does the work."""
+"""The command line of training, `python train.py`. The work is done by poet_model.training.run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from poet_model.errors import PoetError  # light: nothing here loads torch before keep_freed_memory()
+from poet_model.errors import PoetError  # nothing here may import torch before keep_freed_memory()
 from poet_model.training.help_formatter import HelpFormatter
 from poet_model.training.malloc import keep_freed_memory
 from poet_model.training.packages import missing_packages
@@ -15,65 +15,68 @@ from poet_model.training.presets import CELLS, preset_names
 
 
 def add_data_options(add) -> None:
-    """Adds what is read and written, by a parser's `add_argument`."""
+    """Adds the options for what is read and written; `add` is the `add_argument` of a parser."""
     add(
         "--corpus",
         action="append",
-        help="tang, song, tang300, a .txt/.json/.jsonl file, a folder, or a Hub data set id; several (A+B, "
-        "or the option again) are trained on together and validated on the first (default: tang)",
+        help="tang, song, tang300, a .txt, .json or .jsonl file, a folder, or a Hub data set id; several, "
+        "given as A+B or by repeating the option, are trained on together and validated on the first "
+        "(default: tang)",
     )
     add(
         "--exclude",
         nargs="+",
         default=[],
         metavar="FILE",
-        help="poems to keep out, with their near-copies: files, or a split of a named corpus (tang:valid)",
+        help="poems to exclude, with their near-copies: files, or splits of a named corpus like tang:valid",
     )
     presets = ", ".join(preset_names())
     add(
         "--preset",
         default="auto",
-        help=f"model and recipe: {presets}, or a JSON file like those in poet_model/training/presets; "
-        "auto: by what is found",
+        help=f"architecture and training settings: {presets}, or a JSON file like those in "
+        "poet_model/training/presets; auto is gpu if there is a GPU to use, otherwise cpu",
     )
-    add("--output", type=Path, default=Path("runs/tang-lstm"), help="folder of the model")
+    add("--output", type=Path, default=Path("runs/tang-lstm"), help="folder to write the model to")
     add("--init-from", metavar="MODEL", help="start from the weights of this model (a folder or Hub id)")
-    resume = "go on with the interrupted training in --output; the other options as before"
+    resume = "continue the interrupted training in --output; repeat the other options"
     add("--resume", action="store_true", help=resume)
 
 
 def add_recipe_options(add) -> None:
-    """Adds how the model is trained."""
-    add("--max-minutes", type=float, help="fit the whole schedule into this time, at most")
-    add("--epochs", type=int, help="passes over the corpus (default: the preset's)")
-    add("--batch-size", type=int, help="rows of a batch over all devices together (default: the preset's)")
-    add("--learning-rate", type=float, help="highest learning rate (default: the preset's)")
-    add("--gradient-accumulation-steps", type=int, help="parts to work a batch through in, to save memory")
-    add("--hidden-size", type=int, help="width of the network (default: the preset's)")
-    add("--num-layers", type=int, help="LSTM layers (default: the preset's)")
-    add("--cell", choices=CELLS, help="lstm, or one written by hand (default: the preset's, lstm)")
+    """Adds the options for how the model is trained."""
+    add("--max-minutes", type=float, help="time limit in minutes, to which the schedule is shortened")
+    add("--epochs", type=int, help="number of passes over the corpus (default: the preset's)")
+    add("--batch-size", type=int, help="rows in a batch, summed over all devices (default: the preset's)")
+    add("--learning-rate", type=float, help="peak learning rate (default: the preset's)")
+    add(
+        "--gradient-accumulation-steps", type=int, help="process each batch in this many parts to save memory"
+    )
+    add("--hidden-size", type=int, help="number of units in each layer (default: the preset's)")
+    add("--num-layers", type=int, help="number of LSTM layers (default: the preset's)")
+    add("--cell", choices=CELLS, help="lstm, or a hand-written cell (default: the preset's, or lstm)")
     add("--limit", type=int, metavar="N", help="train on the first N poems only (default: the preset's)")
-    add("--seed", type=int, default=0, help="of weights, batches and dropout")
+    add("--seed", type=int, default=0, help="seed of weights, batches and dropout")
     precisions = ["auto", "no", "bf16", "fp16"]
-    add("--precision", choices=precisions, default="auto", help="auto: the fastest that works")
-    add("--cpu", action="store_true", help="leave a GPU alone")
+    add("--precision", choices=precisions, default="auto", help="auto: the fastest that the device supports")
+    add("--cpu", action="store_true", help="train on the CPU even if there is a GPU")
 
 
 def add_publishing_options(add) -> None:
-    """Adds what becomes of the model and of its log."""
-    later = "end without measuring the model; python -m poet_model.evaluation does it later"
+    """Adds the options for evaluating and publishing the model and its log."""
+    later = "do not evaluate the model at the end; python -m poet_model.evaluation can do so later"
     add("--no-measure", action="store_true", help=later)
-    add("--push-to-hub", metavar="USER/NAME", help="push the best model there at the end")
-    add("--private", action="store_true", default=None, help="if that repository is new, only you can see it")
+    add("--push-to-hub", metavar="USER/NAME", help="push the best model to this Hub repository at the end")
+    add("--private", action="store_true", default=None, help="make that repository private if it is new")
     trackers = ["none", "tensorboard", "trackio", "wandb"]
-    add("--report-to", choices=trackers, default="none", help="also log there")
+    add("--report-to", choices=trackers, default="none", help="tracker to log to in addition")
 
 
 def parse_arguments(words: list[str]) -> argparse.Namespace:
-    """The options in the words of a command line."""
+    """Parses the words of a command line into options."""
     parser = argparse.ArgumentParser(
-        description="Trains a character-level LSTM that writes Tang poems. Without arguments: "
-        "the Tang corpus, the preset that fits this machine, into runs/tang-lstm.",
+        description="Train a character-level LSTM that writes Tang poems. Without arguments, it is trained "
+        "on the Tang corpus with the preset that fits this machine, and written to runs/tang-lstm.",
         formatter_class=HelpFormatter,
     )
     for add_options in (add_data_options, add_recipe_options, add_publishing_options):
@@ -81,12 +84,12 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     options = parser.parse_args(words)
     options.corpus = "+".join(options.corpus or ["tang"])
     if options.push_to_hub and options.no_measure:
-        parser.error("--push-to-hub pushes the figures too; leave out --no-measure")
+        parser.error("--push-to-hub also pushes the metrics, which --no-measure skips; leave one out")
     return options
 
 
 def main(words: list[str]) -> int:
-    """Runs one training; returns the exit status."""
+    """Trains a model and returns the exit status: 0, 2 after an error, 128 + the number of a stop signal."""
     options = parse_arguments(words)
     keep_freed_memory()
     try:
@@ -99,10 +102,8 @@ def main(words: list[str]) -> int:
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:  # before or after the training itself, which saves and says so
-        print(
-            "\nstopped; a training that had begun goes on with the same command and --resume", file=sys.stderr
-        )
+    except KeyboardInterrupt:  # before or after the training loop, which handles signals itself
+        print("\nstopped; if training had begun, add --resume to the command to continue", file=sys.stderr)
         return 128 + signal.SIGINT
 
 

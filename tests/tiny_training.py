@@ -42,7 +42,7 @@ def make_model(dropout: float = 0.3) -> PoetModel:
 
 
 def next_character_loss(model: PoetModel, batch: Batch) -> torch.Tensor:
-    """The whole softmax's loss, summed over the scored targets."""
+    """The loss of the full softmax, summed over the scored targets."""
     objective = PoemObjective(model)
     return objective(objective.prepare(batch)).total
 
@@ -69,7 +69,7 @@ class Hooked:
 def make_trainer(
     output: Path, hook=lambda number: None, *, dropout: float = 0.3, more: dict | None = None, **settings
 ) -> Trainer:
-    """A Trainer of a tiny model, with `more` arguments, and `settings` of its recipe."""
+    """A Trainer of a tiny model; `more` are further arguments, `settings` those of its TrainingConfig."""
     model = make_model(dropout)
     settings = {
         "epochs": EPOCHS, "batch_size": 3, "learning_rate": 0.01, "log_every": 2, "eval_every": 5,
@@ -106,12 +106,12 @@ def optimizer_state(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def assert_identical(first: Trainer, second: Trainer) -> None:
-    for mine, others in (
+    for tensors, others in (
         (first.model.state_dict(), second.model.state_dict()),
         (optimizer_state(first), optimizer_state(second)),
     ):
-        assert list(mine) == list(others)
-        for name, value in mine.items():
+        assert list(tensors) == list(others)
+        for name, value in tensors.items():
             assert torch.equal(value, others[name]), name
     assert (first.state.step, first.state.epoch, first.state.index) == (
         second.state.step,

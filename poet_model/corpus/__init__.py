@@ -1,4 +1,4 @@
-"""Poems to train on: read, cleaned, split without leaks, cached, and as batches of token ids."""
+"""Training corpora: reading, cleaning, leak-free splitting, caching, and batches of token ids."""
 
 from __future__ import annotations
 

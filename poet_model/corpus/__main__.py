@@ -1,4 +1,4 @@
-"""`python -m poet_model.corpus SOURCE --output FILE`: prepares a corpus and prints its report."""
+"""`python -m poet_model.corpus SOURCE --output FILE`: prepares a corpus and prints a report on it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from .prepare import load_corpus
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status: 0, or 2 if the corpus could not be prepared."""
     parser = argparse.ArgumentParser(
-        prog="python -m poet_model.corpus", description="Prepares a corpus: cleaned, clustered, split."
+        prog="python -m poet_model.corpus",
+        description="Clean, cluster and split a corpus, and write it to a file for training.",
     )
-    parser.add_argument("source", help="as train.py --corpus")
-    parser.add_argument("--exclude", nargs="+", default=[], metavar="FILE", help="as train.py --exclude")
-    parser.add_argument("--output", type=Path, required=True, help="a .jsonl file for train.py --corpus")
+    add = parser.add_argument
+    add("source", help="the corpus to prepare, given as for train.py --corpus")
+    exclude = "poems to exclude, given as for train.py --exclude"
+    add("--exclude", nargs="+", default=[], metavar="FILE", help=exclude)
+    add("--output", type=Path, required=True, help="the .jsonl file to write, for train.py --corpus")
     options = parser.parse_args(arguments)
     if options.output.suffix != ".jsonl":
         parser.error(f"--output must end in .jsonl, got {options.output}")

@@ -1,4 +1,4 @@
-"""Poems as batches of token ids of one exact length. Knows the stream, not what a model does with it."""
+"""PoemBatches: batches of poems as token ids, grouped by length. It knows nothing about models."""
 
 from __future__ import annotations
 
@@ -11,22 +11,28 @@ from ..tokenizer import PAD, PoetTokenizer
 from .encoded import EncodedPoems
 from .poems import PoemRecord
 
-IGNORE = -100  # a target that is not scored, as in torch's cross_entropy
-PIECE = 1 << 16  # rows that random numbers are drawn for at a time, to save memory
+IGNORE = -100  # target of a token that is not scored; the default of torch's cross_entropy
+PIECE = 1 << 16  # number of rows for which random numbers are drawn at a time, to save memory
 
 
 class Batch(NamedTuple):
-    """`inputs` and `targets`, both (B, T) int64; a target is the next id, or IGNORE if it is not scored."""
+    """One batch: `inputs` and `targets`, both (B, T) int64.
+
+    Each target is the id that follows its input, or IGNORE if it is not scored.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
 
 
 class HeaderRates(NamedTuple):
-    """How often header fields are left out of the stream, drawn anew each epoch.
+    """Probabilities of leaving out header fields; which ones are left out is drawn anew in each epoch.
 
-    `field` is for each of form, author, title on its own; `all` empties the whole header, as most readers do:
-    often enough that a poem without one is what the model is best at.
+    Most users request a poem without a header, so the model must be best at that case.
+
+    Attributes:
+        field: probability of leaving out form, author and title, each independently.
+        all: probability of leaving out the whole header.
     """
 
     field: float = 0.3
@@ -34,23 +40,24 @@ class HeaderRates(NamedTuple):
 
 
 class PoemBatches:
-    """Batches over some poems; the same seed and epoch give the same batches in every process.
+    """Batches of poems; the same seed and epoch give the same batches in every process.
 
-    Scored are the title with its `<sep>` (if it is given), the poem, and `<eos>`; form and author are only
-    read. A poem longer than `max_length` tokens is cut at line ends into pieces, each with the header; only
-    the last piece ends in `<eos>`. Batches are of one exact length (no padding), except those made of what is
-    left over. Poems are kept as ids (EncodedPoems), so that memory hardly grows with their number.
+    The title (if present) with its `<sep>`, the poem and `<eos>` are scored; form and author are inputs only.
+    A poem longer than `max_length` tokens is split at line ends into pieces, each with the header; only the
+    last piece ends in `<eos>`. All rows of a batch have the same length and need no padding, except in the
+    batches made from the remaining rows of each length. Poems are stored as ids (EncodedPoems), so memory
+    use grows little with their number.
 
     Args:
-        poems: the poems, in any order; walked through once.
-        tokenizer: gives the ids.
-        batch_size: rows of a batch at most.
-        max_tokens: tokens of a batch at most: long poems come in batches of fewer rows.
-        max_length: tokens of a row at most.
-        header: how often header fields are left out; None gives every header whole.
-        score_title: whether titles count, or the poem and `<eos>` alone.
-        exact_length: False for batches of rows of any length, padded, as a plain recipe has them.
-        seed: of the order and of what is left out.
+        poems: the poems, in any order; iterated over once.
+        tokenizer: converts the poems to ids.
+        batch_size: maximum number of rows in a batch.
+        max_tokens: maximum number of tokens in a batch; batches of long poems have fewer rows.
+        max_length: maximum number of tokens in a row.
+        header: how often header fields are left out; None keeps every header complete.
+        score_title: whether titles are scored, or only the poem and `<eos>`.
+        exact_length: False for padded batches of rows of any length, as in a simple training recipe.
+        seed: seed of the order and of the header fields left out.
     """
 
     def __init__(
@@ -71,7 +78,7 @@ class PoemBatches:
         self.poems = EncodedPoems(poems, tokenizer, max_length)
 
     def epoch(self, number: int) -> Epoch:
-        """The batches of one epoch, the first of which has number 0."""
+        """The batches of epoch `number`, counted from 0."""
         rng = np.random.default_rng([self.seed, number])
         kept = np.ones((len(self.poems), 3), dtype=bool)
         if self.header is not None:
@@ -82,7 +89,7 @@ class PoemBatches:
         return Epoch(self.poems, kept, *plan, score_title=self.score_title)
 
     def _plan(self, lengths: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The rows in the order in which they are read, and where each batch begins, and the last ends."""
+        """The order of the rows, and the bounds of the batches within it; see Epoch."""
         order = rng.permutation(np.arange(len(lengths), dtype=np.uint32))
         ordered_lengths = lengths[order]
         batches, left_over = [], [order[:0]]
@@ -92,31 +99,33 @@ class PoemBatches:
             batches += [rows[start : start + size] for start in range(0, whole, size)]
             left_over.append(rows[whole:])
         rest = np.concatenate(left_over)
-        while len(rest):  # the longest first: it fixes how many rows fit
+        while len(rest):  # from the longest rows down; the longest in a batch limits its number of rows
             size = self._rows_of(lengths[rest[-1]])
             batches.append(rest[-size:])
             rest = rest[:-size]
-        batches = [batches[turn] for turn in rng.permutation(len(batches))]
+        batches = [batches[index] for index in rng.permutation(len(batches))]
         return np.concatenate([order[:0], *batches]), np.cumsum([0, *map(len, batches)])
 
     def _random_plan(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Like `_plan`, for batches of rows of any length."""
         bounds = np.append(np.arange(0, count, self.batch_size), count)
         return rng.permutation(count), bounds
 
     def _rows_of(self, length: int) -> int:
+        """The maximum number of rows of this length in a batch."""
         fitting = max(1, self.max_tokens // int(length))
-        return min(self.batch_size, fitting // 8 * 8 or fitting)  # cuDNN's fast kernel wants multiples of 8
+        return min(self.batch_size, fitting // 8 * 8 or fitting)  # cuDNN's fast kernel needs multiples of 8
 
 
 class Epoch:
-    """One epoch's batches, made when they are asked for, on the CPU.
+    """The batches of one epoch, each built on the CPU when it is requested.
 
     Args:
-        poems: the ids.
-        kept: (N, 3) whether form, author and title of each row are given.
-        order: (N,) numbers of the rows, those of one batch after those of the one before.
-        bounds: (number of batches + 1,) places of `order` between the batches.
-        score_title: whether titles count.
+        poems: the ids of the poems.
+        kept: (N, 3) whether the form, author and title of each row are kept.
+        order: (N,) row numbers, batch after batch.
+        bounds: (number of batches + 1,) where each batch starts in `order`, and where the last one ends.
+        score_title: whether titles are scored.
     """
 
     def __init__(
@@ -134,13 +143,13 @@ class Epoch:
         return len(self._bounds) - 1
 
     def rows(self, index: int) -> np.ndarray:
-        """The numbers (B,) of the rows of the batch at one place of the plan: poems, or pieces of them."""
+        """The row numbers (B,) of the batch at `index`; a row is a poem or a piece of one."""
         return self._order[self._bounds[index] : self._bounds[index + 1]].astype(np.int64)
 
     def batch(self, index: int) -> Batch:
-        """The batch at one place of the plan."""
+        """The batch at `index`, counted from 0."""
         rows = self.rows(index)
-        whole = self._poems.read(rows)  # (B, T + 1 and what is left out)
+        whole = self._poems.read(rows)  # (B, T + 1 + the tokens to leave out)
         parts = self._poems.parts[rows].astype(np.int64)  # (B, 3)
         given = parts * self._kept[rows]
         left_out = parts - given
@@ -150,8 +159,8 @@ class Epoch:
         begin = np.cumsum(given, axis=1) - given + [1, 2, 3]  # where each field would begin in the stream
         source = places + (left_out[:, :, None] * (places >= begin[:, :, None])).sum(axis=1)
         stream = np.take_along_axis(whole, np.minimum(source, whole.shape[1] - 1), axis=1).astype(np.int64)
-        inside = places[:-1] < lengths[:, None] - 1  # (B, T); the last token of a row predicts nothing
-        first = 4 + given.sum(axis=1)  # of the poem
+        inside = places[:-1] < lengths[:, None] - 1  # (B, T); the last token of a row has no target
+        first = 4 + given.sum(axis=1)  # (B,) where the poem starts in the stream
         if self._score_title:
             first -= np.where(given[:, 2] > 0, given[:, 2] + 1, 0)
         scored = inside & (places[:-1] >= first[:, None] - 1)
@@ -162,17 +171,20 @@ class Epoch:
 
 
 def _drop(kept: np.ndarray, rate: float, rng: np.random.Generator, columns: int) -> None:
-    """Clears each flag of `kept` (N, 3) with probability `rate`; with one column a row's flags together."""
+    """Clears flags of `kept` (N, 3) with probability `rate`, in place.
+
+    With `columns` 3 each flag is drawn independently; with 1 the flags of a row are drawn together.
+    """
     for start in range(0, len(kept), PIECE):
         piece = kept[start : start + PIECE]
         piece &= rng.random((len(piece), columns)) >= rate
 
 
 def _stream_lengths(poems: EncodedPoems, kept: np.ndarray) -> np.ndarray:
-    """(N,) inputs of each row: its tokens without the fields left out, less the last one."""
+    """(N,) the number of inputs of each row: its tokens without the fields left out, minus the last one."""
     lengths = np.empty(len(poems), np.uint32)
     for start in range(0, len(poems), PIECE):
         piece = slice(start, start + PIECE)
         whole = np.diff(poems.starts[start : start + PIECE + 1].astype(np.int64))
         lengths[piece] = whole - 1 - (poems.parts[piece] * ~kept[piece]).sum(axis=1)
-    return lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))  # narrow numbers compare faster
+    return lengths.astype(np.min_scalar_type(int(lengths.max(initial=0))))  # small types compare faster

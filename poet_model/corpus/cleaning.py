@@ -1,4 +1,4 @@
-"""Raw poems -> clean ones: notes dropped, punctuation folded, traditional script."""
+"""Cleans raw poems: removes notes, normalizes punctuation, and converts them to traditional script."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .poems import CorpusReport, PoemRecord
 from .sources import RawPoem
 
 MIN_CHARACTERS = 10
-MAX_CHARACTERS = 4000  # the longest poem of 全唐诗 has 1,600; what is longer is not one poem
-MAX_RAW_CHARACTERS = 10_000  # notes included; they are slow to find where deeply nested
+MAX_CHARACTERS = 4000  # the longest poem of 全唐诗 has 1,600; a longer text is not one poem
+MAX_RAW_CHARACTERS = 10_000  # including notes; deeply nested ones are slow to remove
 _NOTES = re.compile(r"（[^（）]*）|\([^()]*\)|\{[^{}]*\}|〖[^〖〗]*〗")
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
 _FULL_STOPS = str.maketrans({"？": "。", "！": "。", "；": "。", "?": "。", "!": "。", ";": "。"})
@@ -21,7 +21,12 @@ _REPEATED_ENDS = re.compile("[，。]*。[，。]*|，+")
 
 
 def clean_text(text: str) -> tuple[str, str]:
-    """The poem without notes and wrappers, lines ended by `，` and `。`; and why it is dropped, or ''."""
+    """Cleans the text of one poem.
+
+    Returns:
+        The poem without notes, brackets and quotation marks, with its lines ended by `，` or `。`, and an
+        empty string; or, if the text is unusable, an empty string and the reason.
+    """
     if len(text) > MAX_RAW_CHARACTERS:
         return "", f"over {MAX_CHARACTERS:,} characters"
     text = _fold_line_ends(text).lstrip("，。")
@@ -35,13 +40,13 @@ def clean_text(text: str) -> tuple[str, str]:
 
 
 def _fold_line_ends(text: str) -> str:
-    """The text unwrapped, with one full-width `，` or `。` at the end of each line."""
+    """The text without notes and brackets, each line ended by a single full-width `，` or `。`."""
     text = script.fold_punctuation(unwrap(text).translate(_FULL_STOPS))
     return _REPEATED_ENDS.sub(lambda match: "。" if "。" in match[0] else "，", text)
 
 
 def _flaw(text: str) -> str:
-    """What stands in the text that is neither hanzi nor a line end; '' if nothing does."""
+    """What the text contains besides hanzi, `，` and `。`; '' if nothing."""
     if re.search("[□○〇●■◇]", text):
         return "lost characters (□, ○)"
     if re.search("[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]", text):
@@ -50,21 +55,21 @@ def _flaw(text: str) -> str:
 
 
 def _whole_lines(text: str) -> str:
-    """The lines without a flaw; the text as it is where none has none, or where it is too long for a poem."""
+    """The lines without a flaw; the text unchanged if there are none, or if it is too long for a poem."""
     if len(text) > MAX_RAW_CHARACTERS:
         return text
     return "".join(line for line in split_lines(_fold_line_ends(text)) if not _flaw(line)) or text
 
 
 def unwrap(text: str) -> str:
-    """Drops editors' notes in （）(){}〖〗, nested ones too, and keeps what stands in [] 《》 「」."""
+    """Removes editors' notes in （）(){}〖〗, nested ones too, and marks such as 《》, but not their text."""
     while (without := _NOTES.sub("", text)) != text:
         text = without
     return text.translate(_WRAPPERS)
 
 
 def clean_header(text: str) -> str:
-    """A title or an author's name as the header holds it: its hanzi, with one `，` between its parts."""
+    """Cleans a title or an author's name: keeps its hanzi, with `，` between parts, up to 40 characters."""
     text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(text))
     return "，".join(text.split())[:40].rstrip("，")
 
@@ -76,7 +81,14 @@ def clean(
     is_traditional: bool = False,
     min_characters: int = MIN_CHARACTERS,
 ) -> list[PoemRecord]:
-    """The usable poems of some records, first of equal texts only; every drop is counted in `report`."""
+    """Cleans records and returns the usable poems; of equal texts, only the first is kept.
+
+    Args:
+        records: the records of a source.
+        report: its counts of records read, dropped (by reason) and converted are updated.
+        is_traditional: whether the source is in traditional script; nothing is converted then.
+        min_characters: shorter poems are dropped; the count includes punctuation.
+    """
     dropped: Counter[str] = Counter()
     kept: dict[str, tuple[str, str]] = {}
     for raw in records:
@@ -96,14 +108,18 @@ def clean(
 
 
 def _to_traditional(poems: list[PoemRecord], report: CorpusReport) -> list[PoemRecord]:
-    """Poems in simplified script by phrase (OpenCC s2t), and simplified characters among traditional ones."""
+    """Converts poems to traditional script.
+
+    A poem mostly in simplified script is converted phrase by phrase (OpenCC s2t); in the others only stray
+    simplified characters are replaced.
+    """
     characters = "".join(sorted({c for poem in poems for c in poem.text + poem.title + poem.author}))
     short = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
     full = dict(zip(characters, script.characterwise(script.to_traditional, characters), strict=True))
     stray = {
         c: full[c]
-        for c, is_one in zip(characters, script.is_only_simplified(characters), strict=True)
-        if is_one
+        for c, is_simplified in zip(characters, script.is_only_simplified(characters), strict=True)
+        if is_simplified
     }
     result: dict[str, PoemRecord] = {}
     for poem in poems:

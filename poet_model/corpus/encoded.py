@@ -1,4 +1,4 @@
-"""EncodedPoems: rows of token ids in one flat array, in memory or in a file. Knows the stream, no batches."""
+"""EncodedPoems: rows of token ids in a flat array, in memory or in a file. It knows nothing about batches."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ from ..prosody.lines import split_lines
 from ..tokenizer import EOS, PoetTokenizer
 from .poems import PoemRecord
 
-IN_MEMORY = 1 << 24  # ids; what is longer goes to a file
+IN_MEMORY = 1 << 24  # number of ids; longer arrays are stored in a file
 
 
 class EncodedPoems:
-    """The stream of each poem, whole (`<bos> form <sep> author <sep> title <sep> poem <eos>`), as one row.
+    """Poems as rows of token ids: `<bos> form <sep> author <sep> title <sep> poem <eos>`.
 
-    A poem longer than `max_length` tokens is cut at line ends into several rows, each with the header; only
-    the last of them ends in `<eos>`. All rows lie one after the other, two bytes an id: in memory, or, where
-    they are many, in an unnamed file in the user's cache folder, from which each is read when it is needed.
+    A poem longer than `max_length` tokens is split at line ends into several rows, each with the header; only
+    the last of them ends in `<eos>`. The rows are stored one after another, at two bytes per id (four if the
+    vocabulary has more than 65,536 tokens). Large corpora are stored in an unnamed file in the user's cache
+    folder, and rows are read from it when needed.
 
     Args:
-        poems: walked through once.
-        tokenizer: gives the ids.
-        max_length: tokens of a row at most.
-        in_memory: ids that are kept in memory.
+        poems: iterated over once.
+        tokenizer: converts the poems to ids.
+        max_length: maximum number of tokens in a row.
+        in_memory: maximum number of ids to keep in memory; longer arrays are stored in a file.
 
     Attributes:
-        starts: (N + 1,) where each row begins, and the end of the last.
-        parts: (N, 3) tokens of form, author and title.
+        starts: (N + 1,) where each row starts in the array, and where the last one ends.
+        parts: (N, 3) the numbers of tokens of form, author and title.
+
+    Raises:
+        CorpusError: the file cannot be written, for example because the disk is full.
     """
 
     def __init__(
@@ -61,8 +65,8 @@ class EncodedPoems:
                 self._file.flush()
         except OSError as error:
             raise CorpusError(
-                f"the poems as ids do not fit into {cache_folder()} ({error.strerror}); they need two bytes "
-                "a character there: make room, or name another folder in POET_CACHE"
+                f"the encoded poems cannot be stored in {cache_folder()} ({error.strerror}); they need two "
+                "bytes per character: free some space, or set POET_CACHE to another folder"
             ) from error
         self._ids = None if self._file else np.frombuffer(ids, self._dtype)
         self.starts = _running_total(lengths.all())
@@ -72,23 +76,23 @@ class EncodedPoems:
         return len(self.parts)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Rows by number (B,) -> their ids (B, T), zeros behind the end of the shorter ones."""
+        """The ids (B, T) of the rows with the numbers `rows` (B,); shorter rows are padded with zeros."""
         starts = self.starts[rows].tolist()
         lengths = (self.starts[rows + 1] - self.starts[rows]).tolist()
-        found = np.zeros((len(rows), max(lengths)), self._dtype)
-        for row, start, length in zip(found, starts, lengths, strict=True):
+        ids = np.zeros((len(rows), max(lengths)), self._dtype)
+        for row, start, length in zip(ids, starts, lengths, strict=True):
             if self._file is None:
                 row[:length] = self._ids[start : start + length]
             else:
                 self._file.seek(start * self._dtype.itemsize)
                 self._file.readinto(row[:length])
-        return found
+        return ids
 
 
 def _rows(
     poems: Iterable[PoemRecord], tokenizer: PoetTokenizer, max_length: int
 ) -> Iterator[tuple[tuple[int, int, int], list[int]]]:
-    """For each row the lengths of its header fields, and all its ids."""
+    """For each row, the lengths of its header fields and all its ids."""
     encode = tokenizer.encode_characters
     for poem in poems:
         lengths = len(poem.form), len(poem.author), len(poem.title)
@@ -101,7 +105,7 @@ def _rows(
 
 
 def _pieces(text: str, encode, room: int) -> list[list[int]]:
-    """The ids of a poem, in pieces of whole lines that each fit into `room` tokens (a longer line is cut)."""
+    """The ids of a poem in pieces of whole lines, each of at most `room` tokens (a longer line is cut)."""
     pieces: list[list[int]] = [[]]
     for line in split_lines(text):
         ids = encode(line)
@@ -116,7 +120,7 @@ def _pieces(text: str, encode, room: int) -> list[list[int]]:
 
 
 class _SmallNumbers:
-    """Numbers that come one by one, kept in the smallest unsigned type that holds them."""
+    """A growing array of integers, stored in the smallest unsigned types that hold them."""
 
     def __init__(self):
         self._latest, self._pieces = array("I"), []
@@ -137,13 +141,13 @@ class _SmallNumbers:
 
 
 def _running_total(numbers: np.ndarray) -> np.ndarray:
-    """(N,) -> (N + 1,) the sums of none, the first, the first two …"""
+    """(N,) -> (N + 1,) cumulative sums, starting with 0."""
     total = np.min_scalar_type(int(numbers.sum(dtype=np.uint64)))
     return np.concatenate([np.zeros(1, total), np.cumsum(numbers, dtype=total)])
 
 
 def _unnamed_file() -> IO[bytes]:
-    """A file that is gone when it is closed, where corpora are kept; else where temporary files are."""
+    """A file that is deleted when closed; in the cache folder, or in the temporary folder if that fails."""
     with contextlib.suppress(OSError):
         cache_folder().mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryFile(dir=cache_folder())

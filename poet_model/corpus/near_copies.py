@@ -1,4 +1,4 @@
-"""Poems that are nearly the same in one cluster, and whole clusters into one split."""
+"""Clusters of near-copies, and splits that keep each cluster together."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from ..prosody.lines import split_lines
 from .poems import SPLITS, Corpus, CorpusReport, PoemRecord
 from .report import describe
 
-MIN_SHARED_LINE = 4  # characters: 君不見 opens many poems that are no copies of each other
+MIN_SHARED_LINE = 4  # characters; many unrelated poems share a shorter line, such as 君不見
 
 
 def cluster(texts: list[str]) -> list[int]:
-    """A cluster number a poem: near-copies share one.
+    """Assigns each poem to a cluster, so that near-copies share a cluster.
 
     Two poems are near-copies if they share at least half the lines of the shorter one, or two lines that
-    are neighbours in both. Lines are compared in simplified script, so that variant characters do not hide
-    a copy; lines under four characters do not count. The number is the index of the cluster's first poem.
+    are adjacent in both. Lines are compared in simplified script, so that variant characters do not hide
+    a copy; lines of fewer than four characters are ignored.
+
+    Returns:
+        The cluster of each poem, as the index of the first poem in the cluster.
     """
     characters = sorted({c for text in texts for c in text})
     fold = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
@@ -51,7 +54,7 @@ def cluster(texts: list[str]) -> list[int]:
 
 
 def _holders(lines: list[list[str]], keys: Callable) -> dict[object, list[int]]:
-    """For each key that occurs in more than one poem: the poems, in order."""
+    """The indices of the poems that have each key, in order, for keys that occur in more than one poem."""
     holders: dict[object, list[int]] = defaultdict(list)
     for index, poem in enumerate(lines):
         for key in set(keys(poem)):
@@ -60,15 +63,23 @@ def _holders(lines: list[list[str]], keys: Callable) -> dict[object, list[int]]:
 
 
 def split(poems: list[PoemRecord], excluded: list[PoemRecord], report: CorpusReport) -> Corpus:
-    """Sends whole clusters to train, valid or test (96/2/2) by a hash of the cluster's smallest poem."""
+    """Splits poems into train, valid and test (96/2/2), keeping each cluster of near-copies together.
+
+    The split of a cluster depends only on a hash of its lexicographically smallest poem.
+
+    Args:
+        poems: the poems to split.
+        excluded: poems to keep out of every split, with their near-copies.
+        report: completed in place.
+    """
     clusters = cluster([poem.text for poem in (*poems, *excluded)])
     members: dict[int, list[PoemRecord]] = defaultdict(list)
     for poem, number in zip(poems, clusters, strict=False):
         members[number].append(poem)
-    barred = set(clusters[len(poems) :])
+    excluded_clusters = set(clusters[len(poems) :])
     splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
     for number, group in members.items():
-        if number in barred:
+        if number in excluded_clusters:
             report.excluded += len(group)
             continue
         report.near_copies += len(group) - 1

@@ -1,6 +1,6 @@
-"""Clean poems, the report on where they come from, and the file that both are kept in.
+"""Corpus: clean poems by split, with a report, and the file format that stores both.
 
-Knows no source and no rule of cleaning: prepare.py makes what is defined here.
+It knows nothing about sources or cleaning; prepare.py builds the objects defined here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class PoemRecord:
-    """A clean poem: hanzi with `，` and `。`, traditional script; header fields may be empty."""
+    """A clean poem in traditional script: only hanzi, `，` and `。`. Header fields may be empty."""
 
     text: str
     title: str = ""
@@ -29,10 +29,11 @@ class PoemRecord:
 
 @dataclass
 class CorpusReport:
-    """What was read, kept and dropped, and why; printed before training and saved beside the model.
+    """How many records were read, kept and dropped, and why.
 
-    Every record read is counted once: `read == kept + excluded + sum(dropped.values())`. Of a corpus mixed
-    from several, `mixed` has the poems and characters that each gives to the training split.
+    Printed before training and saved with the model. Every record is counted once:
+    `read == kept + excluded + sum(dropped.values())`. If several corpora were mixed, `mixed` has the number
+    of poems and characters that each contributes to the training split.
     """
 
     source: str = ""
@@ -61,11 +62,11 @@ class CorpusReport:
             ("converted from simplified", f"{self.converted_from_simplified:,}"),
             ("near-copies of another poem", f"{self.near_copies:,}"),
             (
-                "kept out",
+                "excluded",
                 f"{self.excluded:,}, equal or close to one of {self.exclude_read:,} records in --exclude"
-                f"{' or to a poem held out' if self.mixed else ''}",
+                f"{' or to a held-out poem' if self.mixed else ''}",
             ),
-            *((f"  of these unusable: {why}", f"{count:,}") for why, count in self.exclude_dropped.items()),
+            *((f"  unusable in --exclude: {why}", f"{n:,}") for why, n in self.exclude_dropped.items()),
             ("kept", f"{self.kept:,} poems, {self.distinct_characters:,} distinct characters"),
             *(
                 (f"  {split}", f"{self.splits[split]:,} poems, {self.characters[split]:,} characters")
@@ -76,7 +77,7 @@ class CorpusReport:
                 for source, part in self.mixed.items()
             ),
             ("forms", ", ".join(f"{form or 'other'} {count:,}" for form, count in self.forms.items())),
-            ("characters a poem", ", ".join(f"{span}: {count:,}" for span, count in self.lengths.items())),
+            ("characters per poem", ", ".join(f"{span}: {count:,}" for span, count in self.lengths.items())),
         ]
         if self.vocabulary:
             unknown = ", ".join(f"{split} {rate:.3%}" for split, rate in self.unknown_rate.items())
@@ -85,15 +86,15 @@ class CorpusReport:
 
 
 class StoredPoems(Sequence[PoemRecord]):
-    """The poems of one split of a prepared file, read each time they are walked through.
+    """The poems of one split of a prepared corpus, read from its file on each iteration.
 
-    A training needs them twice, and 300,000 poems as Python objects take more memory than all the rest of
-    it. A slice is a list.
+    Training iterates over the poems only twice, and 300,000 poems as Python objects would take more memory
+    than everything else that it needs. Slicing returns a list.
 
     Args:
-        path: what `write_corpus` wrote.
-        split: whose poems.
-        count: how many they are.
+        path: a file written by `write_corpus`.
+        split: the name of the split.
+        count: the number of poems in it.
     """
 
     def __init__(self, path: Path, split: str, count: int):
@@ -109,14 +110,14 @@ class StoredPoems(Sequence[PoemRecord]):
                 yield from (poem for split, poem in map(_read_line, file) if split == self.split)
         except (OSError, ValueError, TypeError, StopIteration) as error:
             raise CorpusError(
-                f"{self.path}, a prepared corpus, was changed or removed while it was in use "
-                f"({type(error).__name__}: {error}); start again"
+                f"the prepared corpus {self.path} was changed or removed while it was in use "
+                f"({type(error).__name__}: {error}); run the command again"
             ) from error
 
-    def __getitem__(self, place):
-        if isinstance(place, slice) and (place.step or 1) > 0:
-            return list(islice(self, *place.indices(len(self))))
-        return list(self)[place]
+    def __getitem__(self, index):
+        if isinstance(index, slice) and (index.step or 1) > 0:
+            return list(islice(self, *index.indices(len(self))))
+        return list(self)[index]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -124,14 +125,14 @@ class StoredPoems(Sequence[PoemRecord]):
 
 @dataclass
 class Corpus:
-    """Poems by split, and the report on how they came about."""
+    """Poems by split, and the report on how they were prepared."""
 
     splits: dict[str, Sequence[PoemRecord]]
     report: CorpusReport
 
 
 def write_corpus(path: Path, corpus: Corpus) -> None:
-    """Writes a prepared corpus as JSON lines: the report, then each poem with its split."""
+    """Writes a prepared corpus as JSON lines: first the report, then each poem with its split."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_pieces(path, _lines_of(corpus))
 
@@ -145,9 +146,9 @@ def _lines_of(corpus: Corpus) -> Iterator[str]:
 
 
 def read_corpus(path: Path) -> Corpus | None:
-    """The corpus that `write_corpus` wrote; None if there is none, a damaged one, or something else.
+    """Reads a corpus written by `write_corpus`; None if the file is missing, damaged or of another kind.
 
-    Its training split stays in the file (StoredPoems); the others, which are small, are read.
+    The training split stays in the file (StoredPoems); the other splits are small and are loaded.
     """
     splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
     in_train = 0

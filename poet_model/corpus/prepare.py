@@ -1,4 +1,4 @@
-"""A corpus by name or file: read, cleaned, split, mixed, and kept in a cache."""
+"""load_corpus: reads, cleans, splits, mixes and caches corpora."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from .near_copies import split
 from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, StoredPoems, read_corpus, write_corpus
 from .report import describe
 
-_RULES_VERSION = 4  # part of the cache's key: raise it when cleaning, clustering, splitting or mixing changes
+_RULES_VERSION = 4  # in the cache key: increase it when cleaning, clustering, splitting or mixing changes
 _NAMED_SPLITS = [f"{name}:{part}" for name in sources.NAMED_SOURCES for part in SPLITS]
 
 
 def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache: bool = True) -> Corpus:
-    """Reads, cleans, clusters and splits a source; the result is kept in the user's cache folder.
+    """Reads, cleans, clusters and splits a source; the result is cached in the user's cache folder.
 
     Args:
-        source: see `sources.read_source`; or a file that `write_corpus` wrote, which is taken as it is; or
-            several of these, joined by `+`: then the training splits of all are trained on, and held out are
-            the poems of the first alone, whose near-copies are kept out of the others.
-        exclude: poems to keep out of every split, with their near-copies: files, or a named source's split
+        source: a source as in `sources.read_source`; a file written by `write_corpus`, which is used as it
+            is; or several of these joined by `+`. Then the training splits of all are combined, the valid and
+            test splits are those of the first source, and near-copies of these are removed from the others.
+        exclude: poems to keep out of every split, with their near-copies: files, or splits of a named source
             such as `tang:test`.
-        use_cache: whether a result prepared earlier may be used and this one kept.
+        use_cache: whether to use an earlier result from the cache, and to store a new one there.
 
     Raises:
-        CorpusError: the source cannot be read, or no poem is left.
+        CorpusError: a source cannot be read, or no poem to train on is left.
     """
     exclude = [str(path) for path in exclude]
     first, *others = _parts(source)
@@ -45,19 +45,19 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
     if not held_out:
         raise CorpusError(
-            f"{first!r} has too few poems to hold any out ({corpus.report.kept}), and a mixed corpus is "
-            f"validated on its first part; put a larger one first, such as {others[0]}+{first}"
+            f"{first!r} has too few poems ({corpus.report.kept}) to hold any out, and a model trained on a "
+            f"mixed corpus is validated on its first part; put a larger part first, as in {others[0]}+{first}"
         )
     parts = [corpus, *(_load_one(name, exclude, held_out, use_cache) for name in others)]
     stored = [part.splits["train"] for part in parts]
-    if not all(isinstance(poems, StoredPoems) for poems in stored):  # no cache to keep them in
+    if not all(isinstance(poems, StoredPoems) for poems in stored):  # they could not be cached
         return mix(parts)
     files = sources.fingerprint([poems.path for poems in stored])
     return _cached([_RULES_VERSION, "mixed", files], lambda: mix(parts), use_cache)
 
 
 def _parts(source: str) -> list[str]:
-    """The sources that `+` joins; a path that has one in it is one source."""
+    """The sources joined by `+`; an existing path that contains a `+` is a single source."""
     if "+" not in source or os.path.exists(source):
         return [source]
     parts = [part.strip() for part in source.split("+")]
@@ -68,7 +68,7 @@ def _parts(source: str) -> list[str]:
 
 
 def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], use_cache: bool) -> Corpus:
-    """The corpus of one source, without the poems of `exclude` and `held_out` and their near-copies."""
+    """The corpus of one source, without the poems in `exclude` and `held_out` and their near-copies."""
     if source.endswith(".jsonl") and os.path.isfile(source) and (corpus := read_corpus(Path(source))):
         _check_prepared(source, corpus, exclude, held_out)
         return corpus
@@ -86,9 +86,9 @@ def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], u
         if not corpus.splits["train"]:
             reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items())
             raise CorpusError(
-                f"no poem to train on is left of {source!r} ({report.read} records read; "
-                f"{reasons or 'it is empty'}; excluded: {report.excluded}); a poem is hanzi with ，。 and at "
-                f"least {MIN_CHARACTERS} characters"
+                f"{source!r} contains no poem to train on ({report.read} records read; "
+                f"{reasons or 'it is empty'}; excluded: {report.excluded}); a poem must consist of hanzi, "
+                f"`，` and `。`, and have at least {MIN_CHARACTERS} characters"
             )
         return corpus
 
@@ -99,60 +99,61 @@ def _locate_excluded(path: str) -> Path:
     try:
         return sources.locate(path)
     except CorpusError as error:
-        raise CorpusError(f"--exclude: {error}; or a split: {', '.join(_NAMED_SPLITS)}") from error
+        raise CorpusError(f"--exclude: {error}, or a split: {', '.join(_NAMED_SPLITS)}") from error
 
 
 def _check_prepared(source: str, corpus: Corpus, exclude: list[str], held_out: Sequence[PoemRecord]) -> None:
-    """Refuses what would have to be kept out of a corpus whose splits are made."""
+    """Raises CorpusError if poems would have to be removed from a corpus that is already split."""
     if exclude:
         raise CorpusError(
-            f"{source} is a prepared corpus, whose splits are made: give --exclude when it is prepared"
+            f"{source} is a prepared corpus, which is already split; give --exclude when preparing it, "
+            "to python -m poet_model.corpus"
         )
-    barred = {poem.text for poem in held_out}
-    if count := sum(poem.text in barred for poem in corpus.splits["train"]) if barred else 0:
+    texts = {poem.text for poem in held_out}
+    if count := sum(poem.text in texts for poem in corpus.splits["train"]) if texts else 0:
         raise CorpusError(
-            f"{source} is a prepared corpus, and {count} of its poems to train on are held out by the corpus "
-            "it is mixed with; prepare it again with --exclude of these, such as tang:valid tang:test"
+            f"{source} is a prepared corpus, and {count} of its poems to train on are held out in the corpus "
+            "that it is mixed with; exclude these when preparing it, as in --exclude tang:valid tang:test"
         )
 
 
 def _cached(key: list, prepare: Callable[[], Corpus], use_cache: bool) -> Corpus:
-    """The corpus kept in the user's cache folder under `key`; else what `prepare` gives, which is kept."""
+    """The corpus cached under `key`; if there is none, the result of `prepare`, which is then cached."""
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     path = cache_folder() / f"corpus-{name}.jsonl"
     if use_cache and (corpus := read_corpus(path)):
         return corpus
     corpus = prepare()
     if use_cache:
-        with contextlib.suppress(OSError):  # a cache that cannot be written costs time and memory, no more
+        with contextlib.suppress(OSError):  # without a cache, loading only takes more time and memory
             write_corpus(path, corpus)
             return read_corpus(path) or corpus
     return corpus
 
 
 def mix(corpora: Sequence[Corpus]) -> Corpus:
-    """The training splits of all as one, each text once, with the held-out poems of the first.
+    """Combines all training splits, each text once, with the valid and test splits of the first corpus.
 
-    Held-out poems of the others are in no split: they may be what another model is measured on.
+    The valid and test poems of the other corpora are left out, since other models may be evaluated on them.
     """
     first = corpora[0]
     train: dict[str, PoemRecord] = {}
     reports = [corpus.report for corpus in corpora]
     report = CorpusReport(source=" + ".join(report.source for report in reports))
     for name in ("read", "converted_from_simplified", "near_copies", "excluded"):
-        setattr(report, name, sum(getattr(one, name) for one in reports))
-    most = max(reports, key=lambda one: one.exclude_read)  # most often the same for all
-    report.exclude_read, report.exclude_dropped = most.exclude_read, most.exclude_dropped
-    report.dropped = dict(sum((Counter(one.dropped) for one in reports), Counter()))
-    for place, corpus in enumerate(corpora, 1):
+        setattr(report, name, sum(getattr(each, name) for each in reports))
+    longest = max(reports, key=lambda each: each.exclude_read)  # usually the same for all
+    report.exclude_read, report.exclude_dropped = longest.exclude_read, longest.exclude_dropped
+    report.dropped = dict(sum((Counter(each.dropped) for each in reports), Counter()))
+    for number, corpus in enumerate(corpora, 1):
         name = corpus.report.source
-        if name in report.mixed:  # of a file elsewhere only the name is told
-            name += f" (corpus {place})"
+        if name in report.mixed:  # files in different folders may share a name
+            name += f" (corpus {number})"
         if corpus is not first and (unused := len(corpus.splits["valid"]) + len(corpus.splits["test"])):
             report.dropped[f"valid and test of {name}"] = unused
         new = {poem.text: poem for poem in corpus.splits["train"] if poem.text not in train}
-        if again := len(corpus.splits["train"]) - len(new):
-            report.dropped[f"of {name}, in an earlier corpus too"] = again
+        if repeated := len(corpus.splits["train"]) - len(new):
+            report.dropped[f"of {name}, in an earlier corpus too"] = repeated
         report.mixed[name] = {"poems": len(new), "characters": sum(map(len, new))}
         train |= new
     splits = {"train": list(train.values()), "valid": first.splits["valid"], "test": first.splits["test"]}
@@ -161,9 +162,9 @@ def mix(corpora: Sequence[Corpus]) -> Corpus:
 
 
 def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
-    """The poems to exclude, however short, by their whole lines; drops are counted in `report`.
+    """Reads poems to exclude, which may be of any length; counts the unusable ones in `report`.
 
-    A poem that has lost a character (□) is known by its other lines: a completed copy must not slip through.
+    If a poem has lost characters (□), its complete lines are used, so that an undamaged copy is excluded too.
     """
     if path in _NAMED_SPLITS:
         name, part = path.split(":")
@@ -174,7 +175,9 @@ def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
     raws = (replace(raw, text=raw.text and _whole_lines(raw.text)) for raw in sources.read_source(path))
     poems = clean(raws, own, min_characters=1)
     if not poems:
-        raise CorpusError(f"--exclude {path} holds no poem ({own.read} records read); give a file of poems")
+        raise CorpusError(
+            f"--exclude {path} contains no poem ({own.read} records read); give a file of poems"
+        )
     report.exclude_read += own.read
     for reason, count in own.dropped.items():
         report.exclude_dropped[reason] = report.exclude_dropped.get(reason, 0) + count

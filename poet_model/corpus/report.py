@@ -1,4 +1,4 @@
-"""What a corpus report says of the splits and of the vocabulary."""
+"""The parts of a corpus report that describe the splits and the vocabulary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .poems import Corpus, CorpusReport, PoemRecord
 
 
 def describe(splits: dict[str, list[PoemRecord]], report: CorpusReport) -> None:
-    """Completes a report with the sizes, forms and lengths of the splits."""
+    """Adds the sizes of the splits, and the forms and lengths of the poems, to a report."""
     report.kept = sum(map(len, splits.values()))
     report.splits = {name: len(group) for name, group in splits.items()}
     report.characters = {name: sum(len(poem.text) for poem in group) for name, group in splits.items()}
@@ -25,7 +25,14 @@ def describe(splits: dict[str, list[PoemRecord]], report: CorpusReport) -> None:
 
 
 def add_vocabulary(report: CorpusReport, corpus: Corpus, known: Callable[[str], bool], size: int) -> None:
-    """Completes a report with the vocabulary's size and the share of characters it lacks, by split."""
+    """Adds the size of the vocabulary, and the share of unknown characters in each split, to a report.
+
+    Args:
+        report: changed in place.
+        corpus: the corpus whose poems are counted.
+        known: returns whether a character is in the vocabulary.
+        size: number of tokens in the vocabulary.
+    """
     report.vocabulary = size
     for name, poems in corpus.splits.items():
         counts: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Where poems come from: the npm package, a clone, a folder, a file, a data set. It judges no record."""
+"""Reads poems from the npm package, a clone, a folder, a file or a data set. It does no cleaning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
 
-NAMED_SOURCES = {  # name: the package's files, all in quantangshi/
+NAMED_SOURCES = {  # name -> pattern of files in the package's folder quantangshi
     "tang": "poet.tang.*.json",
     "song": "poet.song.*.json",
     "tang300": "唐诗三百首.json",
@@ -27,7 +27,7 @@ _COLLECTION = re.compile(r"poet\.tang\.\d+\.json$")
 
 @dataclass(frozen=True)
 class RawPoem:
-    """One record as its source gives it: nothing cleaned yet. `text` is None where the record is no poem."""
+    """One record of a source, not yet cleaned. `text` is None if the record is not a poem."""
 
     title: str
     author: str
@@ -35,15 +35,15 @@ class RawPoem:
 
 
 def read_source(source: str) -> Iterator[RawPoem]:
-    """All records of a source.
+    """Reads all records of a source.
 
     Args:
-        source: `tang`, `song` or `tang300` (fetched once from the npm package), or a path to a clone of
-            chinese-poetry, a folder, a `.json`, `.jsonl` or `.txt` file, the package's `.tgz`, or a Hub data
-            set id `user/name`.
+        source: `tang`, `song` or `tang300` (from the npm package, which is downloaded once); a path to a
+            clone of chinese-poetry, a folder, a `.json`, `.jsonl` or `.txt` file, or the package's `.tgz`; or
+            a Hub data set id such as `user/poems`.
 
     Raises:
-        CorpusError: nothing there, no network, another encoding than UTF-8, broken JSON.
+        CorpusError: the source is missing, cannot be downloaded, is not UTF-8, or is not valid JSON.
     """
     path = locate(source)
     if path.is_file() and path.name.lower().endswith(TARBALLS):
@@ -51,19 +51,22 @@ def read_source(source: str) -> Iterator[RawPoem]:
         return
     files = _files_of(path)
     if not files:
-        raise CorpusError(f"{path} holds no poems: give it files that end in {', '.join(SUFFIXES)}")
+        raise CorpusError(
+            f"{path} contains no poems: expected files that end in {', '.join(SUFFIXES)}; "
+            "add one or give another path"
+        )
     for file in files:
         try:
             data = file.read_bytes()
         except OSError as error:
-            raise CorpusError(f"{file} cannot be read ({error}); mend that or leave it out") from error
+            raise CorpusError(f"{file} cannot be read ({error}); make it readable or leave it out") from error
         yield from _read_text(_utf8(data, file), file)
 
 
 def describe(source: str) -> str:
-    """The source in words for a report: which package, or how many of a folder's files are read.
+    """A short description of a source for reports: the package, or how many files of a folder are read.
 
-    Of an absolute path only the name: reports are published, and a place on this machine is private.
+    Only the last part of an absolute path is shown, because reports are published with the model.
     """
     if source in NAMED_SOURCES:
         return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"
@@ -71,15 +74,19 @@ def describe(source: str) -> str:
     shown = path.name if Path(source).is_absolute() else source
     if not path.is_dir():
         return shown
-    every = sum(file.is_file() for file in path.rglob("*"))
-    return f"{shown} ({len(_files_of(path)):,} of {every:,} files)"
+    total = sum(file.is_file() for file in path.rglob("*"))
+    return f"{shown} ({len(_files_of(path)):,} of {total:,} files)"
 
 
 def locate(source: str) -> Path:
-    """The file or folder of a source on this machine, fetched if need be."""
+    """The local file or folder of a source, downloaded if necessary.
+
+    Raises:
+        CorpusError: the source is missing or cannot be downloaded.
+    """
     if source in NAMED_SOURCES:
         return fetch_package()
-    with contextlib.suppress(OSError, RuntimeError):  # a name too long, ~user without a home
+    with contextlib.suppress(OSError, RuntimeError):  # the name is too long, or ~user has no home folder
         path = Path(source).expanduser()
         if source.strip() and path.exists():
             return path
@@ -87,13 +94,13 @@ def locate(source: str) -> Path:
         return fetch_dataset(source, SUFFIXES)
     shown = source if len(source) <= 200 else f"{source[:200]}…"
     raise CorpusError(
-        f"corpus {shown!r} was not found: it is no file or folder here; "
+        f"corpus {shown!r} was not found: there is no such file or folder; "
         f"give a path, one of {', '.join(NAMED_SOURCES)}, or a Hub data set id such as user/poems"
     )
 
 
 def _files_of(path: Path) -> list[Path]:
-    """The files to read, in a fixed order; a clone of chinese-poetry gives its 全唐诗 alone."""
+    """The files to read, in a fixed order; in a clone of chinese-poetry, only those of 全唐诗."""
     if path.is_file():
         return [path]
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
@@ -102,7 +109,7 @@ def _files_of(path: Path) -> list[Path]:
 
 
 def _number(path: Path) -> int:
-    """5000 of `poet.tang.5000.json`."""
+    """The number in a file name, such as 5000 in `poet.tang.5000.json`; 0 without one."""
     number = re.search(r"\d+", path.name)
     return int(number.group()) if number else 0
 
@@ -114,11 +121,11 @@ def _read_tarball(path: Path, wanted: str) -> Iterator[RawPoem]:
             contents = {path / m.name: archive.extractfile(m).read() for m in members}
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise CorpusError(
-            f"{path} is damaged ({error}); delete it; a named corpus such as tang fetches it again"
+            f"{path} is damaged ({error}); delete it: a named corpus such as tang is then downloaded again"
         ) from error
     if not contents:
         raise CorpusError(
-            f"{path} has no quantangshi/{wanted} in it; "
+            f"{path} does not contain quantangshi/{wanted}; "
             f"give the tarball of the npm package {NPM_PACKAGE}@{NPM_VERSION}"
         )
     for name in sorted(contents, key=_number):
@@ -130,13 +137,13 @@ def _utf8(data: bytes, path: Path) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"{path} is not UTF-8 text (byte {error.start}); leave it out or convert it first, such as "
+            f"{path} is not UTF-8 text (byte {error.start}); leave it out, or convert it first, as in "
             f"`iconv -f GB18030 -t UTF-8 {path.name} > utf8.txt`"
         ) from error
     if "\0" in text:
         raise CorpusError(
-            f"{path} is no text (byte {data.index(0)} is zero); leave it out, or, if it is UTF-16, convert "
-            f"it first: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
+            f"{path} is not text (byte {data.index(0)} is zero); leave it out, or convert it first if it is "
+            f"UTF-16: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
         )
     return text
 
@@ -148,8 +155,8 @@ def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
             records = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise CorpusError(
-                f"{path} is not valid JSON ({error}); mend it, leave it out, or name it .jsonl if each line "
-                "is a record of its own"
+                f"{path} is not valid JSON ({error}); repair it, leave it out, or rename it to .jsonl if "
+                "each line is a separate record"
             ) from error
         if isinstance(records, dict):
             records = [records]
@@ -161,14 +168,14 @@ def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
                     yield _from_record(json.loads(line))
                 except (ValueError, RecursionError) as error:
                     raise CorpusError(
-                        f"{path} line {number} is not valid JSON ({error}); mend it or leave it out"
+                        f"{path} line {number} is not valid JSON ({error}); repair it or leave it out"
                     ) from error
     else:
         yield from (_from_line(line) for line in _lines(text) if line.strip())
 
 
 def _lines(text: str) -> list[str]:
-    """Ended as Unix, Windows or the old Macintosh do; U+2028 and its like may stand inside a line."""
+    """Splits text at \\n, \\r\\n and \\r, but not, unlike str.splitlines, at U+2028 and the like."""
     return re.split(r"\r\n?|\n", text)
 
 
@@ -185,7 +192,7 @@ def _from_record(record: object) -> RawPoem:
 
 
 def _from_line(line: str) -> RawPoem:
-    """One line of a text file: `poem`, or `title:poem`, where the title is short and no sentence."""
+    """Parses a line of a text file: `poem`, or `title:poem` if the title is short and has no punctuation."""
     head, colon, rest = line.strip().replace("：", ":", 1).partition(":")
     if colon and len(head) <= 60 and not re.search("[，。,.？！]", head):
         return RawPoem(head, "", rest)
@@ -193,10 +200,10 @@ def _from_line(line: str) -> RawPoem:
 
 
 def fingerprint(paths: Iterable[Path]) -> list[list]:
-    """What changes when one of the files does: names, sizes and times, for the key of a cache."""
-    found = []
+    """The name, size and modification time of each file, for a cache key that changes when a file does."""
+    entries = []
     for path in paths:
         for file in _files_of(path):
             stat = file.stat()
-            found.append([str(file.absolute()), stat.st_size, stat.st_mtime_ns])
-    return found
+            entries.append([str(file.absolute()), stat.st_size, stat.st_mtime_ns])
+    return entries

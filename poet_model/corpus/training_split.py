@@ -1,4 +1,4 @@
-"""The poems to train and to validate on, also where a corpus is too small to be split by clusters."""
+"""training_split: the poems to train and validate on, even if a corpus is too small to split by clusters."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import NamedTuple
 from ..errors import CorpusError
 from .poems import Corpus, PoemRecord
 
-_ONE_IN = 20  # poems of a small corpus are held out
+_ONE_IN = 20  # one in this many poems of a small corpus is held out
 
 
 class TrainingSplit(NamedTuple):
-    """What a training takes from a corpus.
+    """The poems of a corpus that one training run uses.
 
     Attributes:
         train: the poems to train on.
-        valid: those to validate on; never empty.
-        note: how they were held out, if it was not by clusters; else ''.
+        valid: the poems to validate on; never empty.
+        note: how the poems of `valid` were held out, if not by clusters; otherwise ''.
     """
 
     train: Sequence[PoemRecord]
@@ -26,16 +26,17 @@ class TrainingSplit(NamedTuple):
 
 
 def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
-    """The training split and the poems to validate on: valid, else test, else the end of train.
+    """Chooses the poems to train and validate on.
 
-    In the last case the corpus and its report are changed to say so.
+    Validation uses the valid split; if it is empty, the test split; if both are, the end of the training
+    split, which is then moved to the valid split of the corpus and its report.
 
     Args:
-        corpus: of any size.
-        limit: train on the first so many poems only; None for all.
+        corpus: a corpus of any size.
+        limit: maximum number of poems to train on, counted from the first; None for all.
 
     Raises:
-        CorpusError: there are fewer than two poems.
+        CorpusError: the corpus has too few poems to hold one out.
     """
     train, valid = corpus.splits["train"], corpus.splits["valid"] or corpus.splits["test"]
     if limit is not None:
@@ -44,8 +45,8 @@ def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
         return TrainingSplit(train, valid)
     if len(train) < 2:
         raise CorpusError(
-            f"{corpus.report.source!r} gives {len(train)} poem to train on; at least 2 are needed, "
-            "one of them to validate on, and some thousands to learn from"
+            f"at least 2 poems are needed for training, got {len(train)} from {corpus.report.source!r}; one "
+            "is held out for validation, and it takes some thousands to learn to write"
         )
     held_out = max(1, len(train) // _ONE_IN)
     train = list(train)
@@ -55,5 +56,5 @@ def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
         corpus.report.splits[name] = len(poems)
         corpus.report.characters[name] = sum(len(poem.text) for poem in poems)
     return TrainingSplit(
-        train, valid, f"too few poems for a split; the last {held_out} are kept to validate on"
+        train, valid, f"too few poems for a split; the last {held_out} are held out for validation"
     )

@@ -1,1 +1,1 @@
-"""Training a model: the recipe, the loop, checkpoints, and the run that train.py starts."""
+"""Training: the configuration, the loop, checkpoints, and the run that train.py starts."""

@@ -1,4 +1,4 @@
-"""Checkpoint: the folder from which a training goes on exactly. Knows modules and an optimizer, no data."""
+"""Checkpoint: a folder from which training resumes exactly. It does not know what the model is trained on."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from ..model_folder import LOG_NAME
 CHECKPOINT_NAME = "checkpoint"
 STATE_NAME, TENSORS_NAME = "state.json", "state.safetensors"
 _PREFIX = "optimizer."
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # the state that AdamW keeps for each parameter
 
 
 @dataclass
 class TrainingState:
-    """Where a training stands: what a checkpoint holds beside the tensors.
+    """The progress of a training run: what a checkpoint holds besides the tensors.
 
     Attributes:
-        step: updates made.
-        epoch, index: the epoch under way, and how many of its batches are done.
-        seconds: spent in the loop, over all runs.
-        tokens: trained on, over all runs.
-        best: the log record of the best validation; {} before the first one.
+        step: number of optimizer steps made.
+        epoch, index: the current epoch, counted from 0, and the number of its batches that are done.
+        seconds: time spent in the training loop, including the time before a resume.
+        tokens: number of tokens trained on, including those before a resume.
+        best: the log record of the best validation; {} before the first validation.
     """
 
     step: int = 0
@@ -43,25 +43,25 @@ class TrainingState:
 
 
 class Checkpoint:
-    """The checkpoint of one training.
+    """The checkpoint of one training run.
 
     Args:
-        folder: of the checkpoint.
-        identity: what must be equal for the training to be continued (recipe, corpus, architecture …).
+        folder: the checkpoint's folder.
+        identity: settings that must be unchanged when training resumes, such as the corpus.
     """
 
     def __init__(self, folder: Path, identity: dict):
         self.folder = folder
-        self.identity = json.loads(json.dumps(identity))  # as it will be read again
+        self.identity = json.loads(json.dumps(identity))  # as it will be when read from the file
 
     def save(self, state: TrainingState, module: nn.Module, optimizer, scaler=None) -> None:
-        """Writes all that is needed to go on, in one step: after a kill the folder is the old or the new one.
+        """Writes everything needed to resume. The folder is replaced atomically.
 
         Args:
-            state: where the training stands.
-            module: all that learns.
+            state: the progress of the training run.
+            module: the module that is trained.
             optimizer: an AdamW over the module's parameters.
-            scaler: of gradients in fp16; None without one.
+            scaler: the gradient scaler for fp16; None without one.
         """
         tensors = module.state_dict()
         for name, parameter in module.named_parameters():
@@ -77,25 +77,28 @@ class Checkpoint:
             write_text(fresh / STATE_NAME, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
 
     def load(self, module: nn.Module, optimizer, scaler=None) -> TrainingState:
-        """Gives module, optimizer and scaler back what `save` wrote of them; where the training stood then.
+        """Restores the module, the optimizer and the scaler, and returns the progress at the checkpoint.
+
+        Args:
+            module, optimizer, scaler: as given to `save`; changed in place.
 
         Raises:
-            CheckpointError: there is none, it is damaged, or it belongs to a training with other settings;
-                in the last case nothing was changed.
+            CheckpointError: the checkpoint is missing, damaged, or was made with other settings; in the last
+                case nothing was changed.
         """
         find_checkpoint(self.folder.parent)
         record = read_json(self.folder / STATE_NAME, dict, "start without --resume")
         if different := _differences(self.identity, record.get("identity")):
             raise CheckpointError(
                 f"{self.folder} was made with other settings ({'; '.join(different)}): give the options that "
-                "the training was begun with, besides --resume, or start anew"
+                "the training was started with, in addition to --resume, or start without --resume"
             )
         try:
             _restore(module, optimizer, load_file(self.folder / TENSORS_NAME))
             if scaler is not None and record["scaler"]:
                 scaler.load_state_dict(record["scaler"])
-            kinds = {each.name: type(getattr(TrainingState(), each.name)) for each in fields(TrainingState)}
-            return TrainingState(**{name: kind(record[name]) for name, kind in kinds.items()})
+            types = {each.name: type(getattr(TrainingState(), each.name)) for each in fields(TrainingState)}
+            return TrainingState(**{name: convert(record[name]) for name, convert in types.items()})
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{self.folder} is damaged ({type(error).__name__}: {str(error)[:300]}); "
@@ -103,23 +106,23 @@ class Checkpoint:
             ) from error
 
     def remove(self) -> None:
-        """Deletes the folder, if there is one."""
+        """Deletes the folder if it exists."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _restore(module: nn.Module, optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    """Takes over a checkpoint's tensors; raises whatever damaged ones happen to raise."""
+    """Loads a checkpoint's tensors; damaged ones can raise various errors, which the caller handles."""
     module.load_state_dict({name: t for name, t in tensors.items() if not name.startswith(_PREFIX)})
     if not any(name.startswith(_PREFIX) for name in tensors):  # saved before the first update
         return
     for name, parameter in module.named_parameters():
         moments = {key: tensors[f"{_PREFIX}{key}.{name}"] for key in _MOMENTS}
-        # the fused optimizer counts its steps where the parameter is
+        # the fused optimizer needs `step` on the parameter's device
         optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
 
 
 def _differences(given: dict, saved: object, inside: str = "") -> list[str]:
-    """Which settings are not as they were saved, each with both values."""
+    """Describes each setting that differs from the saved one, with both values."""
     saved, different = saved if isinstance(saved, dict) else {}, []
     for name in given | saved:
         now, then = given.get(name), saved.get(name)
@@ -131,7 +134,14 @@ def _differences(given: dict, saved: object, inside: str = "") -> list[str]:
 
 
 def find_checkpoint(output: Path) -> Path:
-    """The checkpoint's folder of an unfinished training; CheckpointError if there is none."""
+    """The checkpoint folder of an unfinished training run.
+
+    Args:
+        output: the output folder of the run.
+
+    Raises:
+        CheckpointError: there is no checkpoint.
+    """
     folder = output / CHECKPOINT_NAME
     if folder.is_dir():
         return folder

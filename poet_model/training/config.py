@@ -1,4 +1,4 @@
-"""TrainingConfig: how a model is trained."""
+"""TrainingConfig: the hyperparameters of training."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from ..errors import check_number
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a model is trained; what it is stands in PoetConfig.
+    """The hyperparameters of training; those of the architecture are in PoetConfig.
 
     Args:
-        epochs: passes over the training split.
-        batch_size: rows of a batch over all processes together.
-        learning_rate: the highest one, reached after the warm-up; then a cosine to 0.
-        warmup: share of the training in which the rate rises.
-        weight_decay: of AdamW, on matrices only.
+        epochs: number of passes over the training split.
+        batch_size: number of rows in a batch, summed over all processes.
+        learning_rate: the peak learning rate, reached after the warm-up and followed by cosine decay to 0.
+        warmup: share of the training in which the learning rate rises.
+        weight_decay: weight decay of AdamW, applied to matrices only.
         max_grad_norm: gradients are clipped to this norm.
-        input_mask: share of input characters replaced by `<unk>`.
-        gradient_accumulation_steps: parts that a batch is worked through in, to save memory.
-        softmax_frequent: 0 for a softmax over the whole vocabulary; else it is sampled, with this many of the
-            first ids (the most frequent characters) always in it.
-        softmax_sampled: how many of the other ids are drawn for each batch, and each part of it. The logged
-            training loss is then an estimate, a little too low.
-        softmax_exact: share of the training, at its end, in which the softmax is whole all the same.
-        rhyme_memory: weight of a second task, to keep the last rhyme in mind (RhymeMemory); 0: none. Its loss
-            stands in the log as `rhyme_loss`, in nats a scored character, as the other one.
-        log_every, eval_every, checkpoint_every: in optimizer steps; the training ends with one of each too.
-        max_minutes: the schedule ends after this time, if the epochs have not ended before; None: no limit.
-        seed: of batches, dropout and masks.
+        input_mask: share of input tokens replaced by `<unk>`.
+        gradient_accumulation_steps: number of parts in which each batch is processed, to save memory.
+        softmax_frequent: 0 for the softmax over the whole vocabulary. Otherwise the softmax is sampled, and
+            always includes this many of the first ids (the most frequent characters).
+        softmax_sampled: number of other ids drawn for each batch, or each part of one. The logged training
+            loss is then an estimate that is slightly too low.
+        softmax_exact: share of the training, at its end, in which the softmax is no longer sampled.
+        rhyme_memory: weight of the auxiliary task of RhymeMemory; 0 for none. Its loss is logged as
+            `rhyme_loss`, in nats per scored token like `loss`.
+        log_every, eval_every, checkpoint_every: intervals in optimizer steps; each is also done at the end.
+        max_minutes: training ends after this many minutes at the latest; None for no limit.
+        seed: seed of batches, dropout and masks.
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
@@ -70,7 +70,7 @@ class TrainingConfig:
         check_number("max_minutes", self.max_minutes, 0, above=True, optional=True)
 
     def rate(self, progress: float) -> float:
-        """The learning rate at a share (0 to 1) of the training."""
+        """The learning rate when the share `progress` (0 to 1) of the training is done."""
         if progress < self.warmup:
             return self.learning_rate * (progress / self.warmup * 0.99 + 0.01)
         done = (progress - self.warmup) / (1 - self.warmup)

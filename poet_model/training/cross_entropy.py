@@ -1,30 +1,41 @@
-"""LinearCrossEntropy: output layer and loss in one, without holding all logits. Knows tensors only."""
+"""LinearCrossEntropy: the output layer and the loss in one function. It knows only tensors."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 
-CHUNK = 1024  # rows of logits at a time: what fits into a CPU's cache is also fastest
+CHUNK = 1024  # rows of logits at a time; chunks that fit into a CPU's cache are also the fastest
 
 
 class LinearCrossEntropy(torch.autograd.Function):
-    """Summed cross-entropy of `hidden @ weight^T + bias`, without ever holding all logits.
+    """Summed cross-entropy of `hidden @ weight^T + bias`, computed without storing all logits.
 
-    (N, V) logits and their gradient are by far the largest arrays of a training. Here they are made for CHUNK
-    rows at a time, and the gradients are found at once: d loss / d logits is the softmax, less one at the
-    target. As `F.cross_entropy(F.linear(hidden, weight, bias).float(), targets, reduction="sum")`, with the
-    same rounding under autocast.
+    The (N, V) logits and their gradient would be by far the largest arrays in training. Here they are
+    computed for CHUNK rows at a time, and the gradients already in the forward pass: d loss / d logits is the
+    softmax, minus one at the target. Without `log_counts` the result equals
+    `F.cross_entropy(F.linear(hidden, weight, bias).float(), targets, reduction="sum")`, with the same
+    rounding under autocast.
     """
 
     @staticmethod
     def forward(ctx, hidden, weight, bias, targets, log_counts):
-        """(N, H), (C, H), (C,), (N,), (C,) or None -> ()."""
-        kind = hidden.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+        """Computes the loss in nats, and the gradients if they are needed.
+
+        Args:
+            hidden: (N, H) hidden states.
+            weight, bias: (C, H) and (C,) of the output layer.
+            targets: (N,) the index of the correct class of each row.
+            log_counts: (C,) added to the logits, except to that of a row's own target; None for zeros.
+
+        Returns:
+            () the sum over the rows.
+        """
+        device = hidden.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         low_hidden, low_weight, low_bias = (t.detach().to(dtype) for t in (hidden, weight, bias))
-        learns = any(ctx.needs_input_grad)
-        if learns:
+        needs_gradients = any(ctx.needs_input_grad)
+        if needs_gradients:
             d_hidden = torch.empty_like(low_hidden)
             d_weight, d_bias = (torch.zeros_like(t, dtype=torch.float32) for t in (weight, bias))
         total = hidden.new_zeros((), dtype=torch.float32)
@@ -37,20 +48,20 @@ class LinearCrossEntropy(torch.autograd.Function):
                 logits = logits.add_(log_counts).scatter_(1, own, of_target)
             normalizer = logits.logsumexp(1, keepdim=True)
             total += (normalizer - of_target).sum()
-            if learns:
+            if needs_gradients:
                 d_logits = logits.sub_(normalizer).exp_()
                 d_logits.scatter_add_(1, own, torch.full_like(of_target, -1.0))
                 d_bias += d_logits.sum(0)
                 d_logits = d_logits.to(dtype)
                 d_hidden[start : start + CHUNK] = d_logits @ low_weight
                 d_weight += d_logits.T @ rows
-        if learns:
+        if needs_gradients:
             ctx.save_for_backward(d_hidden, d_weight, d_bias)
             ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
         return total
 
     @staticmethod
     def backward(ctx, d_total):
-        """The gradients by hidden, weight and bias, times that of the loss."""
-        found = (d * d_total for d in ctx.saved_tensors)
-        return *(d.to(dtype) for d, dtype in zip(found, ctx.dtypes, strict=True)), None, None
+        """Returns the gradients of hidden, weight and bias: those from `forward`, times that of the loss."""
+        gradients = (d * d_total for d in ctx.saved_tensors)
+        return *(d.to(dtype) for d, dtype in zip(gradients, ctx.dtypes, strict=True)), None, None

@@ -1,4 +1,4 @@
-"""TrainingData: the poems and the vocabulary of one run. Knows no model but the one that is started from."""
+"""TrainingData: the poems and the vocabulary of one training run. It knows nothing about models."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..corpus.training_split import training_split
 from ..prosody.lines import FORMS
 from ..tokenizer import PoetTokenizer
 
-SMALL_CORPUS = 1000  # poems; below it every character counts, though it was seen once
+SMALL_CORPUS = 1000  # poems; a smaller corpus keeps even the characters that occur only once
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What one run trains and validates on.
+    """The poems and the vocabulary of one training run.
 
     Attributes:
-        corpus: with its report, which tells of the vocabulary too.
-        train, valid: the poems.
+        corpus: the whole corpus; its report includes the vocabulary.
+        train, valid: the poems to train and validate on.
         tokenizer: the vocabulary.
-        note: how poems were held out, if it was not by clusters; else ''.
+        note: how poems were held out, if not by clusters; otherwise ''.
     """
 
     corpus: Corpus
@@ -32,23 +32,23 @@ class TrainingData:
 
     @property
     def is_small(self) -> bool:
-        """Whether the poems are too few to learn verse from."""
+        """Whether there are too few poems to learn to write verse from."""
         return len(self.train) < SMALL_CORPUS
 
 
 def prepare_data(
     corpus: Corpus, limit: int | None = None, known: PoetTokenizer | None = None
 ) -> TrainingData:
-    """Splits a corpus and gathers its vocabulary, which is added to the corpus report.
+    """Splits a corpus and builds its vocabulary, which is added to the corpus report.
 
     Args:
-        corpus: to train on.
-        limit: train on the first so many poems only; None for all.
-        known: the vocabulary of the model to start from; a small corpus adds to it, so that the model keeps
-            what so few poems do not show.
+        corpus: the corpus to train on.
+        limit: maximum number of poems to train on, counted from the first; None for all.
+        known: the vocabulary of the model to start from, or None. A small corpus only adds to it, so that
+            the model keeps characters that do not occur in so few poems.
 
     Raises:
-        CorpusError: there are fewer than two poems.
+        CorpusError: the corpus has too few poems to hold one out.
     """
     split = training_split(corpus, limit)
     is_small = len(split.train) < SMALL_CORPUS

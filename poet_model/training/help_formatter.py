@@ -1,4 +1,4 @@
-"""HelpFormatter: how train.py and the offline tools show their options."""
+"""HelpFormatter: the --help format of train.py and the offline tools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the default of an option, where there is one to show."""
+    """Shows the default of each option, unless it is None or an empty list."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         return action.help if action.default in (None, []) else super()._get_help_string(action)

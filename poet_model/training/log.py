@@ -1,4 +1,4 @@
-"""TrainingLog: the lines that a training writes down, and its progress bar. Knows no model and no batch."""
+"""TrainingLog: the log file and the progress bar of a training run. It knows nothing about models."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .checkpoint import TrainingState
 
 
 class TrainingLog:
-    """Writes records to a file and to Accelerate's trackers, and shows how far the training is.
+    """Writes records to a file and to Accelerate's trackers, and shows a progress bar.
 
-    Only the main process writes and shows; calling it on the others does no harm.
+    Only the main process writes and shows anything; in other processes the methods have no visible effect.
 
     Args:
-        path: of the file of JSON lines.
-        accelerator: knows the trackers, and which process is the main one.
+        path: path of the JSON Lines file.
+        accelerator: provides the trackers and identifies the main process.
     """
 
     def __init__(self, path: Path, accelerator: Accelerator):
@@ -34,7 +34,7 @@ class TrainingLog:
 
     @contextmanager
     def progress_bar(self) -> Iterator[None]:
-        """Shows the bar while the block runs."""
+        """Shows the progress bar while the block runs."""
         with tqdm(
             total=1.0,
             initial=0.0,
@@ -48,11 +48,11 @@ class TrainingLog:
             yield
 
     def restart_clock(self, tokens: float) -> None:
-        """Begins to measure the speed anew, from that many tokens on."""
+        """Starts to measure the speed anew; `tokens` is the number of tokens trained on so far."""
         self._time, self._tokens = time.perf_counter(), tokens
 
     def speed(self, tokens: float) -> float:
-        """Tokens a second since the clock was last started, which it now is again."""
+        """Tokens per second since the clock was last restarted; restarts the clock."""
         seconds, done = time.perf_counter() - self._time, tokens - self._tokens
         self.restart_clock(tokens)
         return done / max(1e-9, seconds)
@@ -62,9 +62,9 @@ class TrainingLog:
 
         Args:
             split: `train` or `valid`.
-            state: where the training stands.
-            epoch: with its fraction.
-            values: `loss` (nats a target), and others to be written as they are.
+            state: the progress of the training run.
+            epoch: number of epochs done, as a fraction.
+            values: `loss` (nats per target), and other values, which are written unchanged.
         """
         record = {"step": state.step, "epoch": round(epoch, 4), "split": split, **values}
         record["loss"] = round(values["loss"], 6)
@@ -77,31 +77,31 @@ class TrainingLog:
         return record
 
     def show(self, progress: float, epoch: int, record: dict, seconds: float) -> None:
-        """Moves the bar.
+        """Updates the progress bar.
 
         Args:
             progress: share (0 to 1) of the training that is done.
-            epoch: that is under way, counted from 1.
-            record: the last one of the split `train`.
-            seconds: that the training has taken so far.
+            epoch: the current epoch, counted from 1.
+            record: the latest record of the split `train`.
+            seconds: time that the training has taken so far.
         """
         if self._bar is None:
             return
-        left = seconds * (1 - progress) / max(progress, 1e-9)
+        remaining = seconds * (1 - progress) / max(progress, 1e-9)
         self._bar.n = progress
         self._bar.set_description_str(
             f"epoch {epoch} step {record['step']} loss {record['loss']:.3f} "
             f"perplexity {record['perplexity']:.1f} "
-            f"{record['tokens_per_second']:,} tokens/s ETA {tqdm.format_interval(left)}"
+            f"{record['tokens_per_second']:,} tokens/s ETA {tqdm.format_interval(remaining)}"
         )
 
     def say(self, text: str) -> None:
-        """Prints a line above the bar."""
+        """Prints a line above the progress bar."""
         tqdm.write(text, file=sys.stderr)
 
 
 def drop_records_after(path: Path, step: int) -> None:
-    """Drops the lines of a file of JSON lines from after a step: a resumed training writes them again."""
+    """Removes the records after `step` from a JSON Lines file; a resumed run will write them again."""
     if path.is_file():
         records = [record for record in read_json_lines(path) if record.get("step", 0) <= step]
         write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))

@@ -1,6 +1,6 @@
-"""What the allocators below torch do with memory while a model is trained on a CPU. Knows no model.
+"""Settings of the memory allocators that torch uses, for training on a CPU.
 
-Both are told before torch is loaded, and measured by benchmarks/train_memory.py and train_speed.py.
+They must be set before torch is imported. benchmarks/train_memory.py and train_speed.py measure their effect.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import ctypes
 import os
 from contextlib import suppress
 
-_NO_GLIBC = OSError, AttributeError, TypeError  # the last on Windows, where CDLL wants a name
+_NO_GLIBC = OSError, AttributeError, TypeError  # TypeError on Windows, where CDLL requires a name
 _MIB = 1 << 20
 
 
 def keep_freed_memory() -> None:
-    """Lets glibc reuse freed buffers instead of giving each back at once, and oneDNN keep few LSTMs.
+    """Makes glibc reuse freed buffers instead of returning them to the system, and limits oneDNN's cache.
 
-    What a step needs for its activations is freed and asked for again in every step, which costs time if the
-    system has to clear it anew (benchmarks/train_speed.py says how much).
+    Every step frees and reallocates the memory for its activations, which is slow if the system must clear it
+    each time (benchmarks/train_speed.py measures this).
 
-    oneDNN, and torch's own layer above it, keep a compiled LSTM with its buffers for each of the last 1,024
-    shapes of a batch. Batches come in hundreds of shapes, about 2 MiB each, so that memory would grow for
-    hundreds of steps.
+    oneDNN, and torch's own layer above it, cache a compiled LSTM with its buffers for each of the last 1,024
+    batch shapes. Batches have hundreds of shapes, at about 2 MiB each, so memory use would grow for hundreds
+    of steps.
     """
     for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         os.environ.setdefault(variable, "16")
@@ -33,9 +33,9 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Gives all freed memory back at once.
+    """Returns all freed memory to the system.
 
-    Batches differ in size: what one leaves free does not always fit the next, and the pieces add up.
+    Batches differ in size, so the memory freed by one does not always fit the next, and fragments accumulate.
     """
     with suppress(*_NO_GLIBC):
         ctypes.CDLL(None).malloc_trim(0)

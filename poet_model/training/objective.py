@@ -1,4 +1,4 @@
-"""Objective: the interface between a Trainer and what it trains. It knows no particular model and no data."""
+"""Objective: the interface between a Trainer and what it trains. It knows no particular model or data."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ class Losses(NamedTuple):
     """What one forward pass of an Objective returns.
 
     Attributes:
-        total: () the weighted sum that is differentiated, summed (not averaged) over the targets.
-        named: () each loss on its own, summed over the targets, by its name in the log; one is called `loss`.
+        total: () the weighted sum of the losses, which is differentiated; it is the sum over the targets, not
+            their mean.
+        named: () each loss by its name in the log, summed over the targets; one is called `loss`.
     """
 
     total: torch.Tensor
@@ -22,20 +23,25 @@ class Losses(NamedTuple):
 
 
 class BatchSize(NamedTuple):
-    """How large a batch is: `tokens` are counted for the speed, and losses are divided by `targets`."""
+    """The size of a batch.
+
+    Attributes:
+        tokens: number of tokens, for measuring the speed.
+        targets: number of scored tokens, by which summed losses are divided.
+    """
 
     tokens: int
     targets: int
 
 
 class Objective(nn.Module):
-    """The losses that a Trainer minimizes, with all that learns as submodules.
+    """The losses that a Trainer minimizes; everything that is trained is a submodule.
 
-    The Trainer takes batches from where it is told to and hands each one, unopened, to these methods. A
-    subclass sets `model` and writes `size`, `prepare` and `forward`; see PoemObjective for ours.
+    The Trainer passes each batch to these methods without looking into it. A subclass sets `model` and
+    implements `size`, `prepare` and `forward`; see PoemObjective.
 
     Attributes:
-        model: the submodule that is validated and kept; others are needed for the training only.
+        model: the submodule that is validated and saved; others are needed only during training.
     """
 
     model: nn.Module
@@ -56,17 +62,17 @@ class Objective(nn.Module):
         rng: np.random.Generator | None = None,
         device: torch.device | str = "cpu",
     ) -> Any:
-        """One part of a batch as `forward` takes it, on the device.
+        """Prepares one part of a batch for `forward`, on the device.
 
         A batch is split between processes and, with gradient accumulation, between passes. The losses of all
-        parts must add up to those of the batch, so that a part without rows still has losses, of 0.
+        parts must add up to those of the batch; a part without rows therefore has losses of 0.
 
         Args:
             batch: the whole batch.
-            part, parts: which part of how many, counted from 0.
-            rng: draws whatever is random on the CPU. What is random on the device takes torch's generator,
-                which the Trainer seeds before each update.
-            device: where the model is.
+            part, parts: index of the part, counted from 0, and the number of parts.
+            rng: random generator for use on the CPU. On the device, use torch's global generator, which the
+                Trainer seeds before each step.
+            device: the model's device.
         """
         raise NotImplementedError
 

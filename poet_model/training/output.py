@@ -1,4 +1,4 @@
-"""The folder that a training writes into, before its first step. Knows no model but the one started from."""
+"""The output folder of a training run before its first step: the corpus report and the model's history."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ from .checkpoint import CHECKPOINT_NAME
 
 
 def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
-    """What the model to start from has behind it.
+    """The training history of the model to start from.
+
+    Args:
+        base: the folder or Hub id of that model; None for a new model.
+        corpus: the corpus to train on.
 
     Returns:
-        Its trainings, the first one first; those with `held_out` saw none of the poems that this one
-        validates and tests on. And its log, if it was validated on the same poems, so that losses compare.
+        The earlier training runs, oldest first, in which `held_out` marks those that did not train on the
+        valid and test poems of `corpus`; and the model's log if it was validated on the same poems, so that
+        losses are comparable, otherwise [].
     """
     if not base:
         return [], []
@@ -41,19 +46,23 @@ def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
     trainings = [*earlier_trainings(metrics), *([last | {"held_out": True}] if last else [])]
     ours, theirs = held_out_record(corpus), read_held_out(folder) or {"valid": [], "test": []}
     if not {*ours["valid"], *ours["test"]} <= {*theirs["valid"], *theirs["test"]}:
-        for training in trainings:  # what the last one held out, those before it had held out too
+        for training in trainings:  # a mark only means that a run held out what the last one held out
             training.pop("held_out", None)
     return trainings, read_log(folder) if ours["valid"] == theirs["valid"] else []
 
 
 def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[dict]) -> None:
-    """Makes the folder of a new training: what is known before it begins, and no records of another model.
+    """Creates the output folder of a new run, and removes the records of an earlier model in it.
+
+    Writes the corpus report, the hashes of the held-out poems, and the history of the model to start from.
 
     Args:
-        trainings, log: what the model has behind it, see `history`.
+        output: the folder.
+        corpus: the corpus to train on.
+        trainings, log: as returned by `history`.
 
     Raises:
-        InvalidValueError: the folder cannot be made or written.
+        InvalidValueError: the folder cannot be created or written to.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -70,5 +79,5 @@ def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[
         write_held_out(output, corpus)
     except OSError as error:
         raise InvalidValueError(
-            f"--output {output} cannot be written ({error.strerror}); give another folder"
+            f"--output {output} cannot be written to ({error.strerror}); give another folder"
         ) from error

@@ -1,16 +1,16 @@
-"""The packages that a training needs, and which of them are missing here. Imports none of them itself."""
+"""The packages that training needs, and a check for missing ones. The module itself imports none of them."""
 
 from __future__ import annotations
 
 import importlib
 
-# module: what pip calls it
+# module name -> name for pip
 NEEDED = {name: name for name in ("torch", "accelerate", "safetensors", "tokenizers", "numpy", "tqdm")}
 NEEDED |= {"huggingface_hub": "huggingface_hub", "opencc": "OpenCC"}
 
 
 def missing_packages() -> str:
-    """Which of the needed packages cannot be imported, and why, in one sentence; '' if there is none."""
+    """A sentence that names the needed packages that cannot be imported, with the reasons; '' if all can."""
     missing = {}
     for module, package in NEEDED.items():
         try:
@@ -20,4 +20,4 @@ def missing_packages() -> str:
     if not missing:
         return ""
     names, reasons = " ".join(missing), "; ".join(missing.values())
-    return f"training needs {names}, which cannot be imported here ({reasons}): pip install {names}"
+    return f"training needs {names}, which cannot be imported ({reasons}); install with: pip install {names}"

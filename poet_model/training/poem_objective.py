@@ -1,4 +1,4 @@
-"""PoemObjective: the losses that a PoetModel is trained on. Knows one batch, no schedule and no optimizer."""
+"""PoemObjective: the losses of a PoetModel on one batch. It knows nothing about optimizers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from .rhyme_memory import RhymeMemory
 
 
 class PreparedBatch(NamedTuple):
-    """Inputs and questions of a batch. All places and counts are found on the CPU, so that a GPU never waits.
+    """The inputs and targets of a batch. All positions are computed on the CPU, so that a GPU never waits.
 
     Attributes:
         inputs: (B, T) ids.
-        places: (N,) of the flattened inputs, behind which a character is scored.
-        targets: (N,) ids of these characters; with `candidates`, their places among them.
-        candidates: (C,) ids that the softmax is taken over; None: all.
-        log_counts: (C,) log of how many characters each candidate stands for; -inf: for none but itself.
-        rhyme_places, rhyme_words: (M,) places where the rhyme is asked for, and the id of the word it is
-            that of; None without a RhymeMemory.
+        places: (N,) positions in the flattened inputs whose next token is scored.
+        targets: (N,) ids of these tokens, or, with `candidates`, their indices in `candidates`.
+        candidates: (C,) ids that the softmax is computed over; None for the whole vocabulary.
+        log_counts: (C,) log of the number of ids that each candidate represents; -inf for ids that are only
+            included because they are targets.
+        rhyme_places, rhyme_words: (M,) positions in the flattened inputs where the rhyme is predicted, and
+            ids of the characters whose rhyme it is; None without a RhymeMemory.
     """
 
     inputs: torch.Tensor
@@ -39,7 +40,7 @@ class PreparedBatch(NamedTuple):
     rhyme_words: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> PreparedBatch:
-        """The same on a device; the copy to a GPU goes on while the CPU does other things."""
+        """A copy on the device; copies to a GPU are asynchronous."""
         if device.type == "cuda":
             pinned = (None if tensor is None else tensor.pin_memory() for tensor in self)
             return PreparedBatch(*(None if t is None else t.to(device, non_blocking=True) for t in pinned))
@@ -47,21 +48,21 @@ class PreparedBatch(NamedTuple):
 
 
 class PoemObjective(Objective):
-    """The loss of the next character (`loss`) and, with a RhymeMemory, that of its task (`rhyme_loss`).
+    """The loss of the next token (`loss`) and, with a RhymeMemory, that of its task (`rhyme_loss`).
 
-    On a CPU the softmax over the whole vocabulary is expensive. A sampled one is taken over the first ids
-    (the most frequent characters), some of the others, and each row's own target: exp(logit) of a drawn one
-    counts as many times as there are others to each drawn one, which makes the sum of the softmax right on
-    average.
+    On a CPU the softmax over the whole vocabulary is expensive. A sampled softmax is computed over the first
+    ids (the most frequent characters), a random sample of the others, and each row's own target. If k of n
+    other ids are sampled, exp(logit) of each counts n / k times, so that the sum is right on average.
 
     Args:
-        model: has `embedding`, `lstm` and `bias`, as PoetModel has them.
+        model: a module with `embedding`, `lstm` and `bias`, like PoetModel.
         softmax_frequent, softmax_sampled, softmax_exact, input_mask: see TrainingConfig.
-        rhyme_memory: the second task; None for none.
-        rhyme_weight: of the second task's loss in the total.
+        rhyme_memory: the auxiliary task; None for none.
+        rhyme_weight: weight of the auxiliary loss in the total.
 
     Attributes:
-        samples_softmax: whether `prepare` samples the softmax, if that saves anything; set by `begin_step`.
+        samples_softmax: whether `prepare` samples the softmax, if that leaves out any id; set by
+            `begin_step`.
     """
 
     def __init__(
@@ -84,11 +85,13 @@ class PoemObjective(Objective):
 
     @classmethod
     def from_config(cls, model: nn.Module, config: TrainingConfig) -> PoemObjective:
-        """The objective that a recipe asks for; a RhymeMemory's weights are drawn from torch's generator.
+        """Creates the objective from a configuration.
+
+        The weights of a RhymeMemory are initialized with torch's global generator.
 
         Args:
             model: a PoetModel, on the CPU or a GPU.
-            config: the recipe.
+            config: the training configuration.
         """
         memory = RhymeMemory(model.config.hidden_size, model.tokenizer) if config.rhyme_memory else None
         return cls(
@@ -102,11 +105,11 @@ class PoemObjective(Objective):
         )
 
     def begin_step(self, progress: float) -> None:
-        """Chooses between the sampled and the whole softmax by the share (0 to 1) of the training done."""
+        """Chooses the sampled or the full softmax, given the share (0 to 1) of the training that is done."""
         self.samples_softmax = self.softmax_frequent > 0 and progress < 1 - self.softmax_exact
 
     def size(self, batch: Batch) -> BatchSize:
-        """All tokens of a batch, and those that are scored."""
+        """The number of tokens in a batch, and of those that are scored."""
         return BatchSize(tokens=batch.inputs.size, targets=int((batch.targets != IGNORE).sum()))
 
     def prepare(
@@ -118,36 +121,36 @@ class PoemObjective(Objective):
         rng: np.random.Generator | None = None,
         device: torch.device | str = "cpu",
     ) -> PreparedBatch:
-        """Rows `part`, `part + parts` … of a batch on the device, with some inputs masked.
+        """Prepares rows `part`, `part + parts` … of a batch, with some inputs masked.
 
         Args:
             batch: the whole batch.
-            part, parts: which part of how many; if there is no row for it, one that scores nothing.
-            rng: draws the sample of a sampled softmax.
-            device: where the model is.
+            part, parts: index of the part and number of parts; a part without rows scores nothing.
+            rng: random generator of the sampled softmax.
+            device: the model's device.
         """
         rows = Batch(*(side[part::parts] for side in batch))
         if not len(rows.inputs):
             rows = Batch(batch.inputs[:1], np.full_like(batch.targets[:1], IGNORE))
-        prepared = self._questions(rows, rng).to(torch.device(device))
+        prepared = self._prepare_rows(rows, rng).to(torch.device(device))
         if not self.input_mask:
             return prepared
         masked = torch.rand(prepared.inputs.shape, device=prepared.inputs.device) < self.input_mask
         return prepared._replace(inputs=prepared.inputs.masked_fill(masked, UNK))
 
-    def _questions(self, batch: Batch, rng: np.random.Generator | None) -> PreparedBatch:
-        """What is asked of a batch, on the CPU."""
+    def _prepare_rows(self, batch: Batch, rng: np.random.Generator | None) -> PreparedBatch:
+        """The inputs and targets of a batch, on the CPU."""
         scored = np.flatnonzero(batch.targets != IGNORE)
-        asked = {"inputs": batch.inputs, "places": scored, "targets": batch.targets.reshape(-1)[scored]}
+        arrays = {"inputs": batch.inputs, "places": scored, "targets": batch.targets.reshape(-1)[scored]}
         vocab_size = len(self.model.bias)
         if self.samples_softmax and self.softmax_sampled < vocab_size - self.softmax_frequent:
-            asked |= self._sample(asked["targets"], vocab_size, rng)
+            arrays |= self._sample(arrays["targets"], vocab_size, rng)
         if self.rhyme_memory is not None:
-            asked["rhyme_places"], asked["rhyme_words"] = self.rhyme_memory.prepare(batch)
-        return PreparedBatch(**{name: torch.from_numpy(value) for name, value in asked.items()})
+            arrays["rhyme_places"], arrays["rhyme_words"] = self.rhyme_memory.prepare(batch)
+        return PreparedBatch(**{name: torch.from_numpy(value) for name, value in arrays.items()})
 
     def _sample(self, targets: np.ndarray, vocab_size: int, rng: np.random.Generator) -> dict:
-        """`candidates`, `log_counts`, and the targets' places among the candidates."""
+        """Draws `candidates` with their `log_counts`, and finds the indices of the targets among them."""
         others = vocab_size - self.softmax_frequent
         log_counts = np.full(vocab_size, -np.inf, np.float32)
         log_counts[: self.softmax_frequent] = 0
@@ -163,7 +166,7 @@ class PoemObjective(Objective):
         }
 
     def forward(self, prepared: PreparedBatch) -> Losses:
-        """The losses of a part in nats, summed over its places."""
+        """The losses of a part in nats, summed over its targets."""
         model = self.model
         outputs, _ = model.lstm.outputs(model.embedding(prepared.inputs))  # (B, T, H) of each layer
         hidden = outputs[-1].flatten(0, 1).index_select(0, prepared.places)  # (N, H)
@@ -173,7 +176,8 @@ class PoemObjective(Objective):
         loss = LinearCrossEntropy.apply(hidden, weight, bias, prepared.targets, prepared.log_counts)
         if self.rhyme_memory is None:
             return Losses(loss, {"loss": loss})
-        # the first layer is asked, so that the last one need not show the rhyme where no line ends
+        # The states are those of the first layer, so that the last one is not forced to encode the rhyme
+        # at every position.
         states = outputs[0].flatten(0, 1).index_select(0, prepared.rhyme_places)
         rhyme_loss = self.rhyme_memory(states, prepared.rhyme_words)
         return Losses(loss + self.rhyme_weight * rhyme_loss, {"loss": loss, "rhyme_loss": rhyme_loss})

@@ -1,4 +1,4 @@
-"""The presets: architecture and recipe by name, or from a JSON file of the same shape. Loads no torch."""
+"""Presets: architecture and training settings by name or from a JSON file. It does not import torch."""
 
 from __future__ import annotations
 
@@ -11,43 +11,49 @@ from ..files import read_json
 from .config import TrainingConfig
 
 PRESETS = Path(__file__).with_name("presets")
-CELLS = tuple(CELL_GATES)  # what `cell` of a model may be
-_REMEDY = "see poet_model/training/presets"
+CELLS = tuple(CELL_GATES)  # possible values of PoetConfig.cell
+_REMEDY = "see the examples in poet_model/training/presets"
 _PARTS = {"about", "limit", "model", "training"}
 
 
 def preset_names() -> list[str]:
-    """The presets that come with the project."""
+    """The names of the presets that come with the project."""
     return sorted(path.stem for path in PRESETS.glob("*.json"))
 
 
 def load_preset(name: str) -> dict:
-    """`model` (settings of PoetConfig), `training` (of TrainingConfig) and `limit` (poems; None: all).
+    """Loads and checks a preset.
 
     Args:
-        name: of a preset that comes with the project, or the path of a JSON file of the same shape.
+        name: the name of a preset that comes with the project, or the path of a JSON file in the same format.
+
+    Returns:
+        A dict with `model` (settings of PoetConfig), `training` (settings of TrainingConfig) and `limit`
+        (maximum number of poems to train on; None for all).
 
     Raises:
-        InvalidValueError: there is none of that name, or it holds what cannot be.
-        CheckpointError: the file is no JSON.
+        InvalidValueError: there is no such preset, or a key or value in it is invalid.
+        CheckpointError: the file is not JSON.
     """
     path = PRESETS / f"{name}.json"
     path = path if path.is_file() else Path(name)
     if not path.is_file():
         near = difflib.get_close_matches(name, ["auto", *preset_names()], n=1)
         raise InvalidValueError(
-            f"--preset {name!r} is neither auto, one of {', '.join(preset_names())} nor a JSON file; "
+            f"--preset {name!r} is neither auto, nor one of {', '.join(preset_names())}, nor a JSON file; "
             f"give one of these{f' (did you mean {near[0]}?)' if near else ''}"
         )
     preset = {"limit": None, "model": {}, "training": {}} | read_json(path, dict, _REMEDY)
     if unknown := sorted(preset.keys() - _PARTS):
-        raise InvalidValueError(f"{path}: unknown keys {unknown[:5]}; known are {', '.join(sorted(_PARTS))}")
+        raise InvalidValueError(
+            f"{path} has unknown keys {unknown[:5]}; the known ones are {', '.join(sorted(_PARTS))}"
+        )
     _check(preset, path)
     return preset
 
 
 def _check(preset: dict, path: Path) -> None:
-    """Raises InvalidValueError that names the file and the setting."""
+    """Raises InvalidValueError, naming the file and the setting, if a setting is invalid."""
     part = ""
     try:
         check_number("limit", preset["limit"], 1, whole=True, optional=True)
@@ -55,7 +61,7 @@ def _check(preset: dict, path: Path) -> None:
         PoetConfig(vocab_size=6, **preset["model"])
         part = "training."
         TrainingConfig(**preset["training"])
-    except InvalidValueError as error:  # its first word is the setting
+    except InvalidValueError as error:  # the message begins with the name of the setting
         raise InvalidValueError(f"--preset {path}: {part}{error}") from error
     except TypeError as error:
-        raise InvalidValueError(f"{path} is no preset: {error}; {_REMEDY}") from error
+        raise InvalidValueError(f"{path} is not a valid preset: {error}; {_REMEDY}") from error

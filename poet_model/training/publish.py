@@ -1,4 +1,4 @@
-"""The end of a run: the best model measured, described in its card, and pushed to the Hub."""
+"""The end of a training run: evaluates the best model, writes its card, and pushes it to the Hub."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from ..model import PoetModel
 
 
 def publish(options: argparse.Namespace, made_by: dict, corpus: Corpus, device, typed: Sequence[str]) -> None:
-    """Writes down how the best model was made, measures it, writes its card, and pushes it if asked to.
+    """Records how the best model was trained, evaluates it, writes its card, and optionally pushes it.
 
     Args:
-        options: of train.py.
-        made_by: goes into metrics.json as `training`.
-        corpus: that it was trained on, whose held-out poems it is measured on.
-        device: to measure on.
-        typed: the words of the command line.
+        options: the options of train.py.
+        made_by: written to metrics.json as `training`.
+        corpus: the training corpus, on whose held-out poems the model is evaluated.
+        device: the device to evaluate on.
+        typed: the arguments of the command line.
 
     Raises:
-        HubError: the model is ready, but could not be pushed.
+        HubError: the model is complete but could not be pushed.
     """
-    as_begun = [word for word in typed if word != "--resume"]
-    command = command_line("python train.py", as_begun)
+    without_resume = [word for word in typed if word != "--resume"]
+    command = command_line("python train.py", without_resume)
     update_folder(options.output, {"training": made_by}, training=command)
     if options.no_measure:
         return
-    print("\nmeasuring the best model …", flush=True)
+    print("\nevaluating the best model …", flush=True)
     model = PoetModel.from_pretrained(options.output, device=device)
     metrics = update_folder(options.output, measure(model, corpus))
     for split, perplexity in metrics["perplexity"].items():
         print(f"{split:<18} perplexity {perplexity['perplexity']:.2f} over {perplexity['tokens']:,} tokens")
     poems = metrics["poems"]
-    print(f"equal lines in {poems['free']['equal_lines']} of {poems['free']['poems']} poems, nothing given")
-    print(f"form kept in {poems['with_form']['kept']} of {poems['with_form']['poems']} poems that name one")
+    free, with_form = poems["free"], poems["with_form"]
+    print(f"lines of equal length in {free['equal_lines']} of {free['poems']} poems without a given form")
+    print(f"form kept in {with_form['kept']} of {with_form['poems']} poems with a given form")
     if options.push_to_hub:
         try:
             print("pushed:", push_folder(options.output, options.push_to_hub, private=options.private))
         except PoetError as error:
             again = f'from_pretrained("{options.output.as_posix()}").push_to_hub("{options.push_to_hub}")'
-            raise HubError(f"{error}. The model is safe; push it by PoetModel.{again}") from error
+            raise HubError(f"{error}. The model is saved; push it with PoetModel.{again}") from error

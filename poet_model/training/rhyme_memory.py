@@ -1,4 +1,4 @@
-"""RhymeMemory: a second task of a training, to keep the last rhyme in mind. Knows no model."""
+"""RhymeMemory: an auxiliary training task that teaches a model to remember the rhyme. It knows no model."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from ..tokenizer import PoetTokenizer
 
 
 class RhymeMemory(nn.Module):
-    """Predicts from the hidden state, at every place, the 平水韻 group in which the last sentence ended.
+    """Predicts from each hidden state the 平水韻 rhyme group of the character that ended the last sentence.
 
-    A poem rhymes at one place in ten or fifteen, with a word as far back: from that alone a small LSTM hardly
-    learns to rhyme (docs/retrain.md). Asked at every place, it learns to keep the rhyme, and then uses it
-    where a line must rhyme. The head is of no use after the training, and is no part of the model.
+    Only one character in 10 to 15 of a poem rhymes, and it rhymes with a character just as far back. From
+    these positions alone, a small LSTM hardly learns to rhyme (docs/retrain.md). With this task at every
+    position it learns to remember the rhyme, and then uses it where a line must rhyme. The head is used only
+    in training and is not part of the saved model.
 
     Args:
-        hidden_size: width of the states.
-        tokenizer: of the ids in the batches.
+        hidden_size: size of the hidden states.
+        tokenizer: the tokenizer of the batches.
     """
 
     def __init__(self, hidden_size: int, tokenizer: PoetTokenizer):
@@ -35,21 +36,29 @@ class RhymeMemory(nn.Module):
         self.head = nn.Linear(hidden_size, max(1, len(names)))
 
     def prepare(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """The places (M,) of the flattened batch that are asked, and the word (M,) whose rhyme each is.
+        """Finds the positions where a rhyme is predicted, and the characters whose rhyme it is.
 
-        Not asked: where no target is scored, before the first 。, and after words that have no group.
+        These are all positions with a scored target, except those before the first 。 and those where the
+        character before the last 。 has no rhyme group.
+
+        Returns:
+            Positions (M,) in the flattened batch, and ids (M,) of the characters whose rhyme is predicted.
         """
         inputs, targets = batch
         places = np.arange(inputs.shape[1])
         stop = np.maximum.accumulate(np.where(inputs == self._full_stop, places, 0), axis=1)  # 0: none yet
         words = np.take_along_axis(inputs, np.maximum(stop - 1, 0), axis=1)
-        asked = np.flatnonzero((stop > 0) & (targets != IGNORE) & self._has_group[words])
-        return asked, words.reshape(-1)[asked]
+        positions = np.flatnonzero((stop > 0) & (targets != IGNORE) & self._has_group[words])
+        return positions, words.reshape(-1)[positions]
 
     def forward(self, states: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
-        """States (M, H) and the words whose rhyme they are asked for (M,) -> () the summed cross-entropy.
+        """The cross-entropy in nats, summed over the positions.
 
-        A word of several groups is answered by any of them.
+        If a character has several rhyme groups, each of them counts as correct.
+
+        Args:
+            states: (M, H) hidden states.
+            words: (M,) ids of the characters whose rhyme is predicted.
         """
         scores = self.head(states).float()  # (M, G)
         right = scores.masked_fill(~self.groups[words], -torch.inf)

@@ -1,4 +1,4 @@
-"""One run of train.py, in five steps: settings, corpus, model, training, publishing."""
+"""One run of train.py in five steps: settings, corpus, model, training, publishing."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ from .settings import ARCHITECTURE, Settings, read_settings
 from .stopping import Interrupted
 from .trainer import Trainer
 
-GPU_BATCH_TOKENS, CPU_BATCH_TOKENS = 64 * 1024, 8192  # at most
+GPU_BATCH_TOKENS, CPU_BATCH_TOKENS = 64 * 1024, 8192  # maximum number of tokens in a batch
 
 
 def run(options: argparse.Namespace, typed: Sequence[str]) -> int:
-    """Trains the model that the options describe; returns the exit status.
+    """Trains a model as the options describe and returns the exit status.
 
     Args:
-        options: of train.py.
-        typed: the words of its command line, for the record.
+        options: the options of train.py.
+        typed: the arguments of the command line, which are recorded in metrics.json.
 
     Raises:
-        PoetError: something is wrong that the person calling can mend.
+        PoetError: an error that the user can fix; the message says how.
     """
     return Run(options, read_settings(options)).all_steps(typed)
 
 
 class Run:
-    """The steps of one run after its settings are known.
+    """The steps of one run, given its settings.
 
     Args:
-        options: of train.py.
-        settings: what they come to.
+        options: the options of train.py.
+        settings: the settings that result from them.
     """
 
     def __init__(self, options: argparse.Namespace, settings: Settings):
@@ -66,12 +66,12 @@ class Run:
         )
 
     def say(self, text: object, flush: bool = False) -> None:
-        """Prints on the main process only."""
+        """Prints a text in the main process, and does nothing in the others."""
         if self.accelerator.is_main_process:
             print(text, flush=flush)
 
     def all_steps(self, typed: Sequence[str]) -> int:
-        """Corpus, model, training, publishing; returns the exit status."""
+        """Runs all steps and returns the exit status: 0, or 128 + the signal if training was interrupted."""
         base = self.check_places()
         data = self.read_data(base)
         model = self.make_model(data, base)
@@ -81,7 +81,7 @@ class Run:
             best = trainer.train()
         except Interrupted as interrupted:
             self.say(
-                f"\nstopped by {interrupted}; everything is saved. Go on with the same command and --resume"
+                f"\nstopped by {interrupted}; everything is saved. To continue, add --resume to the command"
             )
             return 128 + interrupted.signum
         finally:
@@ -94,7 +94,7 @@ class Run:
         return 0
 
     def check_places(self) -> PoetModel | None:
-        """Checks, before the corpus is read, what is read and written later; the model to start from."""
+        """Checks paths and Hub access before any long work; returns the model to start from, or None."""
         options = self.options
         if options.resume:
             find_checkpoint(self.output)
@@ -106,7 +106,7 @@ class Run:
         return base
 
     def read_data(self, base: PoetModel | None) -> TrainingData:
-        """The poems and the vocabulary, and a report on them."""
+        """Loads the poems, builds the vocabulary, and prints a report on them."""
         with self.accelerator.main_process_first():
             corpus = load_corpus(self.options.corpus, self.options.exclude)
         data = prepare_data(corpus, self.settings.limit, base.tokenizer if base else None)
@@ -115,13 +115,13 @@ class Run:
             self.say(f"note: {data.note}")
         if data.is_small and not base:
             self.say(
-                f"note: {len(data.train):,} poems are too few to learn verse from; --init-from MODEL starts "
-                "from a model that has learnt it, such as assets/tang-lstm"
+                f"note: {len(data.train):,} poems are too few to learn to write verse; --init-from MODEL "
+                "starts from a model that has already learned it, such as assets/tang-lstm"
             )
         return data
 
     def make_model(self, data: TrainingData, base: PoetModel | None) -> PoetModel:
-        """A new model, or the one to start from with the vocabulary of the data."""
+        """Creates a new model, or adapts the one to start from to the vocabulary of the data."""
         set_seed(self.options.seed)
         architecture = PoetConfig(vocab_size=len(data.tokenizer), **self.settings.model)
         if base is None:
@@ -131,27 +131,27 @@ class Run:
         model = base.with_tokenizer(data.tokenizer, architecture)
         known = sum(character in base.tokenizer for character in data.tokenizer.ids)
         self.say(
-            f"\nstarting from {self.options.init_from}, which knows {known:,} of the "
+            f"\nstarting from {self.options.init_from}, whose vocabulary has {known:,} of the "
             f"{len(data.tokenizer):,} tokens"
         )
         return model.to(self.accelerator.device)
 
     def begin_output(self, data: TrainingData) -> None:
-        """Makes the output folder ready, unless a training in it is resumed."""
+        """Prepares the output folder, unless a training run in it is resumed."""
         output = self.output
         if not self.options.resume and self.accelerator.is_main_process:
             if (output / CHECKPOINT_NAME).is_dir():
                 self.say(
-                    f"note: {output} holds an unfinished training, which starts anew; --resume would "
-                    "continue it"
+                    f"note: {output} contains an unfinished training run, which is discarded; --resume would "
+                    "have continued it"
                 )
             elif (output / CONFIG_NAME).is_file():
-                self.say(f"note: {output} holds a model, which the new one replaces")
+                self.say(f"note: {output} contains a model, which the new one will replace")
             begin_folder(output, data.corpus, *history(self.options.init_from, data.corpus))
         self.accelerator.wait_for_everyone()
 
     def make_trainer(self, model: PoetModel, data: TrainingData) -> Trainer:
-        """The Trainer at its first step, or where it was stopped; says what is about to run."""
+        """Creates the Trainer, resumes it from its checkpoint if asked to, and announces the run."""
         settings, config, output = self.settings, self.settings.training, self.output
         held_out = without_header(data.valid)
 
@@ -190,7 +190,7 @@ class Run:
             trainer.load_checkpoint()
             if self.accelerator.is_main_process:
                 drop_records_after(output / SAMPLES_NAME, trainer.state.step)
-            self.say(f"\ngoing on from step {trainer.state.step}")
+            self.say(f"\nresuming from step {trainer.state.step}")
         if settings.report_to:
             self.accelerator.init_trackers(
                 "tang-lstm", config={"preset": settings.preset, **asdict(settings.training)}
@@ -199,14 +199,14 @@ class Run:
         return trainer
 
     def announce(self, model: PoetModel) -> None:
-        """Says what is about to be trained, and on what."""
+        """Prints the model size, the precision and the hardware of the run."""
         processes = self.accelerator.num_processes
         threads = f"CPU, {torch.get_num_threads()} threads"
         where = torch.cuda.get_device_name() if self.settings.on_gpu else threads
         self.say(
             f"\npreset {self.settings.preset}: {model.num_parameters:,} parameters, "
             f"precision {self.settings.precision}, {where}, "
-            f"{processes} process{'es' * (processes > 1)}; stop with Ctrl-C, go on with --resume\n",
+            f"{processes} process{'es' * (processes > 1)}; stop with Ctrl-C, continue with --resume\n",
             flush=True,
         )
         if processes == 1 and "ACCELERATE_USE_CPU" in os.environ and "MASTER_PORT" in os.environ:
@@ -215,10 +215,10 @@ class Run:
             )
 
     def made_by(self, best: dict, data: TrainingData) -> dict:
-        """How the best model was made, for metrics.json."""
+        """A record of how the best model was trained, for metrics.json."""
         settings = self.settings
         made_by = {
-            "preset": Path(settings.preset).name,  # published: not where it lies
+            "preset": Path(settings.preset).name,  # not the path, since metrics.json is published
             "precision": settings.precision,
             "processes": self.accelerator.num_processes,
             "machine": machine(),

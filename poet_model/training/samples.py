@@ -1,4 +1,4 @@
-"""The poems that a training writes down each time its model has become better."""
+"""Sample poems, written whenever the validation loss of a model in training has improved."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ SEED = 7
 
 
 def write_samples(model: PoetModel, folder: Path, record: dict) -> str:
-    """Adds a poem for each start that the model can write to `samples.jsonl`; returns the last one's text.
+    """Appends one poem for each start to `samples.jsonl`, and returns the text of the last one.
+
+    Starts with characters that are not in the vocabulary are left out.
 
     Args:
-        model: in eval mode.
-        folder: of the model.
-        record: of the log, from the validation before.
+        model: the model, in eval mode.
+        folder: the model folder.
+        record: the log record of the latest validation.
     """
-    place = {name: record[name] for name in ("step", "epoch", "perplexity")}
+    position = {name: record[name] for name in ("step", "epoch", "perplexity")}
     text = ""
     for start in STARTS:
         if all(character in model.tokenizer for character in start):
             text = model.generate(start, seed=SEED).text
-            sample = place | {"start": start, "seed": SEED, "text": text}
+            sample = position | {"start": start, "seed": SEED, "text": text}
             append_json_line(folder / SAMPLES_NAME, sample)
     return text

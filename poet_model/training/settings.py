@@ -1,4 +1,4 @@
-"""Settings: what the options of one run come to, checked before anything is read or written."""
+"""Settings: the settings of one run, resolved from options and preset and checked before any work."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ..machine import best_precision
 from .config import TrainingConfig
 from .presets import load_preset
 
-ARCHITECTURE = ("hidden_size", "num_layers", "cell")  # settings of PoetConfig that are options too
+ARCHITECTURE = ("hidden_size", "num_layers", "cell")  # settings of PoetConfig that are also options
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How one run trains.
+    """The settings of one training run.
 
     Attributes:
-        preset: its name or path.
+        preset: name or path of the preset.
         on_gpu: whether a GPU is used.
-        precision: as Accelerate names it: `no`, `bf16` or `fp16`.
-        report_to: the tracker to log to besides; None for none.
-        limit: train on the first so many poems only; None for all.
-        model: settings of PoetConfig, without the size of the vocabulary.
-        training: the recipe.
+        precision: Accelerate's mixed precision: `no`, `bf16` or `fp16`.
+        report_to: the tracker to log to in addition; None for none.
+        limit: maximum number of poems to train on, counted from the first; None for all.
+        model: settings of PoetConfig, without the vocabulary size.
+        training: the training configuration.
     """
 
     preset: str
@@ -44,13 +44,13 @@ class Settings:
 
 
 def read_settings(options: argparse.Namespace) -> Settings:
-    """The preset, with the options that were given in place of its own settings.
+    """Resolves the settings: those of the preset, overridden by the given options.
 
     Args:
-        options: of train.py.
+        options: the options of train.py.
 
     Raises:
-        InvalidValueError: an option or a setting of the preset is impossible; the message names it.
+        InvalidValueError: an option or a setting of the preset is invalid; the message names it.
     """
     on_gpu = torch.cuda.is_available() and not options.cpu
     precision = best_precision(on_gpu) if options.precision == "auto" else options.precision
@@ -58,13 +58,15 @@ def read_settings(options: argparse.Namespace) -> Settings:
         raise InvalidValueError("--precision fp16 needs a GPU; on a CPU give bf16, no or auto")
     report_to = None if options.report_to == "none" else options.report_to
     if report_to and report_to not in map(str, get_available_trackers()):
-        raise InvalidValueError(f"--report-to {report_to} needs that package: pip install {report_to}")
+        raise InvalidValueError(
+            f"--report-to {report_to} needs the package {report_to}; install with: pip install {report_to}"
+        )
     name = options.preset if options.preset != "auto" else "gpu" if on_gpu else "cpu"
     preset = load_preset(name)
     model = preset["model"] | _given(options, ARCHITECTURE)
     recipe = preset["training"] | _given(options, [field.name for field in fields(TrainingConfig)])
     _naming_options(lambda: check_number("limit", options.limit, 1, whole=True, optional=True))
-    _naming_options(lambda: PoetConfig(vocab_size=6, **model))  # only to be checked
+    _naming_options(lambda: PoetConfig(vocab_size=6, **model))  # only to check the values
     return Settings(
         preset=name,
         on_gpu=on_gpu,
@@ -77,15 +79,15 @@ def read_settings(options: argparse.Namespace) -> Settings:
 
 
 def _given(options: argparse.Namespace, names) -> dict:
-    """Those of the settings that were given as options."""
+    """The settings among `names` that were given as options."""
     values = {name: getattr(options, name, None) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _naming_options(check: Callable[[], T]) -> T:
-    """What `check` returns; its errors, which begin with a setting, begin with the option of that name.
+    """Returns `check()`; in its errors, the name of the setting is replaced by that of the option.
 
-    A preset was checked when it was loaded, so what is wrong now came from an option.
+    Presets are checked when they are loaded, so a value that is wrong here came from an option.
     """
     try:
         return check()

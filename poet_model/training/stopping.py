@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests to stop at the next good moment. Knows no training."""
+"""StopRequest: Ctrl-C and SIGTERM as requests to stop at the next opportunity. It knows no training loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from contextlib import contextmanager
 
 
 class Interrupted(Exception):
-    """Training was asked to stop (Ctrl-C, SIGTERM); all is saved. `signum` says by what."""
+    """Training was stopped by a signal, with its state saved.
+
+    Attributes:
+        signum: the number of the signal, SIGINT or SIGTERM.
+    """
 
     def __init__(self, signum: int):
         super().__init__(signal.Signals(signum).name)
@@ -16,10 +20,10 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """Whether a signal asked to stop.
+    """Records whether a signal has requested a stop.
 
     Attributes:
-        signum: the number of the latest signal; 0 if there was none.
+        signum: the number of the latest signal; 0 if none was received.
     """
 
     def __init__(self):
@@ -27,15 +31,15 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes note of signals while the block runs; a second Ctrl-C raises KeyboardInterrupt at once."""
-        handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Records signals while the block runs; Ctrl-C after a first signal raises KeyboardInterrupt."""
+        handlers = {number: signal.signal(number, self._record) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
-    def _note(self, number: int, frame) -> None:
-        if self.signum and number == signal.SIGINT:  # Ctrl-C twice: do not make the person wait
+    def _record(self, number: int, frame) -> None:
+        if self.signum and number == signal.SIGINT:  # the user does not want to wait
             raise KeyboardInterrupt
         self.signum = number

@@ -1,4 +1,4 @@
-"""Trainer: one training loop with schedule, log, checkpoints and exact resume. Knows batches, not poems."""
+"""Trainer: a training loop with schedule, log, checkpoints and exact resume. It knows nothing about poems."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ class Epoch(Protocol):
     def __len__(self) -> int: ...
 
     def batch(self, index: int) -> Any:
-        """The batch at one place, as the objective takes it."""
+        """The batch at `index`, in the form that the objective expects."""
 
 
 class EpochSource(Protocol):
-    """Gives the batches of each epoch, the same in every process."""
+    """Provides the batches of each epoch, the same in every process."""
 
     def epoch(self, number: int) -> Epoch:
         """The batches of epoch `number`, counted from 0."""
 
 
 class Trainer:
-    """Minimizes an objective, and keeps the model with the lowest validation loss.
+    """Minimizes an objective, and saves the model with the lowest validation loss.
 
     Args:
-        objective: what learns, and the losses; see Objective.
+        objective: the modules to train and their losses; see Objective.
         batches: the training batches by epoch.
-        evaluate: called on the main process with the objective's model in eval mode; returns at least `loss`
-            (nats a target).
-        save_best: called on the main process with the model and its log record when a validation loss is the
-            lowest so far.
-        config: the recipe.
-        output: folder of the log and the checkpoint.
-        accelerator: where and in which precision to compute.
-        identity: what must be equal, besides the recipe, for a checkpoint to be continued (corpus,
-            architecture …).
+        evaluate: called on the main process with the objective's model in eval mode; returns a dict with at
+            least `loss` (nats per target).
+        save_best: called on the main process with the model and its log record when the validation loss is
+            the lowest so far.
+        config: the training configuration.
+        output: folder for the log and the checkpoint.
+        accelerator: determines device, precision and processes; None for the CPU in float32.
+        identity: settings besides `config` that must be unchanged when training resumes, such as the corpus
+            and the architecture.
         release_memory: called after each regular checkpoint.
 
     Attributes:
-        state: where the training stands.
+        state: the progress of the training run.
     """
 
     def __init__(
@@ -89,15 +89,15 @@ class Trainer:
 
     @property
     def model(self) -> nn.Module:
-        """What is validated and kept."""
+        """The model that is validated and saved."""
         return self.objective.model
 
     def train(self) -> dict:
-        """Trains to the end of the schedule; returns the record of the best validation.
+        """Trains to the end of the schedule and returns the log record of the best validation.
 
         Raises:
-            Interrupted: asked to stop; the checkpoint holds everything needed to go on.
-            CheckpointError: the loss is no longer a number.
+            Interrupted: a signal requested a stop; the checkpoint has everything needed to resume.
+            CheckpointError: the loss or a weight is not finite.
         """
         with self._stop.listening():
             self.objective.train()
@@ -110,7 +110,7 @@ class Trainer:
         return self.state.best
 
     def _run_schedule(self) -> None:
-        """All updates, to the end of the epochs or of the time."""
+        """Runs all steps, until the last epoch or the time limit ends."""
         state, config = self.state, self.config
         started = time.perf_counter() - state.seconds
         while state.epoch < config.epochs:
@@ -130,7 +130,7 @@ class Trainer:
             state.epoch, state.index = state.epoch + 1, 0
 
     def _after_update(self, progress: float) -> None:
-        """Logs, validates and saves when it is time to."""
+        """Logs, validates and saves a checkpoint when the step is a multiple of their intervals."""
         step, config = self.state.step, self.config
         if step % config.log_every == 0 or step % config.eval_every == 0:
             self._log_losses(progress)
@@ -141,33 +141,34 @@ class Trainer:
             self.release_memory()
 
     def _interrupt(self, progress: float, signum: int) -> None:
-        """Saves everything and raises Interrupted."""
+        """Saves a checkpoint and raises Interrupted."""
         self._log_losses(progress)
         self.save_checkpoint()
-        # the same in every process, though only the main one knows the best record
+        # All processes must evaluate together. Only the main one has the best record, but the condition has
+        # the same value in every process.
         if self._last_evaluated < 0 and not self.state.best:
-            self._evaluate()  # leave a model that can be loaded, however early it is
+            self._evaluate()  # so that there is a model to load even after an early stop
             self.save_checkpoint()
         raise Interrupted(signum)
 
     def _agree(self, progress: float, started: float) -> tuple[float, int]:
-        """Progress by epochs or by time, whichever is further; and the signal to stop by, if there was one.
+        """The progress by epochs or by time, whichever is larger; and the number of a stop signal, or 0.
 
-        Processes agree on both: a rate or a stop of one alone would tear them apart.
+        Both are synchronized across processes, which must use the same learning rate and stop together.
         """
         self.state.seconds = time.perf_counter() - started
         stop, limit = self._stop.signum, self.config.max_minutes
         by_time = self.state.seconds / (60 * limit) if limit else 0.0
         if self.accelerator.num_processes > 1:
-            told = torch.tensor([by_time, float(stop)], device=self.accelerator.device)
-            by_time, stop = self.accelerator.gather(told[None]).max(dim=0).values.tolist()
+            values = torch.tensor([by_time, float(stop)], device=self.accelerator.device)
+            by_time, stop = self.accelerator.gather(values[None]).max(dim=0).values.tolist()
         return min(1.0, max(progress, by_time)), int(stop)
 
     def update(self, batch: Any, rate: float) -> None:
-        """One step of the optimizer; it never waits for the device.
+        """Makes one optimizer step, without waiting for the device.
 
         Args:
-            batch: the whole batch, of which this process takes its part.
+            batch: the whole batch; each process uses its own part of it.
             rate: the learning rate.
         """
         size = self.updater.update(batch, rate, self.state.step)
@@ -175,7 +176,7 @@ class Trainer:
         self.state.tokens += size.tokens
 
     def _log_losses(self, progress: float) -> None:
-        """Writes the mean losses since the last line."""
+        """Logs the mean losses since the last record."""
         means, state = self.updater.mean_losses(), self.state
         if not means:
             return
@@ -194,11 +195,11 @@ class Trainer:
 
     @property
     def _epoch(self) -> float:
-        """The epoch that is under way, with its fraction."""
+        """The number of epochs done, as a fraction."""
         return self.state.epoch + self.state.index / max(1, self._epoch_length)
 
     def _evaluate(self) -> None:
-        """Validates on the main process, and keeps the model if it is the best so far."""
+        """Validates on the main process, and saves the model if it is the best so far."""
         if self._last_evaluated == self.state.step:
             return
         self._last_evaluated = self.state.step
@@ -221,19 +222,20 @@ class Trainer:
         self.log.restart_clock(self.state.tokens)
 
     def _check_finite(self, is_finite: bool, what: str) -> None:
+        """Raises CheckpointError unless `is_finite`; the message begins with `what`."""
         if not is_finite:
-            saved = self.checkpoint.folder
-            kept = f"{saved} holds the last sound state" if saved.is_dir() else "nothing was saved yet"
+            folder = self.checkpoint.folder
+            saved = f"{folder} has the last valid state" if folder.is_dir() else "nothing was saved yet"
             raise CheckpointError(
-                f"{what} at step {self.state.step}: start anew with a lower --learning-rate than "
-                f"{self.config.learning_rate:g}; {kept}"
+                f"{what} at step {self.state.step}: start again with a --learning-rate lower than "
+                f"{self.config.learning_rate:g}; {saved}"
             )
 
     def save_checkpoint(self) -> None:
-        """Writes weights, optimizer and place in the schedule to `output/checkpoint`, in one step.
+        """Writes the weights, the optimizer and the progress to `output/checkpoint`, atomically.
 
         Raises:
-            CheckpointError: a weight is no longer a number; the checkpoint before stays.
+            CheckpointError: a weight is not finite; the previous checkpoint is kept.
         """
         for name, value in self.objective.state_dict().items():
             self._check_finite(bool(value.isfinite().all()), f"{name} is not finite")
@@ -242,10 +244,10 @@ class Trainer:
             self.checkpoint.save(self.state, self.objective, self.updater.optimizer, self.accelerator.scaler)
 
     def load_checkpoint(self) -> None:
-        """Goes back to the state that `save_checkpoint` wrote, and cuts the log there.
+        """Restores the state written by `save_checkpoint`, and removes later records from the log.
 
         Raises:
-            CheckpointError: there is none, it is damaged, or it belongs to a training with other settings.
+            CheckpointError: the checkpoint is missing, damaged, or was made with other settings.
         """
         self.state = self.checkpoint.load(self.objective, self.updater.optimizer, self.accelerator.scaler)
         self._last_evaluated = -1
@@ -253,6 +255,6 @@ class Trainer:
             drop_records_after(self.log.path, self.state.step)
 
     def remove_checkpoint(self) -> None:
-        """Deletes the checkpoint of a finished training."""
+        """Deletes the checkpoint, once training has finished."""
         if self.accelerator.is_main_process:
             self.checkpoint.remove()

@@ -1,4 +1,4 @@
-"""Updater: one step of the optimizer on one batch, however the batch is split. Knows no schedule."""
+"""Updater: one optimizer step on one batch, however the batch is split. It knows no schedules."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .objective import BatchSize, Objective
 
 
 class Updater:
-    """Computes gradients in parts, over all processes, and applies them.
+    """Computes gradients, for parts of a batch and across processes, and applies them.
 
     Args:
-        objective: what learns; it is moved to the accelerator's device.
-        config: the recipe.
-        accelerator: where and in which precision to compute.
+        objective: the modules to train; moved to the accelerator's device.
+        config: the training configuration.
+        accelerator: determines device, precision and processes.
 
     Attributes:
         optimizer: AdamW over the objective's parameters.
@@ -30,23 +30,26 @@ class Updater:
         self.config, self.accelerator = config, accelerator
         self.objective = objective.to(accelerator.device)
         self.optimizer = _adamw(self.objective, config)
-        # in several processes a wrapper that averages the gradients, with the same parameters
+        # with several processes, `_parallel` wraps the objective and averages the gradients across them
         self._parallel, self._prepared_optimizer = accelerator.prepare(self.objective, self.optimizer)
-        self._losses: dict[str, torch.Tensor] = {}  # of this process, summed since `mean_losses`
+        self._losses: dict[str, torch.Tensor] = {}  # of this process, summed since the last mean_losses()
         self._targets = 0  # of all processes
 
     def update(self, batch: Any, rate: float, step: int) -> BatchSize:
-        """Makes one step; it never waits for the device, so that the CPU can run ahead of a GPU.
+        """Makes one optimizer step, without waiting for the device, so that the CPU can run ahead of a GPU.
 
         Args:
-            batch: the whole batch, of which this process takes its part.
+            batch: the whole batch; each process uses its own part of it.
             rate: the learning rate.
-            step: its number, which seeds whatever is random in it.
+            step: the number of the step, which seeds everything random in it.
+
+        Returns:
+            The size of the whole batch.
         """
         config, accelerator = self.config, self.accelerator
         rank, passes = accelerator.process_index, config.gradient_accumulation_steps
         size = self.objective.size(batch)
-        # Dropout is seeded anew each step: nothing of a generator's state need be kept to resume exactly.
+        # Dropout is seeded in each step, so that an exact resume needs no generator state.
         torch.manual_seed(int(np.random.SeedSequence([config.seed, step, rank]).generate_state(1)[0]))
         for group in self._prepared_optimizer.param_groups:
             group["lr"] = rate
@@ -61,7 +64,8 @@ class Updater:
             is_last = number == passes - 1
             with contextlib.nullcontext() if is_last else accelerator.no_sync(self._parallel):
                 losses = self._parallel(prepared)
-                # Processes average their gradients; times their number: the mean over the batch's targets.
+                # Gradients are averaged over processes. Multiplying by the number of processes makes them
+                # the gradients of the mean over the targets of the whole batch.
                 accelerator.backward(losses.total * (accelerator.num_processes / size.targets))
             for name, loss in losses.named.items():
                 self._losses[name] = self._losses.get(name, 0) + loss.detach()
@@ -72,9 +76,9 @@ class Updater:
         return size
 
     def mean_losses(self) -> dict[str, float]:
-        """Each loss, a target, over the updates since this was last called; {} if there were none.
+        """The mean of each loss per target over the steps since the last call; {} if there were none.
 
-        All processes must call it together.
+        All processes must call this together.
         """
         if not self._targets:
             return {}
@@ -86,7 +90,7 @@ class Updater:
 
 
 def _adamw(module: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW over all parameters, with weight decay on the matrices."""
+    """AdamW over all parameters, with weight decay only on matrices."""
     matrices = [p for p in module.parameters() if p.ndim > 1]
     vectors = [p for p in module.parameters() if p.ndim <= 1]
     groups = [

@@ -1,4 +1,4 @@
-"""Batches: nothing lost, nothing twice, nothing scored that should not be, the same in every process."""
+"""Batches contain each poem once, score only what should be scored, and are the same in every process."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def rows_of(epoch):
     for inputs, targets in epoch:
         for row, row_targets in zip(inputs.tolist(), targets.tolist(), strict=True):
             length = len(row) - row.count(PAD)
-            assert row[length:] == [PAD] * (len(row) - length)  # padding is at the end alone
+            assert row[length:] == [PAD] * (len(row) - length)  # padding is only at the end
             assert set(row_targets[length:]) <= {IGNORE}
             yield row[:length], row_targets[:length]
 
 
 def parts(row: list[int]) -> list[list[int]]:
-    """Form, author, title, poem (and what follows) of a stream."""
-    found: list[list[int]] = [[]]
+    """The ids of the form, the author, the title, and the poem with everything after it, in a row."""
+    fields: list[list[int]] = [[]]
     assert row[0] == BOS
     for token in row[1:]:
-        if token == SEP and len(found) < 4:
-            found.append([])
+        if token == SEP and len(fields) < 4:
+            fields.append([])
         else:
-            found[-1].append(token)
-    return found
+            fields[-1].append(token)
+    return fields
 
 
 def bodies_of(poems: EncodedPoems) -> list[list[int]]:
-    """The ids behind the header of each row."""
+    """The ids after the header of each row."""
     rows = poems.read(np.arange(len(poems))).tolist()
     return [
         row[4 + sum(header) : length]
@@ -68,10 +68,10 @@ def test_every_poem_appears_exactly_once_an_epoch(tokenizer):
     batches = PoemBatches(poems, tokenizer, batch_size=8, header=HeaderRates(), seed=3)
     expected = Counter(tokenizer.decode([*tokenizer.encode_characters(p.text), EOS]) for p in poems)
     for number in range(3):
-        found = Counter()
+        counts = Counter()
         for row, targets in rows_of(batches.epoch(number)):
-            found[tokenizer.decode([*parts(row)[3], targets[-1]])] += 1
-        assert found == expected
+            counts[tokenizer.decode([*parts(row)[3], targets[-1]])] += 1
+        assert counts == expected
 
 
 def test_without_dropping_the_stream_is_the_tokenizers(tokenizer):
@@ -92,14 +92,14 @@ def test_targets_are_the_inputs_shifted_and_headers_are_never_scored(tokenizer):
         form, author, title, body = parts(row)
         for next_token, target in zip(row[1:], targets[:-1], strict=True):
             assert target in (IGNORE, next_token)
-        read_only = 1 + len(form) + 1 + len(author)  # predicts the second <sep> and all before it
+        read_only = 1 + len(form) + 1 + len(author)  # these inputs predict tokens up to the second <sep>
         of_title = len(title) + 1
         assert set(targets[:read_only]) == {IGNORE}
         if title:
             assert targets[read_only : read_only + of_title] == [*title, SEP]
             titles_scored += 1
         else:
-            assert targets[read_only] == IGNORE  # the <sep> after a title left out
+            assert targets[read_only] == IGNORE  # the <sep> after an empty title
             titles_empty += 1
         assert targets[read_only + of_title :] == [*body, EOS]
         scored_tokens += sum(target != IGNORE for target in targets)
@@ -135,8 +135,8 @@ def test_batches_of_exact_length_have_no_padding(tokenizer):
     assert sizes == [(3, False)] + [(8, False)] * 6
     mixed = PoemBatches(many_poems(), tokenizer, batch_size=8, header=HeaderRates()).epoch(0)
     padded = [inputs for inputs, _ in mixed if (inputs == PAD).any()]
-    assert padded  # what is left over shares batches …
-    assert sum(map(len, padded)) < 8 * len({len(row) for row, _ in rows_of(mixed)})  # … and only that
+    assert padded  # the remaining rows of several lengths share batches …
+    assert sum(map(len, padded)) < 8 * len({len(row) for row, _ in rows_of(mixed)})  # … and no others do
 
 
 @pytest.mark.parametrize("max_tokens", [16, 200, 600])
@@ -174,8 +174,8 @@ def test_cutting_loses_nothing_at_any_length(tokenizer, room_lines):
     poem = PoemRecord(POEMS[0] * 4)
     for max_length in range(8 + 6 * room_lines, 8 + 6 * room_lines + 6):
         rows = PoemBatches([poem], tokenizer, max_length=max_length).poems
-        found = [token for body in bodies_of(rows) for token in body]
-        assert found == [*tokenizer.encode_characters(poem.text), EOS]
+        ids = [token for body in bodies_of(rows) for token in body]
+        assert ids == [*tokenizer.encode_characters(poem.text), EOS]
 
 
 DIGEST = """
@@ -236,7 +236,7 @@ def test_poems_in_a_file_are_those_in_memory(tokenizer):
 
 
 def test_lengths_of_many_rows_are_kept_whole(tokenizer):
-    """They are kept in pieces of the smallest type each, of which the last needs a wider one here."""
+    """Lengths are stored in pieces, each with the smallest possible type; here the last needs a wider one."""
     poems = [PoemRecord("春" * (5 + i % 7) + "。", author="李" * (i % 3)) for i in range(70_000)]
     poems.append(PoemRecord("春" * 300 + "。"))
     encoded = EncodedPoems(poems, tokenizer, max_length=1000)

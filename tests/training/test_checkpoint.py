@@ -1,4 +1,4 @@
-"""What a checkpoint refuses, and what is cut back to it."""
+"""Checkpoints that are refused, and the logs that are cut back to the checkpoint on resume."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from poet_model.training.stopping import Interrupted
 
 @pytest.fixture
 def stopped(tmp_path) -> Path:
-    """The folder of a training stopped in its fifth step."""
+    """The folder of a training run that was stopped in its fifth step."""
     with pytest.raises(Interrupted):
         make_trainer(tmp_path, stop_before(4)).train()
     return tmp_path
@@ -33,7 +33,7 @@ def test_a_checkpoint_of_other_settings_is_refused(stopped, settings):
     ((name, given),) = settings.items()
     trainer = make_trainer(stopped, **settings)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    words = rf"other settings \(training\.{name} was \S+ and is {given}\): give the options .* or start anew"
+    words = rf"other settings \(training\.{name} was \S+ and is {given}\): give the options .* or start with"
     with pytest.raises(CheckpointError, match=words):
         trainer.load_checkpoint()
     assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
@@ -102,7 +102,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_advice(tmp_path, log_ev
                 trainer.model.bias.fill_(float("nan"))
 
     trainer = make_trainer(tmp_path, break_weights, log_every=log_every)
-    with pytest.raises(CheckpointError, match=r"lower --learning-rate.*last sound state"):
+    with pytest.raises(CheckpointError, match=r"--learning-rate lower than .*last valid state"):
         trainer.train()
     assert trainer.state.step <= 8
     fresh = make_trainer(tmp_path, log_every=log_every)

@@ -1,4 +1,4 @@
-"""Freed memory is kept for reuse, and goes back when it is told to."""
+"""Freed memory is kept for reuse until it is explicitly returned to the system."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def resident():
 before = resident()
 random.seed(0)
 pieces = []
-for _ in range(40):  # buffers of many sizes, and small ones that stay between them
+for _ in range(40):  # buffers of many sizes that are freed, and between them small ones that are not
     torch.ones(random.randint(1 << 22, 1 << 24))
     pieces.append(torch.ones(64))
 kept = resident() - before
@@ -31,12 +31,12 @@ print(kept, resident() - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux how much memory is resident")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the /proc of Linux")
 def test_freed_memory_is_kept_until_it_is_returned():
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
     )
     assert done.returncode == 0, done.stderr[-2000:]
     kept, left = map(int, done.stdout.split())
-    assert kept > 40  # MiB; the largest buffer has 64
+    assert kept > 40  # MiB; the largest buffer has 64 MiB
     assert left < kept / 4

@@ -1,4 +1,4 @@
-"""The losses of a PoetModel, against their definitions and torch's own."""
+"""The losses of a PoetModel, compared with their definitions and with torch's cross-entropy."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def without_targets(batch: Batch) -> Batch:
 
 @pytest.mark.parametrize("sampled", [False, True])
 def test_a_batch_without_targets_costs_nothing(sampled):
-    """A process without a row joins in with one."""
+    """The loss is 0 for a batch without targets, and for a part of a batch without rows."""
     model = make_model()
     objective = PoemObjective(model, softmax_frequent=9, softmax_sampled=5)
     objective.samples_softmax = sampled
@@ -68,7 +68,7 @@ def test_the_sampled_softmax_is_what_its_definition_says():
     model, frequent, drawn = make_model(dropout=0.0), 9, 5
     vocabulary = len(model.tokenizer)
     batch = a_batch(model)
-    found = sampled_loss(model, batch, frequent, drawn, seed=5)
+    loss = sampled_loss(model, batch, frequent, drawn, seed=5)
     order = np.random.default_rng(5).permutation(vocabulary - frequent)
     chosen = {frequent + int(place) for place in order[:drawn]}
     expected, counted = 0.0, 0
@@ -81,8 +81,8 @@ def test_the_sampled_softmax_is_what_its_definition_says():
                 total = sum(weight * math.exp(scores[i]) for i, weight in weights.items())
                 expected += math.log(total) - scores[target]
                 counted += target >= frequent and target not in chosen
-    assert counted > 10  # targets that only their own rows may see
-    assert found.item() == pytest.approx(expected, rel=1e-5)
+    assert counted > 10  # targets that are candidates only in their own rows
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_sampled_softmax_is_right_on_average():
@@ -111,26 +111,26 @@ def test_a_sample_of_everything_is_the_whole_softmax(frequent, drawn):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("sampled", [False, True])
 def test_the_softmax_in_pieces_is_the_whole_one(rows, dtype, sampled):
-    """Value and gradients are those of torch's own cross-entropy over all logits at once."""
+    """The value and the gradients are those of torch's cross-entropy over all logits at once."""
     torch.manual_seed(3)
     hidden, weight, bias = torch.randn(rows, 8), torch.randn(23, 8), torch.randn(23)
     targets = torch.randint(23, (rows,))
     log_counts = torch.where(torch.arange(23) % 5 == 4, -torch.inf, torch.rand(23)) if sampled else None
     inputs = [tensor.to(dtype).requires_grad_() for tensor in (hidden, weight, bias)]
-    found = LinearCrossEntropy.apply(*inputs, targets, log_counts)
-    (0.5 * found).backward()
-    same = [tensor.detach().clone().requires_grad_() for tensor in inputs]
-    logits = F.linear(*same).float()
+    loss = LinearCrossEntropy.apply(*inputs, targets, log_counts)
+    (0.5 * loss).backward()
+    copies = [tensor.detach().clone().requires_grad_() for tensor in inputs]
+    logits = F.linear(*copies).float()
     if sampled:
         own = logits.gather(1, targets[:, None])
         logits = (logits + log_counts).scatter(1, targets[:, None], own)
     expected = F.cross_entropy(logits, targets, reduction="sum")
     (0.5 * expected).backward()
-    accuracy = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float64 else {"rtol": 0.02, "atol": 0.3}
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-    for mine, others in zip(inputs, same, strict=True):
-        assert mine.grad.dtype == others.grad.dtype == dtype
-        torch.testing.assert_close(mine.grad, others.grad, **accuracy)
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float64 else {"rtol": 0.02, "atol": 0.3}
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
+    for tensor, copy in zip(inputs, copies, strict=True):
+        assert tensor.grad.dtype == copy.grad.dtype == dtype
+        torch.testing.assert_close(tensor.grad, copy.grad, **tolerance)
 
 
 def rhyme_task(hidden_size: int = 7) -> tuple[RhymeMemory, PoetTokenizer]:
@@ -156,8 +156,8 @@ def test_the_rhyme_memory_is_asked_for_any_group_of_the_last_sentence():
         for place, character in enumerate(text):
             word = text[place - 1] if character == "。" else word
             if word and targets[row, place] != IGNORE:
-                chances = task.head(hidden[row, place]).softmax(0)
-                expected -= sum(chances[columns[name]] for name in groups[word]).log().item()
+                probabilities = task.head(hidden[row, place]).softmax(0)
+                expected -= sum(probabilities[columns[name]] for name in groups[word]).log().item()
                 asked += 1
     assert asked == 8 + 8
     assert rhyme_loss(task, Batch(inputs, targets), hidden).item() == pytest.approx(expected, rel=1e-5)
@@ -171,12 +171,12 @@ def rhyme_loss(task: RhymeMemory, batch: Batch, hidden: torch.Tensor) -> torch.T
 def test_a_rhyme_memory_that_is_asked_nothing_costs_nothing():
     task, tokenizer = rhyme_task()
     hidden = torch.randn(1, 3, 7, requires_grad=True)
-    for text in ("山月，", "。，。", "，。山"):  # no sentence yet, and none that ends in a word that rhymes
-        nothing = rhyme_loss(task, Batch(np.array([tokenizer.encode(text)]), np.full((1, 3), 7)), hidden)
-        assert nothing == 0
-        nothing.backward()
+    for text in ("山月，", "。，。", "，。山"):  # no sentence has ended, or none with a character that rhymes
+        loss = rhyme_loss(task, Batch(np.array([tokenizer.encode(text)]), np.full((1, 3), 7)), hidden)
+        assert loss == 0
+        loss.backward()
     no_stop = RhymeMemory(7, PoetTokenizer("ab"))
     assert rhyme_loss(no_stop, Batch(np.array([[5, 6, 5]]), np.full((1, 3), 5)), hidden) == 0
-    # a process without a row joins in with one that scores nothing
+    # a process without rows uses a row in which nothing is scored
     batch = Batch(np.array([tokenizer.encode("山。月")]), np.full((1, 3), IGNORE))
     assert rhyme_loss(task, batch, hidden) == 0

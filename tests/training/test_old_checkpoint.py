@@ -1,7 +1,7 @@
-"""A checkpoint made before the Trainer had objectives is continued to the weights that the old code reached.
+"""A checkpoint made before the Trainer had objectives is resumed to the weights that the old code reached.
 
-The folder old_checkpoint holds one, of a training stopped in its 13th step of 36, and how the code of that
-time (commit a375c7f) went on from it: the weights, and their SHA-256.
+The folder old_checkpoint contains such a checkpoint, of a training run stopped in step 13 of 36, and the
+weights that the code of that time (commit a375c7f) reached from it, with their SHA-256.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def make_trainer(output: Path, **changes) -> Trainer:
 
 @pytest.fixture
 def stopped(tmp_path) -> Path:
-    """The folder of the old training."""
+    """A copy of the folder of the old training run."""
     shutil.copytree(OLD / "checkpoint", tmp_path / "checkpoint")
     return tmp_path
 
@@ -78,10 +78,10 @@ def test_an_old_checkpoint_goes_on_to_the_weights_of_the_old_code(stopped):
     assert trainer.state.step == result["step"]
     weights = trainer.model.state_dict()
     for name, value in weights.items():
-        assert (value - loaded[name]).abs().max() > 0.02, name  # that much was learnt since
+        assert (value - loaded[name]).abs().max() > 0.02, name  # training has changed the weights
         torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=0)  # rounding differs by machine
-    where = (torch.__version__, torch.backends.cpu.get_cpu_capability())
-    if where == (result["torch"], result["cpu"]):  # and where it does not, they are equal bit for bit
+    machine = (torch.__version__, torch.backends.cpu.get_cpu_capability())
+    if machine == (result["torch"], result["cpu"]):  # rounding is the same, so the weights must be identical
         data = save({name: value.contiguous() for name, value in weights.items()})
         assert hashlib.sha256(data).hexdigest() == result["sha256"]
 

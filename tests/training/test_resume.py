@@ -1,4 +1,4 @@
-"""A stopped training goes on to the weights of an unbroken one, bit for bit."""
+"""A stopped and resumed training run reaches the weights of an uninterrupted one, bit for bit."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_training_it_is_all_compared_with_is_a_real_one(unbroken):
 
 @pytest.mark.parametrize("stops", [[0], [1], [7], [3, 4], [2, 5, 0, 3]])
 def test_a_resumed_training_equals_an_unbroken_one_bit_for_bit(unbroken, tmp_path, stops):
-    for stop in stops:  # batches after the last resume
+    for stop in stops:  # number of batches since the last resume
         trainer = make_trainer(tmp_path, stop_before(stop))
         if (tmp_path / CHECKPOINT_NAME).is_dir():
             trainer.load_checkpoint()
@@ -56,9 +56,9 @@ def test_a_resumed_training_equals_an_unbroken_one_bit_for_bit(unbroken, tmp_pat
         with pytest.raises(Interrupted, match="SIGTERM") as caught:
             trainer.train()
         assert caught.value.signum == signal.SIGTERM
-        assert trainer.state.step == done + stop + 1  # the batch under way is finished
+        assert trainer.state.step == done + stop + 1  # the current batch is finished first
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-        PoetModel.from_pretrained(tmp_path)  # whatever happens, there is a model to load
+        PoetModel.from_pretrained(tmp_path)  # there is a model to load after every stop
     trainer = make_trainer(tmp_path)
     trainer.load_checkpoint()
     trainer.train()
@@ -102,7 +102,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path):
 
 
 def test_ctrl_c_and_sigterm_together_still_save(tmp_path):
-    def both(number: int) -> None:  # a launcher passes one on and sends the other
+    def both(number: int) -> None:  # a launcher forwards SIGINT and also sends SIGTERM
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)

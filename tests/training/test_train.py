@@ -1,4 +1,4 @@
-"""train.py as a retrainer runs it: real poems, real processes."""
+"""train.py as a user runs it, with real poems and in real processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", 
 
 @pytest.fixture(scope="module")
 def poems(tmp_path_factory) -> Path:
-    """A slice of the real corpus: 1,200 quatrains of 全唐诗, fetched with npm if it is not in the cache."""
+    """A file of 1,200 quatrains of 全唐诗, which is downloaded with npm if it is not in the cache."""
     splits = load_corpus("tang").splits
     short = {name: [p for p in poems if p.form in ("五絕", "七絕")] for name, poems in splits.items()}
     chosen = short["train"][:1100] + short["valid"][:50] + short["test"][:50]
@@ -46,7 +46,7 @@ def poems(tmp_path_factory) -> Path:
 def run(
     *arguments: object, launcher: tuple[str, ...] = (), environment: dict = os.environ, **options
 ) -> subprocess.CompletedProcess:
-    """Runs train.py to its end."""
+    """Runs train.py until it ends."""
     command = [sys.executable, *launcher, str(ROOT / "train.py"), *map(str, arguments)]
     environment = environment | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
@@ -63,7 +63,7 @@ def run(
 
 @pytest.fixture(scope="module")
 def trained(poems, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
-    """A short real training of two epochs."""
+    """The output folder and the process of a short real training run of two epochs."""
     output = tmp_path_factory.mktemp("runs") / "try"
     done = run("--corpus", poems, "--output", output, "--epochs", 2, *SMALL)
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_a_short_training_learns(trained):
     train, valid = losses(output, "train"), losses(output, "valid")
     assert sum(train[-3:]) / 3 < 0.9 * train[0]
     vocabulary = json.loads((output / "config.json").read_text(encoding="utf-8"))["vocab_size"]
-    assert min(valid) < math.log(vocabulary) - 0.5  # much better than a blind guess on poems it has not seen
+    assert min(valid) < math.log(vocabulary) - 0.5  # much better than random guesses on unseen poems
     assert "1,200 records" in done.stdout
     assert "tokens/s" in done.stderr and "ETA" in done.stderr
     assert f'PoetModel.from_pretrained("{output.as_posix()}")' in done.stdout
@@ -130,14 +130,14 @@ def test_two_processes_train_as_one_does(trained, poems, tmp_path):
     done = run("--corpus", poems, "--output", tmp_path / "two", "--epochs", 2, *SMALL, launcher=launcher)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 processes" in done.stdout
-    assert done.stdout.count("1,200 records") == 1  # one of them speaks
+    assert done.stdout.count("1,200 records") == 1  # only the main process prints
     one, two = min(losses(trained[0], "valid")), min(losses(tmp_path / "two", "valid"))
     assert two == pytest.approx(one, rel=0.02)
 
 
 @pytest.mark.slow
 def test_accelerate_launch_on_a_cpu_trains_and_says_how_many_run(trained, poems, tmp_path):
-    """Without MPI it starts one process, whatever it is told; train.py says so."""
+    """Without MPI, accelerate starts only one process, and train.py prints a note on it."""
     launcher = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu")
     done = run("--corpus", poems, "--output", tmp_path / "two", "--epochs", 2, *SMALL, launcher=launcher)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -163,7 +163,7 @@ def test_stopped_by_a_signal_it_goes_on_to_the_same_weights(trained, poems, tmp_
         assert process.wait(timeout=120) == 128 + signal.SIGTERM
         log.seek(0)
         assert "--resume" in log.read()
-    PoetModel.from_pretrained(output)  # a stopped training leaves a model too
+    PoetModel.from_pretrained(output)  # a stopped run leaves a model, too
     done = run(*arguments, "--resume")
     assert done.returncode == 0, done.stderr[-3000:]
     assert not (output / "checkpoint").exists()
@@ -192,15 +192,15 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     afresh = run("--corpus", few, "--output", tmp_path / "fresh", "--epochs", 1, *SMALL)
     assert afresh.returncode == 0, afresh.stderr[-3000:]
-    assert "train 0.000%" in afresh.stdout  # of a small corpus no character is left out
-    # on held-out poems: in training the losses are of a choice among more characters than the fresh one has
+    assert "train 0.000%" in afresh.stdout  # the vocabulary has every character of a small corpus
+    # Validation losses are compared, because the training loss of the tuned model is over more characters.
     assert losses(tmp_path / "tuned", "valid")[-1] < losses(tmp_path / "fresh", "valid")[-1] - 0.5
     base, tuned, fresh = (
         json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         for folder in (trained[0], tmp_path / "tuned", tmp_path / "fresh")
     )
     before = {name: base[name] for name in ("corpus", "training", "commands")}
-    assert tuned["earlier"] == [before | {"held_out": True}]  # a poem's split depends on the poem
+    assert tuned["earlier"] == [before | {"held_out": True}]  # a poem is in the same split in both corpora
     card = (tmp_path / "tuned" / "README.md").read_text(encoding="utf-8")
     assert not (tmp_path / "tuned" / "earlier_log.jsonl").exists()  # another corpus
     assert base["commands"]["training"] in card
@@ -214,7 +214,7 @@ CORPUS = Corpus({"train": TRAIN, "valid": VALID, "test": TEST}, CorpusReport())
 
 @pytest.fixture
 def base(tiny_model, tmp_path) -> Path:
-    """The folder of a model that was trained twice, as train.py leaves it."""
+    """The folder of a model after two training runs, as train.py leaves it."""
     folder = tmp_path / "base"
     tiny_model.save_pretrained(folder)
     write_held_out(folder, CORPUS)
@@ -236,7 +236,7 @@ def base(tiny_model, tmp_path) -> Path:
     ],
 )
 def test_what_a_model_has_behind_it(base, valid, test, held_out, goes_on):
-    """Its trainings, with a mark if they saw none of today's held-out poems; its log, if losses compare."""
+    """Its training runs, marked if they held out the same poems; its log, if the losses are comparable."""
     corpus = Corpus({"train": [], "valid": valid, "test": test}, CorpusReport())
     trainings, log = history(str(base), corpus)
     assert [one["commands"]["training"] for one in trainings] == ["the first", "the second"]
@@ -275,7 +275,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
 
 @pytest.mark.parametrize("where", ["raise KeyboardInterrupt", "def OpenCC(name): raise KeyboardInterrupt"])
 def test_interrupted_outside_the_loop_it_says_how_to_go_on(where, tmp_path):
-    """While packages are looked for, and while the corpus is read."""
+    """The interrupt comes while packages are imported, or while the corpus is read."""
     (tmp_path / "opencc.py").write_text(where, encoding="utf-8")
     (tmp_path / "poems.txt").write_text("\n".join(POEMS), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
@@ -287,7 +287,7 @@ def test_interrupted_outside_the_loop_it_says_how_to_go_on(where, tmp_path):
 
 
 def test_another_start_is_another_training(trained, poems, tmp_path):
-    """--resume goes on with what was begun, not with weights that were named later."""
+    """--resume continues a run with its own weights, so it refuses an --init-from that is given later."""
     output = tmp_path / "out"
     shutil.copytree(trained[0], output)
     state = {"identity": {"init_from": None}}
@@ -311,8 +311,8 @@ def test_another_start_is_another_training(trained, poems, tmp_path):
         (["--limit", "0"], "--limit must be 1 or more, got 0"),
         (["--seed", "-1"], "--seed must be a whole number from 0 to 4294967295, got -1"),
         (["--precision", "fp16"], "--precision fp16 needs a GPU"),
-        (["--report-to", "wandb"], "--report-to wandb needs that package: pip install wandb"),
-        (["--init-from", str(SHIPPED)], "hidden_size"),  # SMALL asks for another one than the model has
+        (["--report-to", "wandb"], "--report-to wandb needs the package wandb; .*: pip install wandb"),
+        (["--init-from", str(SHIPPED)], "hidden_size"),  # SMALL gives another value than the model has
     ],
 )
 def test_mistakes_end_in_one_sentence(arguments, words, poems, tmp_path):
@@ -327,11 +327,11 @@ def test_mistakes_end_in_one_sentence(arguments, words, poems, tmp_path):
 def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     few, output = tmp_path / "few.txt", tmp_path / "model"
     few.write_text("\n".join(POEMS), encoding="utf-8")
-    few_note = f"note: {len(POEMS) - 1} poems are too few to learn verse from; --init-from MODEL"
+    few_note = f"note: {len(POEMS) - 1} poems are too few to learn to write verse; --init-from MODEL"
     for note in (
         few_note,
-        "the last 1 are kept to validate on",
-        f"{output} holds a model, which the new one replaces",
+        "the last 1 are held out for validation",
+        f"{output} contains a model, which the new one will replace",
     ):
         done = run("--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *SMALL)
         assert done.returncode == 0, done.stderr[-3000:]
@@ -366,7 +366,7 @@ def test_a_single_poem_is_too_few(tmp_path):
     path.write_text("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。\n", encoding="utf-8")
     done = run("--corpus", path, "--output", tmp_path / "out", *SMALL)
     assert done.returncode == 2
-    assert "at least 2 are needed" in done.stderr and "Traceback" not in done.stderr
+    assert "at least 2 poems are needed" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_nothing_usable_in_the_corpus_is_said(tmp_path):
@@ -383,20 +383,23 @@ def test_nothing_usable_in_the_corpus_is_said(tmp_path):
         ("[]", r"bad\.json"),
         (
             '{"model": {"hiden_size": 8}}',
-            "bad.json is no preset: .*hiden_size.*; see .*training/presets",
+            "bad.json is not a valid preset: .*hiden_size.*; see .*training/presets",
         ),
         ('{"training": {"epochs": 0}}', "--preset .*bad.json: training.epochs must be 1 or more, got 0"),
         ('{"training": {"epochs": 2.5}}', "training.epochs must be a whole number, 1 or more, got 2.5"),
         ('{"training": {"epochs": "3"}}', "training.epochs must be a whole number, 1 or more, got '3'"),
         ('{"training": {"batch_size": true}}', "training.batch_size must be .*, got True"),
         ('{"model": {"hidden_size": 0.5}}', "bad.json: model.hidden_size must be a whole number .* got 0.5"),
-        ('{"model": [512]}', "bad.json is no preset: .*; see .*training/presets"),
+        ('{"model": [512]}', "bad.json is not a valid preset: .*; see .*training/presets"),
         ('{"limit": 0}', "--preset .*bad.json: limit must be 1 or more, got 0"),
         ('{"limit": true}', "bad.json: limit must be a whole number, 1 or more, got True"),
-        ('{"optimizer": "sgd"}', r"unknown keys \['optimizer'\]; known are about, limit, model, training"),
+        (
+            '{"optimizer": "sgd"}',
+            r"unknown keys \['optimizer'\]; the known ones are about, limit, model, training",
+        ),
         (
             None,
-            "--preset '.*bad.json' is neither auto, one of autograd_lstm, .*, tiny nor a JSON file; "
+            "--preset '.*bad.json' is neither auto, nor one of autograd_lstm, .*, tiny, nor a JSON file; "
             "give one of these",
         ),
     ],
@@ -436,6 +439,6 @@ def test_a_missing_package_is_one_sentence_before_the_corpus_is_read(tmp_path):
     )
     assert done.returncode == 2 and not done.stdout
     assert done.stderr.startswith(
-        "error: training needs OpenCC, which cannot be imported here (blocked): pip"
+        "error: training needs OpenCC, which cannot be imported (blocked); install with: pip install OpenCC"
     )
     assert "Traceback" not in done.stderr and "nowhere" not in done.stderr

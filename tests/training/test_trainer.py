@@ -1,4 +1,4 @@
-"""The training loop: schedule, the same update however a batch is split, no waiting."""
+"""The training loop: its schedule, updates that do not depend on how a batch is split, and no GPU waits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from poet_model.training.trainer import Trainer
 
 
 def captured_update(tmp_path: Path, **settings) -> tuple[dict, dict, Trainer]:
-    """Gradients (before clipping matters) and weights of the first update."""
+    """The gradients (not clipped) and the weights of the first update, and the Trainer."""
     trainer = make_trainer(
         tmp_path,
         dropout=0.0,
@@ -77,7 +77,7 @@ def test_gradient_accumulation_is_the_same_update(tmp_path, parts, rhyme_memory)
     split, split_weights, _ = captured_update(tmp_path / "split", gradient_accumulation_steps=parts, **task)
     for name, gradient in whole.items():
         torch.testing.assert_close(split[name], gradient, atol=1e-6, rtol=0)
-        clear = gradient.abs() > 1e-5  # Adam's first step goes by the sign, which rounding decides near 0
+        clear = gradient.abs() > 1e-5  # Adam's first step depends on the sign, which near 0 is rounding noise
         assert clear.any()
         torch.testing.assert_close(split_weights[name][clear], whole_weights[name][clear], atol=1e-6, rtol=0)
 
@@ -178,7 +178,7 @@ def test_training_teaches_the_state_to_keep_the_rhyme(tmp_path):
     log = read_json_lines(with_memory.output / LOG_NAME)
     losses = [record["rhyme_loss"] for record in log if record["split"] == "train"]
     assert losses[-1] < 0.5 * losses[0]
-    loaded = PoetModel.from_pretrained(with_memory.output)  # the head is no part of the model
+    loaded = PoetModel.from_pretrained(with_memory.output)  # the head is not saved with the model
     assert loaded.num_parameters == with_memory.model.num_parameters == make_model().num_parameters
 
 
@@ -187,7 +187,7 @@ WAITS = {"nonzero", "_local_scalar_dense", "masked_select", "is_nonzero", "equal
 
 @pytest.mark.parametrize("settings", [{}, {"rhyme_memory": 0.5, "softmax_frequent": 9, "softmax_sampled": 5}])
 def test_a_step_asks_the_device_for_nothing(tmp_path, settings):
-    """No operation whose result, or its size, the CPU would have to wait for; a boolean index is one."""
+    """A step uses no operation for whose result or size the CPU must wait, such as a boolean index."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
     called = []
@@ -203,15 +203,15 @@ def test_a_step_asks_the_device_for_nothing(tmp_path, settings):
     trainer = make_trainer(tmp_path, gradient_accumulation_steps=2, **settings)
     trainer.model.train()
     batch = a_batch(trainer.model)
-    trainer.objective.begin_step(0.0)  # with a sampled softmax, where there is to be one
-    trainer.update(batch, 0.01)  # the optimizer's state is made in the first step
+    trainer.objective.begin_step(0.0)  # samples the softmax if the settings say so
+    trainer.update(batch, 0.01)  # the first step creates the optimizer's state
     with Recorded():
         trainer.update(batch, 0.01)
     assert {"embedding", "index_select", "_fused_adamw_"} <= set(called)
     assert not WAITS & set(called)
     with Recorded():
         torch.ones(3)[torch.ones(3) > 0].sum().item()
-    assert {"nonzero", "_local_scalar_dense"} <= set(called)  # the recorder sees them
+    assert {"nonzero", "_local_scalar_dense"} <= set(called)  # such operations would have been recorded
 
 
 @pytest.mark.cuda

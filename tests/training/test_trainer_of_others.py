@@ -1,4 +1,4 @@
-"""The Trainer trains what is not ours: a character RNN on English, with an objective of its own."""
+"""The Trainer also trains other models: here a character RNN on English text, with its own objective."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CharRNN(nn.Module):
 
 
 class NextByte(Objective):
-    """Cross-entropy of the next byte, and a little of the logits' size; a batch is an array (B, T + 1)."""
+    """Cross-entropy of the next byte, plus a small penalty on the logits; a batch is an array (B, T + 1)."""
 
     def __init__(self):
         super().__init__()
@@ -57,7 +57,7 @@ class NextByte(Objective):
 
 
 class Windows:
-    """Batches of four windows of a text; an epoch is a list that knows `batch`. One may raise a signal."""
+    """Batches of four windows of a text. The batch at `stop_at` (epoch, index) raises SIGTERM."""
 
     def __init__(self, stop_at: tuple[int, int] | None = None):
         data, self.stop_at = np.frombuffer(TEXT.encode(), np.uint8).astype(np.int64), stop_at
@@ -113,10 +113,10 @@ def unbroken(tmp_path_factory) -> Trainer:
 
 def test_its_losses_fall_and_stand_in_the_log_by_name(unbroken):
     log = read_json_lines(unbroken.output / LOG_NAME)
-    train, valid = ([one for one in log if one["split"] == split] for split in ("train", "valid"))
+    train, valid = ([record for record in log if record["split"] == split] for split in ("train", "valid"))
     assert train[0]["loss"] > 2.5 > 1.0 > train[-1]["loss"]
-    assert all(one["logit_size"] > 0 for one in train)
-    assert valid[-1]["loss"] == min(one["loss"] for one in valid) < 1.0
+    assert all(record["logit_size"] > 0 for record in train)
+    assert valid[-1]["loss"] == min(record["loss"] for record in valid) < 1.0
     assert unbroken.state.best == valid[-1]
     assert (unbroken.output / "best.pt").is_file()
     steps = unbroken.state.step

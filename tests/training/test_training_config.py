@@ -1,4 +1,4 @@
-"""TrainingConfig: what it refuses, and the learning rate that it gives."""
+"""TrainingConfig: the values that it refuses, and its learning rate schedule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_learning_rate_schedule():
     assert config.rate(0) == pytest.approx(0.00002)
     assert config.rate(0.05) == pytest.approx(0.00101)
     assert config.rate(0.1) == pytest.approx(0.002)
-    assert config.rate(0.55) == pytest.approx(0.001)  # half of the cosine
+    assert config.rate(0.55) == pytest.approx(0.001)  # halfway through the cosine decay
     assert config.rate(0.1 + 0.9 / 3) == pytest.approx(0.0015)
     assert config.rate(1) == pytest.approx(0, abs=1e-12)
     assert TrainingConfig(warmup=0).rate(0) == TrainingConfig().learning_rate

@@ -1,4 +1,4 @@
-"""What a run trains and validates on, also where a corpus is too small to be split by clusters."""
+"""The poems that a run trains and validates on, including corpora too small to be split by clusters."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_of_a_small_corpus_the_last_twentieth_is_held_out(poems, limit, held_out
     taken = corpus.splits["train"][:limit]
     train, valid, note = training_split(corpus, limit)
     assert [*train, *valid] == taken and len(valid) == held_out
-    assert f"the last {held_out} are kept to validate on" in note
+    assert f"the last {held_out} are held out for validation" in note
     assert corpus.splits == {"train": train, "valid": valid, "test": []}
     assert corpus.report.splits == {"train": len(train), "valid": held_out, "test": 0}
     for name, part in (("train", train), ("valid", valid)):
@@ -53,7 +53,7 @@ def test_of_a_small_corpus_the_last_twentieth_is_held_out(poems, limit, held_out
 @pytest.mark.parametrize("poems", [0, 1])
 def test_one_poem_is_too_few(poems):
     with pytest.raises(
-        CorpusError, match=rf"'mine.txt' gives {poems} poem to train on; at least 2 are needed"
+        CorpusError, match=rf"at least 2 poems are needed for training, got {poems} from 'mine.txt'"
     ):
         training_split(corpus_of(poems))
 
