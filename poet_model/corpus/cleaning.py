@@ -54,7 +54,7 @@ def _flaw(text: str) -> str:
     return "" if all(c in "，。" or script.is_hanzi(c) for c in text) else "other symbols"
 
 
-def _whole_lines(text: str) -> str:
+def whole_lines(text: str) -> str:
     """The lines without a flaw; the text unchanged if there are none, or if it is too long for a poem."""
     if len(text) > MAX_RAW_CHARACTERS:
         return text

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from ..files import cache_folder
 from . import sources
-from .cleaning import MIN_CHARACTERS, _whole_lines, clean
+from .cleaning import MIN_CHARACTERS, whole_lines, clean
 from .near_copies import split
 from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, StoredPoems, read_corpus, write_corpus
 from .report import describe
@@ -172,7 +172,7 @@ def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
         report.exclude_read += len(poems)
         return poems
     own = CorpusReport()
-    raws = (replace(raw, text=raw.text and _whole_lines(raw.text)) for raw in sources.read_source(path))
+    raws = (replace(raw, text=raw.text and whole_lines(raw.text)) for raw in sources.read_source(path))
     poems = clean(raws, own, min_characters=1)
     if not poems:
         raise CorpusError(
