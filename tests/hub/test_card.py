@@ -78,7 +78,7 @@ def test_a_template_that_is_damaged_is_one_sentence():
 
 @pytest.mark.parametrize("name", [path.stem for path in CARDS.glob("*.json")])
 def test_metrics_that_lack_something_give_the_card_they_always_gave(tmp_path, name):
-    """tests/hub/cards: written by the template engine that was ours, before Jinja2."""
+    """The figures and the lines left out in tests/hub/cards are those of the first template engine."""
     shutil.copyfile(CARDS / f"{name}.json", tmp_path / "metrics.json")
     assert card.card_text(tmp_path) == (CARDS / f"{name}.md").read_text(encoding="utf-8")
 
