@@ -33,7 +33,7 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
             [("押韻 rhyme", RHYME), ("平仄 tones", TONES)],
             value=first["rules"],
             label="格律 Rules",
-            info="有詩體時 · with a form",
+            info="有詩體時 · needs a form",
             elem_id="rules",
         )
         temperature = gr.Slider(
@@ -42,7 +42,7 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
             first["temperature"],
             step=0.05,
             label="溫度 Temperature",
-            info="低則穩，高則奇 · low is steady",
+            info="低則穩，高則奇 · low: predictable",
         )
         top_k = gr.Slider(
             1,
@@ -50,7 +50,7 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
             first["top_k"],
             step=1,
             label="候選字數 Top-k",
-            info="從最可能的 k 字中選 · k likeliest",
+            info="從最可能的 k 字中選 · k most likely",
         )
         with gr.Row():
             seed = gr.Number(
@@ -71,7 +71,7 @@ def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.
         title = gr.Textbox(
             "",
             label="題 Title",
-            info="可留空 · or none",
+            info="可留空 · optional",
             max_length=MAX_TYPED,
             lines=1,
             min_width=120,
@@ -81,7 +81,7 @@ def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.
     acrostic = gr.Textbox(
         "",
         label="藏頭 Acrostic",
-        info="每句首字，起首留空 · 2–8 line heads, no start",
+        info="每句首字，起首留空 · heads of 2–8 lines, no start",
         max_length=MAX_TYPED,
         lines=1,
         elem_id="acrostic",
@@ -92,14 +92,14 @@ def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.
         first["best_of"],
         step=1,
         label="每句選優 Best of lines",
-        info="有詩體時，每句試幾次 · with a form",
+        info="有詩體時，每句試幾次 · needs a form",
     )
     boxes = {"title": title, "author": author, "acrostic": acrostic, "best_of": best_of}
     if has_index:
         boxes["original"] = gr.Checkbox(
             False,
             label="原創 Original",
-            info="無一句見於全唐詩 · no line of it stands in 全唐詩",
+            info="無一句見於全唐詩 · no line occurs in 全唐詩",
             elem_id="original",
         )
     return boxes
@@ -109,6 +109,6 @@ def _author(authors: Sequence[str]) -> gr.Dropdown | gr.Textbox:
     """The control for the author: a list that also takes other names, or a plain box if the list is empty."""
     labels = {"label": "作者 Author", "min_width": 120, "elem_id": "author"}
     if not authors:
-        return gr.Textbox("", info="可留空 · or none", max_length=MAX_TYPED, lines=1, **labels)
+        return gr.Textbox("", info="可留空 · optional", max_length=MAX_TYPED, lines=1, **labels)
     choices = [(ANY_FORM, ""), *((name, name) for name in authors[:NUM_AUTHORS])]
     return gr.Dropdown(choices, value="", info="可自填 · or type", allow_custom_value=True, **labels)

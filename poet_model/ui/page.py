@@ -87,7 +87,7 @@ def _opening(start: str) -> tuple[gr.Textbox, gr.Button, gr.Button]:
         box = gr.Textbox(
             start,
             label="起首 Start",
-            info="一字或數字，可留空 · one character or more, or none",
+            info="一字或數字，可留空 · one or more characters; optional",
             max_length=MAX_TYPED,
             lines=1,
             elem_id="start",

@@ -74,14 +74,14 @@ def _prosody_html(text: str, report: Scansion) -> str:
         for line, marks in zip(split_lines(text), split_lines(report.tones), strict=True)
     )
     right, places = report.rigid
-    notes = [f"節奏點合 Chief places right: {right} / {places}（{LEVELS[report.level]}）"]
+    notes = [f"節奏點合 Key places right: {right} / {places}（{LEVELS[report.level]}）"]
     if words := " ".join(rhyme_words(text, report)):
         notes.append(f"韻腳 Rhyme words: {words}（平水韻 {' '.join(report.rhyme.groups)}）")
     if "○" in report.tones:
         notes.append("○ 平仄兩讀 · either tone")
     notes = "".join(f"<p>{escape(note)}</p>" for note in notes)
     faults = "".join(f"<li>{_fault_html(fault)}</li>" for fault in report.faults)
-    faults = f'<ul class="faults">{faults}</ul>' if faults else "<p>無可指摘 · Nothing to point at.</p>"
+    faults = f'<ul class="faults">{faults}</ul>' if faults else "<p>無可指摘 · No faults.</p>"
     return f'<table class="strip"><tbody>{rows}</tbody></table>{notes}{faults}'
 
 
@@ -102,13 +102,13 @@ def _novelty_html(matches: Sequence[Match] | None) -> str:
         return ""
     borrowed = _borrowed(matches)
     if not borrowed:
-        return '<p class="novelty">無一句見於全唐詩 · No line of this stands in 全唐詩.</p>'
+        return '<p class="novelty">無一句見於全唐詩 · No line occurs in 全唐詩.</p>'
     items = "".join(
         f"<li>第{match.line}句「{escape(match.text)}」{escape(match.author or '無名氏')}"
         f"《{escape(match.title or '無題')}》{_elsewhere(match.places)}</li>"
         for match in borrowed
     )
-    return f'<p class="novelty">見於全唐詩 · Stands in 全唐詩:</p><ul class="borrowed">{items}</ul>'
+    return f'<p class="novelty">見於全唐詩 · Occurs in 全唐詩:</p><ul class="borrowed">{items}</ul>'
 
 
 def _elsewhere(places: int) -> str:
