@@ -1,4 +1,4 @@
-"""The page: `python app.py`, or a Gradio Space. Everything on it is made in poet_model/ui."""
+"""Serves the page, as `python app.py` or as a Gradio Space. The page itself is built in poet_model/ui."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import sys
 import threading
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no call home
+# Set before gradio is imported, which would otherwise report its use.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 
 def read_arguments() -> argparse.Namespace:
-    """The command line; ends the program if it asks for a port that cannot be had."""
+    """The options of the command line. Exits with an error message if the requested port is not available."""
     parser = argparse.ArgumentParser(
-        description="Opens the page. Another model: POET_MODEL=folder-or-hub-id python app.py"
+        description="Serve the page. To use another model: POET_MODEL=folder-or-hub-id python app.py"
     )
-    parser.add_argument("--port", type=int, help="default: 7860, or the next one that is free")
-    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.add_argument("--port", type=int, help="default: 7860, or the next free port")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
     arguments = parser.parse_args()
     if arguments.port is not None:
         check_port(arguments.port)
@@ -27,23 +28,23 @@ def read_arguments() -> argparse.Namespace:
 
 
 def check_port(port: int) -> None:
-    """Ends the program with a sentence if the page cannot be served at this port."""
+    """Exits with an error message if the page cannot be served at this port."""
     if not 1 <= port <= 65535:
-        sys.exit(f"error: {port} is no port; give --port a number from 1 to 65535, such as 7860")
+        sys.exit(f"error: --port must be a number from 1 to 65535, such as 7860; got {port}")
     with socket.socket() as probe:
-        if os.name != "nt":  # as the server does; on Windows this would take a port from another program
+        if os.name != "nt":  # as the server does; on Windows this could take a port that is in use
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             sys.exit(
-                f"error: port {port} cannot be used ({error.strerror}); give another --port, or leave it out "
-                "for the next one that is free"
+                f"error: port {port} cannot be used ({error.strerror}); give another --port, or omit it "
+                "to use the next free port"
             )
 
 
 def make_page():
-    """The page as gradio.Blocks; ends the program with a sentence if there is no model to show."""
+    """The page as gradio.Blocks. Exits with an error message if there is no model to show."""
     from poet_model import PoetError, PoetModel
     from poet_model.hub.fetch import find_folder
     from poet_model.ui.page import build
@@ -60,25 +61,25 @@ def make_page():
 
 
 def serve(arguments: argparse.Namespace) -> None:
-    """Serves the page on this machine until Ctrl-C."""
+    """Serves the page on this machine until Ctrl-C is pressed."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         demo.queue(max_size=64, default_concurrency_limit=2).launch(
             server_port=arguments.port, inbrowser=arguments.open
         )
-    except KeyboardInterrupt:  # before the page was there; after that Gradio closes it
+    except KeyboardInterrupt:  # during startup; once the page is served, Gradio handles Ctrl-C
         sys.exit(130)
     except OSError as error:
-        reason = str(error).split(". ")[0]  # behind it, Gradio's own advice
-        sys.exit(f"error: the page cannot be served: {reason}; give a free one with --port")
+        reason = str(error).split(". ")[0]  # Gradio's own advice follows
+        sys.exit(f"error: the page cannot be served: {reason}; give a free port with --port")
 
 
-# the command `gradio app.py` runs this file again, in another thread, when a file has changed
+# The command `gradio app.py` runs this file again, in another thread, whenever a file changes.
 is_program = __name__ == "__main__" and threading.current_thread() is threading.main_thread()
 
-if is_program:  # before anything slow
+if is_program:  # before any slow import
     arguments = read_arguments()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported ends this without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback on Ctrl-C during imports
 
 demo = make_page()  # a Gradio Space and the command `gradio app.py` look for this name
 

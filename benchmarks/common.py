@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine in words, fresh processes, a table, and the same as JSON."""
+"""Helpers of the benchmarks: fresh processes, contenders in turn, tables, and results as JSON."""
 
 from __future__ import annotations
 
@@ -10,49 +10,60 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # run from a clone, without installing
+sys.path.insert(0, str(ROOT))  # so that the benchmarks run from a clone, without installing the package
 
 
 def in_fresh_process(script: str, *arguments: object, checkout: Path = ROOT) -> dict:
-    """Runs a script of this folder with `arguments`; the last line it prints is its result, as JSON.
+    """Runs a script of this folder in a new process and returns the JSON in the last line that it prints.
 
     Args:
-        checkout: of the project, whose script and code are run.
+        script: the file name of the script.
+        arguments: its command-line arguments.
+        checkout: the checkout of the project whose script and code are run.
     """
     command = [sys.executable, str(checkout.resolve() / "benchmarks" / script), *map(str, arguments)]
     return last_line_of(command, checkout)
 
 
 def last_line_of(command: Sequence[str], folder: Path = ROOT) -> dict:
-    """The JSON in the last line that a command prints; the end of its errors if it fails."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
-    if done.returncode:
-        sys.exit(f"{' '.join(command[:4])} … failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    """Runs a command and returns the JSON in the last line that it prints. Exits if the command fails."""
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
+    if result.returncode:
+        sys.exit(f"{' '.join(command[:4])} … failed:\n{result.stderr[-2000:]}")
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def interleaved(contenders: dict[str, Callable[[int], float]], rounds: int) -> dict[str, list[float]]:
-    """Each contender's figure in each round; they take turns, so that a noisy minute hits all of them."""
-    figures: dict[str, list[float]] = {name: [] for name in contenders}
+    """Measures each contender once per round.
+
+    The contenders take turns, so that background load affects all of them alike.
+
+    Args:
+        contenders: by name, a function that takes the number of the round and returns a measurement.
+
+    Returns:
+        The measurements of all rounds, by name.
+    """
+    values: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
         for name, measure in contenders.items():
-            figures[name].append(measure(number))
-            print(f"  round {number + 1}/{rounds}  {name}: {figures[name][-1]:,.4g}", file=sys.stderr)
-    return figures
+            values[name].append(measure(number))
+            print(f"  round {number + 1}/{rounds}  {name}: {values[name][-1]:,.4g}", file=sys.stderr)
+    return values
 
 
-def summary(figures: Sequence[float]) -> dict:
-    """Median and range."""
+def summary(values: Sequence[float]) -> dict:
+    """The median, range and number of the values."""
     return {
-        "median": statistics.median(figures),
-        "low": min(figures),
-        "high": max(figures),
-        "rounds": len(figures),
+        "median": statistics.median(values),
+        "low": min(values),
+        "high": max(values),
+        "rounds": len(values),
     }
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table, the first column to the left and the others to the right."""
+    """Prints a table with the first column left-aligned and the others right-aligned."""
     widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
     print(f"\n{title}")
     for row in (columns, *rows):
@@ -64,14 +75,14 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 
 
 def command() -> str:
-    """The command line of this run; of absolute paths the names alone, which tell no place of a machine."""
+    """The command line of this run, with absolute paths reduced to their file names."""
     arguments = (Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
 
 
 def finish(record: dict, path: Path | None) -> None:
-    """Writes the figures of a run, and the command that made them, as JSON, if a file is named."""
+    """Writes the results of a run and its command line as JSON; does nothing if `path` is None."""
     if path is not None:
         record = record | {"command": command()}
         path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        print(f"\nwritten to {path}")
+        print(f"\nresults written to {path}")

@@ -1,10 +1,11 @@
-"""Writing speed: our stepper against nn.LSTM called once a character, and the time to load a model.
+"""Measures generation speed, our stepper against nn.LSTM called once per character, and loading time.
 
     python benchmarks/decode_speed.py --rounds 5 --json decode_speed.json
 
-All sides are `generate` with the same weights, sampling and rules; only the step of the network differs.
-NumpyPoetModel's products run on all cores, whatever the number of torch's threads. Also measured, in fresh
-processes: `import poet_model`, `from_pretrained` once torch is imported, and a first poem without torch.
+All contenders run `generate` with the same weights, sampling and rules; only the step of the network differs.
+The matrix products of NumpyPoetModel use all cores, whatever the number of torch threads. Loading is measured
+in fresh processes: `import poet_model`, `from_pretrained` with torch already imported, and a first poem
+without torch.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from common import ROOT, finish, interleaved, last_line_of, show, summary
 SHIPPED = ROOT / "assets" / "tang-lstm"
 OURS, PEER, BATCH = "ours, batch 1", "nn.LSTM a character, batch 1", "ours, batch 64"
 NUMPY, NUMPY_BATCH = "NumpyPoetModel, batch 1", "NumpyPoetModel, batch 64"
-CHECKOUTS = ("this checkout", "the other checkout")  # each in processes of its own
+CHECKOUTS = ("this checkout", "the other checkout")  # each runs in its own processes
 FLOAT32 = "ours, weights read as float32, batch 1"
 OTHER = """
 import json, sys, time
@@ -63,26 +64,26 @@ print(json.dumps({"seconds": time.perf_counter() - started}))
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--poems", type=int, default=20, help="written alone, one after another, each round")
+    parser.add_argument("--poems", type=int, default=20, help="poems per round, written one after another")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--model", type=Path, default=SHIPPED, help="a model folder")
     parser.add_argument(
-        "--hidden-size", type=int, default=512, help="of the stand-in if there is no such folder"
+        "--hidden-size", type=int, default=512, help="of the untrained model used if the folder is missing"
     )
     parser.add_argument(
-        "--against", type=Path, metavar="FOLDER", help="also measure another checkout of the project"
+        "--against", type=Path, metavar="FOLDER", help="another checkout of the project to measure as well"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file as JSON")
     return parser.parse_args()
 
 
 def stand_in(folder: Path, hidden_size: int) -> Path:
-    """An untrained model of the shipped one's size."""
+    """Saves an untrained model with a vocabulary like the shipped one's; returns the folder."""
     from poet_model import PoetConfig, PoetModel, PoetTokenizer
 
     tokenizer = PoetTokenizer([*"，。", *map(chr, range(0x4E00, 0x4E00 + 7000))])
@@ -92,7 +93,7 @@ def stand_in(folder: Path, hidden_size: int) -> Path:
 
 
 class CharacterwiseLSTM:
-    """The peer: one multi-layer nn.LSTM, called on one character at a time, and the model's own output."""
+    """The peer: one multi-layer nn.LSTM called once per character, with the model's embedding and output."""
 
     def __init__(self, model):
         import torch
@@ -105,15 +106,15 @@ class CharacterwiseLSTM:
                 self._lstm.state_dict()[name.replace("_l0", f"_l{index}")].copy_(value)
 
     def read(self, ids, first=0):
-        """As Stepper.read; the prompt in one call, which suits nn.LSTM better."""
+        """Like Stepper.read, with the whole prompt in one call, which is faster for nn.LSTM."""
         return self._run(self._torch.tensor(ids)[None], None, first)
 
     def step(self, ids, state):
-        """As Stepper.step."""
+        """Like Stepper.step."""
         return self._run(self._torch.from_numpy(ids)[:, None], state, 0)
 
     def select(self, state, rows):
-        """As Stepper.select."""
+        """Like Stepper.select."""
         return tuple(part[:, rows].contiguous() for part in state)
 
     def _run(self, ids, state, first):
@@ -124,7 +125,7 @@ class CharacterwiseLSTM:
 
 
 def characters_per_second(writer, num_poems: int, batch_size: int, seed: int) -> float:
-    """Writes poems; the whole of `generate` counts."""
+    """The speed of writing poems in batches, measured over the whole of `generate`."""
     started, poems = time.perf_counter(), []
     for first in range(seed, seed + num_poems, batch_size):
         poems += writer.generate(num_poems=batch_size, seed=first)
@@ -132,7 +133,7 @@ def characters_per_second(writer, num_poems: int, batch_size: int, seed: int) ->
 
 
 def with_stepper(model, stepper):
-    """A writer that has a model's vocabulary and settings, and another step."""
+    """A writer with the vocabulary and settings of a model, and another stepper."""
     from poet_model.generation.writer import Writer
 
     class Other(Writer):
@@ -145,7 +146,7 @@ def with_stepper(model, stepper):
 
 
 def measure(folder: Path, threads: int, options: argparse.Namespace) -> dict[str, dict]:
-    """Characters a second of each contender with so many threads."""
+    """The characters per second of each contender with the given number of torch threads."""
     import torch
 
     from poet_model import NumpyPoetModel, PoetModel
@@ -174,23 +175,23 @@ def measure(folder: Path, threads: int, options: argparse.Namespace) -> dict[str
                 contenders[f"{name}, batch {size}"] = partial(
                     in_checkout, checkout, folder.resolve(), threads, size, options.poems
                 )
-    return {name: summary(found) for name, found in interleaved(contenders, options.rounds).items()}
+    return {name: summary(speeds) for name, speeds in interleaved(contenders, options.rounds).items()}
 
 
 def in_checkout(checkout: Path, folder: Path, threads: int, size: int, poems: int, number: int) -> float:
-    """Characters a second of PoetModel.generate in a checkout of the project, in a process of its own."""
+    """The characters per second of PoetModel.generate in a checkout of the project, in a new process."""
     arguments = map(str, (folder, threads, size, poems if size == 1 else size, 1000 * number))
     return last_line_of([sys.executable, "-c", OTHER, *arguments], checkout)["characters_per_second"]
 
 
 def fresh_seconds(code: str, rounds: int, *arguments: str) -> dict:
-    """What a snippet says it took, in fresh processes."""
+    """The seconds that a snippet reports, in fresh processes."""
     command = [sys.executable, "-c", code, *arguments]
     return summary([last_line_of(command)["seconds"] for _ in range(rounds)])
 
 
 def main() -> None:
-    """Measures, prints the tables."""
+    """Measures, prints the tables and writes the results."""
     options = parse_arguments()
     from poet_model import PoetModel
     from poet_model.machine import machine
@@ -198,7 +199,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.model
         if not (folder / "config.json").is_file():
-            print(f"{folder} is not there: an untrained model of {options.hidden_size} units stands in")
+            print(f"{folder} has no config.json; using an untrained model with {options.hidden_size} units")
             folder = stand_in(Path(temporary) / "model", options.hidden_size)
         model = PoetModel.from_pretrained(folder)
         loading = {
@@ -216,19 +217,19 @@ def main() -> None:
             "loading_seconds": loading,
         }
         for threads in options.threads:
-            figures = measure(folder, threads, options)
-            peer = figures[PEER]["median"]
+            results = measure(folder, threads, options)
+            peer = results[PEER]["median"]
             rows = []
-            for name, found in figures.items():
-                found["times_peer"] = found["median"] / peer
-                spread = f"{found['low']:,.0f}-{found['high']:,.0f}"
-                rows.append([name, f"{found['median']:,.0f}", spread, f"{found['times_peer']:.2f}x"])
-            record["threads"][str(threads)] = figures
+            for name, result in results.items():
+                result["times_peer"] = result["median"] / peer
+                spread = f"{result['low']:,.0f}-{result['high']:,.0f}"
+                rows.append([name, f"{result['median']:,.0f}", spread, f"{result['times_peer']:.2f}x"])
+            record["threads"][str(threads)] = results
             title = f"Writing, characters/s, {threads} thread(s), median of {options.rounds}"
             title += f"\n{record['model']}; {record['where']}"
-            show(title, ["", "characters/s", "range", "to nn.LSTM"], rows)
-            print(f"\nours / nn.LSTM at batch 1: {figures[OURS]['times_peer']:.2f} (goal: at least 4)")
-        rows = [[n, f"{f['median']:.3f}", f"{f['low']:.3f}-{f['high']:.3f}"] for n, f in loading.items()]
+            show(title, ["", "characters/s", "range", "vs nn.LSTM"], rows)
+            print(f"\nours / nn.LSTM at batch 1: {results[OURS]['times_peer']:.2f} (goal: at least 4)")
+        rows = [[n, f"{r['median']:.3f}", f"{r['low']:.3f}-{r['high']:.3f}"] for n, r in loading.items()]
         show("Loading, fresh processes (goals: 0.2 s, 1 s and 0.7 s)", ["", "seconds", "range"], rows)
         finish(record, options.json)
 

@@ -1,9 +1,10 @@
-"""A whole training step of the NumPy half against torch's autograd, both float32 on the CPU, in one process.
+"""Measures a training step of the NumPy half against torch's autograd, in float32 on the CPU.
 
     python benchmarks/numpy_vs_torch.py --rounds 15 --json numpy_vs_torch.json
 
-A step is forward, loss, backward and an Adam update of the same one-layer LSTM language model on the same
-batch, with the same number of threads. Losses and gradients are compared before the steps are timed.
+A step consists of forward, loss, backward and an Adam update of the same one-layer LSTM language model on
+the same batch, in the same process and with the same number of threads. Losses and gradients are compared
+before the steps are timed.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ SIZES = {  # vocabulary, batch, steps, embedding and hidden size
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=2, help="of torch; give OMP_NUM_THREADS the same")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads; set OMP_NUM_THREADS too")
     parser.add_argument("--plain", action="store_true", help="also time the plain NumPy version")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file as JSON")
     return parser.parse_args()
 
 
@@ -38,8 +39,8 @@ class NumPyStep:
     """A training step of poet_model.from_scratch.
 
     Args:
-        size: as in SIZES.
-        is_fast: whether gradients are computed in the fast way or in the plain one.
+        size: vocabulary, batch, steps and hidden size, as in SIZES.
+        is_fast: whether to use the fast implementation of the gradients or the plain one.
     """
 
     def __init__(self, size: tuple[int, int, int, int], is_fast: bool = True):
@@ -62,7 +63,7 @@ class NumPyStep:
 
 
 class TorchStep:
-    """The same step with nn.Embedding, nn.LSTM, nn.Linear, cross_entropy and Adam, from the same weights."""
+    """The same step in torch with the same weights: nn.Embedding, nn.LSTM, nn.Linear, cross_entropy, Adam."""
 
     def __init__(self, ours: NumPyStep):
         import torch
@@ -98,14 +99,14 @@ class TorchStep:
 
 
 def largest_error(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> float:
-    """The largest |ours - theirs| / |theirs| of any gradient."""
+    """The largest relative error, |ours - theirs| / |theirs|, of any gradient."""
     return max(
         float(np.linalg.norm(ours[name] - theirs[name]) / np.linalg.norm(theirs[name])) for name in ours
     )
 
 
 def main() -> None:
-    """Measures, and prints a table for each size."""
+    """Measures, prints a table for each size and writes the results."""
     options = parse_arguments()
     import torch
 
@@ -125,7 +126,7 @@ def main() -> None:
         peer = TorchStep(ours)
         (loss, grads), (peer_loss, peer_grads) = ours(ids, targets), peer(ids, targets)
         error = largest_error(grads, peer_grads)
-        print(f"{title}: losses {loss:.6f} and {peer_loss:.6f}, gradients equal to {error:.1e} relative")
+        print(f"{title}: losses {loss:.6f} and {peer_loss:.6f}, largest error of a gradient {error:.1e}")
         contenders = {TORCH: peer, OURS: ours}
         if options.plain:
             contenders[PLAIN] = NumPyStep(size, is_fast=False)
@@ -139,18 +140,18 @@ def main() -> None:
             run(0)  # warm up
             return run
 
-        found = interleaved({name: timed(step) for name, step in contenders.items()}, options.rounds)
-        figures = {name: summary(seconds) for name, seconds in found.items()}
-        peer_median = figures[TORCH]["median"]
+        rounds = interleaved({name: timed(step) for name, step in contenders.items()}, options.rounds)
+        results = {name: summary(seconds) for name, seconds in rounds.items()}
+        peer_median = results[TORCH]["median"]
         rows = []
-        for name, figure in figures.items():
-            figure["times_torch"] = peer_median / figure["median"]
-            spread = f"{1000 * figure['low']:,.0f}-{1000 * figure['high']:,.0f}"
-            rows.append([name, f"{1000 * figure['median']:,.0f}", spread, f"{figure['times_torch']:.2f}x"])
-        record["sizes"][title] = {"gradient_error": error, "contenders": figures}
+        for name, result in results.items():
+            result["times_torch"] = peer_median / result["median"]
+            spread = f"{1000 * result['low']:,.0f}-{1000 * result['high']:,.0f}"
+            rows.append([name, f"{1000 * result['median']:,.0f}", spread, f"{result['times_torch']:.2f}x"])
+        record["sizes"][title] = {"gradient_error": error, "contenders": results}
         heading = f"{title}: training step, median of {options.rounds}, {options.threads} threads"
-        show(f"{heading}\n{record['where']}", ["", "ms", "range", "speed to torch"], rows)
-        ratio = figures[OURS]["times_torch"]
+        show(f"{heading}\n{record['where']}", ["", "ms", "range", "speed vs torch"], rows)
+        ratio = results[OURS]["times_torch"]
         print(f"\nNumPy / torch: {ratio:.2f} (goal: at least 1.2)\n")
     finish(record, options.json)
 

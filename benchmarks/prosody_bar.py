@@ -1,4 +1,4 @@
-"""How regular real Tang poems are by poet_model.prosody: the human bar, beside the figures of the design.
+"""Measures how regular real Tang poems are by poet_model.prosody, compared with the values in the design.
 
 python benchmarks/prosody_bar.py --output benchmarks/results/prosody_bar.json
 """
@@ -20,8 +20,8 @@ from poet_model.corpus.sources import RawPoem, read_source
 from poet_model.machine import machine
 from poet_model.script import is_hanzi
 
-# In percent. Of the poems that rhyme in 平: L1, L2, L3, couplets; of all poems: rhyme in 平; of the former
-# again: rigid places that are right
+# The design's values for COLUMNS, in percent. L1, L2, L3 and couplets are shares of the poems that rhyme in
+# 平, and fixed places is the share of right ones in these poems; rhyme is a share of all poems.
 DESIGN = {
     "五律": (50.1, 71.7, 84.3, 86.3, 89.8, 96.7),
     "七律": (77.1, 90.5, 91.7, 94.5, 93.2, 98.3),
@@ -29,7 +29,7 @@ DESIGN = {
     "五絕": (50.9, 64.8, 71.3, 77.3, 77.4, 93.5),
 }
 COLUMNS = ("L1", "L2", "L3", "couplets", "rhyme", "fixed places")
-POETS = {
+POETS = {  # the design's percentage of L3 in the 律詩 of each poet
     "方干": 99,
     "許渾": 98,
     "齊己": 97,
@@ -43,7 +43,7 @@ POETS = {
     "李白": 46,
     "太宗皇帝": 17,
 }
-CLOSE = 1.5  # points
+CLOSE = 1.5  # the largest difference allowed, in percentage points
 
 
 def percent(values: list[bool]) -> float:
@@ -52,7 +52,7 @@ def percent(values: list[bool]) -> float:
 
 
 def metrics(reports: list[prosody.Scansion]) -> tuple[float, ...]:
-    """The values of the six columns."""
+    """The values of the six COLUMNS, in percent."""
     level = [r for r in reports if r.rhyme.status == "平"]
     fixed = round(100 * sum(r.rigid[0] for r in level) / sum(r.rigid[1] for r in level), 1)
     return (
@@ -77,14 +77,14 @@ def shuffled(text: str, rng: random.Random) -> str:
 
 
 def as_measured(raw: RawPoem) -> PoemRecord | None:
-    """The poem, if the design counted it: of a regular shape, and all hanzi; else None."""
+    """The poem if it counts as in the design, with a regular form and only hanzi; otherwise None."""
     text = re.sub("[？！；]", "。", raw.text)
     form = prosody.form_of(text) if all(is_hanzi(c) or c in prosody.LINE_ENDS for c in text) else ""
     return PoemRecord(text, author=raw.author, form=form) if form else None
 
 
 def measure() -> dict:
-    """Scans all poems; the record to write."""
+    """Scans all poems and returns the results."""
     poems = [poem for poem in map(as_measured, read_source("tang")) if poem]
     started = time.perf_counter()
     reports = [(poem, prosody.scan(poem.text)) for poem in poems]
@@ -119,17 +119,17 @@ def measure() -> dict:
 def main() -> None:
     """Measures, prints and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, help="write the results there as JSON")
+    parser.add_argument("--output", type=Path, help="write the results to this file as JSON")
     options = parser.parse_args()
     record = measure()
     rows = []
-    for form, found in record["forms"].items():
-        rows.append([form, "ours", *found["ours"].values(), found["shuffled_L3"]])
-        rows.append(["", "design", *found["design"].values(), ""])
+    for form, result in record["forms"].items():
+        rows.append([form, "ours", *result["ours"].values(), result["shuffled_L3"]])
+        rows.append(["", "design", *result["design"].values(), ""])
     show("real poems, %", ["form", "", *COLUMNS, "shuffled: L3"], [list(map(str, row)) for row in rows])
-    poets = [[name, *found.values(), POETS[name]] for name, found in record["poets"].items()]
+    poets = [[name, *result.values(), POETS[name]] for name, result in record["poets"].items()]
     show("律詩 by poet, %", ["poet", "poems", "L3", "design"], [list(map(str, row)) for row in poets])
-    worst = max(found["largest_difference"] for found in record["forms"].values())
+    worst = max(result["largest_difference"] for result in record["forms"].values())
     print(f"\nlargest difference: {worst} points (goal: at most {CLOSE})")
     finish(record, options.output)
 

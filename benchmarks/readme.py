@@ -1,4 +1,4 @@
-"""Writes the figures of benchmarks/results and assets/experiments into the tables of the READMEs.
+"""Updates the tables of the READMEs with the results in benchmarks/results and assets/experiments.
 
 python benchmarks/readme.py
 """
@@ -36,12 +36,12 @@ WORDS = {
 
 
 def result(name: str, folder: Path = RESULTS) -> dict:
-    """The record of a benchmark, or of an experiment."""
+    """The results of a benchmark or an experiment."""
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def table(file: str) -> str:
-    """The speed table of one README."""
+    """The speed table for a README."""
     words = WORDS[file]
     rows = [words["head"], "|---|---|---|---|---|"]
 
@@ -52,16 +52,16 @@ def table(file: str) -> str:
     peer, ours = (train["contenders"][name]["median"] for name in ("plain recipe", "ours"))
     add(words["train"], f"{peer:,.0f}", f"{ours:,.0f}", f"{train['ratio']:.1f}", "2.5")
     decode = result("decode_speed")
-    for threads, found in decode["threads"].items():
-        peer, ours = found["nn.LSTM a character, batch 1"], found["ours, batch 1"]
+    for threads, contenders in decode["threads"].items():
+        peer, ours = contenders["nn.LSTM a character, batch 1"], contenders["ours, batch 1"]
         ratio = f"{ours['times_peer']:.1f}"
-        figures = f"{peer['median']:,.0f}", f"{ours['median']:,.0f}"
-        add(words["write"].format(threads), *figures, ratio, "4")
-    add(words["batch"].format(threads), "", f"{found['ours, batch 64']['median']:,.0f}")
-    for size, found in result("numpy_vs_torch")["sizes"].items():
-        peer, ours = found["contenders"]["torch autograd"], found["contenders"]["NumPy, fast"]
-        figures = f"{1000 * peer['median']:,.0f}", f"{1000 * ours['median']:,.0f}"
-        add(words["numpy"].format(size), *figures, f"{ours['times_torch']:.1f}", "1.2")
+        medians = f"{peer['median']:,.0f}", f"{ours['median']:,.0f}"
+        add(words["write"].format(threads), *medians, ratio, "4")
+    add(words["batch"].format(threads), "", f"{contenders['ours, batch 64']['median']:,.0f}")
+    for size, steps in result("numpy_vs_torch")["sizes"].items():
+        peer, ours = steps["contenders"]["torch autograd"], steps["contenders"]["NumPy, fast"]
+        medians = f"{1000 * peer['median']:,.0f}", f"{1000 * ours['median']:,.0f}"
+        add(words["numpy"].format(size), *medians, f"{ours['times_torch']:.1f}", "1.2")
     loading, start = decode["loading_seconds"], result("start_up")
     imported, loaded = (
         loading[name]["median"] for name in ("import poet_model", "from_pretrained, torch imported")
@@ -79,31 +79,31 @@ def table(file: str) -> str:
 
 
 def experiments_table(_: str = "") -> str:
-    """What was published of each experiment, and what ours gives."""
-    found = {path.stem: result(path.stem, EXPERIMENTS) for path in EXPERIMENTS.glob("*.json")}
-    best = found["optimizers"]["rows"][0]
-    zeros = {row[0]: row for row in found["initialization"]["rows"]}["zeros"]
-    mini, lab = found["tang_mini_numpy"], found["quatrain_lab"]
-    tang_10k, autograd = found["tang_10k"], found["autograd_lstm"]
+    """The table of the experiments: the published result of each, and ours."""
+    runs = {path.stem: result(path.stem, EXPERIMENTS) for path in EXPERIMENTS.glob("*.json")}
+    best = runs["optimizers"]["rows"][0]
+    zeros = {row[0]: row for row in runs["initialization"]["rows"]}["zeros"]
+    mini, lab = runs["tang_mini_numpy"], runs["quatrain_lab"]
+    tang_10k, autograd = runs["tang_10k"], runs["autograd_lstm"]
     rows = {
-        "gradients": ("", f"largest error {found['gradients']['largest_error']:.0e} (float64)"),
+        "gradients": ("", f"largest error {runs['gradients']['largest_error']:.0e} (float64)"),
         "optimizers": (
             "",
-            f"largest difference to torch {found['optimizers']['largest_difference']:.0e}; best: {best[0]}, "
+            f"largest difference to torch {runs['optimizers']['largest_difference']:.0e}; best: {best[0]}, "
             f"perplexity {best[3]:.1f} after 20 epochs",
         ),
         "adagrad_vs_adam": (
             "",
             "error {0[4]:.2g} and {1[4]:.2g} on sparse gradients, {4[4]:.2g} and {5[4]:.2g} when the "
-            "optimum has moved".format(*found["adagrad_vs_adam"]["rows"]),
+            "optimum has moved".format(*runs["adagrad_vs_adam"]["rows"]),
         ),
         "initialization": ("", f"zero weights: norm of the recurrent gradient {zeros[4]:g}"),
         "tang_mini_numpy": (
             "perplexity {perplexity}, {seconds_per_epoch} s an epoch".format(**mini["published"]),
             f"{mini['perplexity']:.2f}, {mini['seconds_per_epoch']} s",
         ),
-        "bptt_toy": ("loss 0.650 (faulty BPTT)", f"{found['bptt_toy']['final_loss']:.3f}"),
-        "sine": ("", f"squared error {found['sine']['final_loss']:.1e} after 75 steps"),
+        "bptt_toy": ("loss 0.650 (faulty BPTT)", f"{runs['bptt_toy']['final_loss']:.3f}"),
+        "sine": ("", f"squared error {runs['sine']['final_loss']:.1e} after 75 steps"),
         "autograd_lstm": (
             f"validation perplexity {autograd['published']['perplexity']}",
             f"{autograd['perplexity']:.1f}",
@@ -128,14 +128,14 @@ TABLES = {
 
 
 def main() -> None:
-    """Replaces all tables."""
+    """Replaces the tables in all files."""
     for file, (mark, make) in TABLES.items():
         path = ROOT / file
         text = path.read_text(encoding="utf-8")
-        found = re.compile(rf"(?<=<!-- {mark} -->\n)(?:\|.*\n)+")
-        if not found.search(text):
-            raise SystemExit(f"{file} has no table after <!-- {mark} -->")
-        path.write_text(found.sub(lambda _, m=make, f=file: m(f), text), encoding="utf-8")
+        pattern = re.compile(rf"(?<=<!-- {mark} -->\n)(?:\|.*\n)+")
+        if not pattern.search(text):
+            raise SystemExit(f"error: {file} has no table after <!-- {mark} -->; add both")
+        path.write_text(pattern.sub(lambda _, m=make, f=file: m(f), text), encoding="utf-8")
         print("written:", file)
 
 

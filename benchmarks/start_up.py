@@ -1,4 +1,4 @@
-"""What one waits for: preparing the Tang corpus from the tarball, and the page's first answer."""
+"""Measures two waiting times: the preparation of the Tang corpus, and the first response of the page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from common import ROOT, finish, last_line_of, show, summary
 
 PREPARE = """
 import json, resource, time
-from poet_model.sources import fetch_package
-fetch_package()  # the tarball is there before the clock starts
+from poet_model.corpus.fetch import fetch_package
+fetch_package()  # download the tarball before the measurement
 started = time.perf_counter()
 from poet_model.corpus import load_corpus
 load_corpus("tang", use_cache=False)
@@ -26,7 +26,7 @@ print(json.dumps({"seconds": time.perf_counter() - started, "peak_gib": peak}))
 
 
 def first_answer() -> float:
-    """Seconds from `python app.py` to its first HTTP 200."""
+    """The seconds from starting `python app.py` to its first HTTP 200."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -41,17 +41,17 @@ def first_answer() -> float:
                 return time.perf_counter() - started
             except OSError:
                 time.sleep(0.05)
-        sys.exit("app.py did not answer")
+        sys.exit("error: app.py ended or did not answer within 120 s; run `python app.py` to see why")
     finally:
         server.terminate()
         server.wait()
 
 
 def main() -> None:
-    """Measures and prints the table."""
+    """Measures, prints the table and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file as JSON")
     options = parser.parse_args()
     from poet_model.machine import machine
 
@@ -59,8 +59,8 @@ def main() -> None:
     record = {
         "what": "waiting, seconds and GiB",
         "where": machine(),
-        "prepare_seconds": summary([found["seconds"] for found in prepared]),
-        "prepare_peak_gib": summary([found["peak_gib"] for found in prepared]),
+        "prepare_seconds": summary([result["seconds"] for result in prepared]),
+        "prepare_peak_gib": summary([result["peak_gib"] for result in prepared]),
         "first_answer_seconds": summary([first_answer() for _ in range(options.rounds)]),
     }
     goals = {"prepare_seconds": "30", "prepare_peak_gib": "1", "first_answer_seconds": "8"}
@@ -68,7 +68,8 @@ def main() -> None:
         [name, f"{record[name]['median']:.2f}", f"{record[name]['low']:.2f}-{record[name]['high']:.2f}", goal]
         for name, goal in goals.items()
     ]
-    show(f"Waiting, median of {options.rounds}, {record['where']}", ["", "median", "range", "at most"], rows)
+    title = f"Waiting times, median of {options.rounds}, {record['where']}"
+    show(title, ["", "median", "range", "goal: at most"], rows)
     finish(record, options.json)
 
 

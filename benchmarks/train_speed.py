@@ -1,13 +1,13 @@
-"""Training speed: our step against the plain recipe, on the same model size and the same Tang poems.
+"""Measures training speed: our step against a plain recipe, with the same model size and Tang poems.
 
     python benchmarks/train_speed.py --seconds 20 --rounds 3 --json train_speed.json
 
-The plain recipe: float32, random batches padded to their longest poem, one two-layer nn.LSTM, a softmax
-over every position with ignore_index. Ours is the Trainer's: bf16 autocast where the CPU has it, batches of
-one exact length, a softmax only where a target is, and there over the frequent characters and a sample of
-the others (in all but the last 15 % of a training), freed memory kept by glibc. Each row below ours leaves
-out one of these; a softmax everywhere is a whole one too. Counted are real tokens, never padding. Each
-contender runs in a process of its own (malloc's settings belong to the whole process), and they take turns.
+The plain recipe uses float32, random batches padded to their longest poem, one multi-layer nn.LSTM, and a
+softmax at every position, with ignore_index. Ours is the step of the Trainer: bf16 autocast if the CPU has
+it, batches of one exact length, a softmax only at targets, computed over the frequent characters and a
+sample of the others (except in the last 15 % of a training), and freed memory kept by glibc. Each row below
+ours omits one of these ingredients; a softmax at every position is never sampled. Only real tokens count, not
+padding. The contenders take turns, each in its own process, because malloc settings apply to a whole process.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ INGREDIENTS = {
 }
 PLAIN, OURS, WHOLE_SOFTMAX = "plain recipe", "ours", f"ours without {INGREDIENTS['sampled']}"
 BEFORE = "ours in the other checkout"
-WARM_UP = 2  # steps before the clock starts
+WARM_UP = 2  # steps before the measurement
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line; --worker is for the processes this script starts itself."""
+    """The options of the command line; --worker is for the processes that this script starts itself."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=20.0, help="measured a contender and round")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds per contender and round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
+    parser.add_argument("--threads", type=int, help="torch threads; None lets torch choose")
     parser.add_argument("--hidden-size", type=int, default=512)
     parser.add_argument("--num-layers", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--poems", type=int, default=20_000, help="of the Tang training split")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--poems", type=int, default=20_000, help="poems of the Tang training split to use")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file as JSON")
     parser.add_argument(
         "--against",
         type=Path,
         metavar="FOLDER",
-        help="also measure ours as another checkout of the project has it",
+        help="another checkout to measure as well",
     )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--round", type=int, default=0, help=argparse.SUPPRESS)
@@ -57,7 +57,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def worker(options: argparse.Namespace) -> dict:
-    """Trains for a while as one contender, given as the ingredients it has, and counts."""
+    """Trains for --seconds as one contender, given by its ingredients, and returns the speed."""
     if "malloc" in options.worker:
         from poet_model.training.malloc import keep_freed_memory
 
@@ -105,7 +105,7 @@ def worker(options: argparse.Namespace) -> dict:
 
 
 def plain_step(options: argparse.Namespace, tokenizer, batches):
-    """The recipe of a tutorial, with a tied embedding so that the model has the same size."""
+    """The step of the plain recipe, with a tied embedding so that the model has the same size as ours."""
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -139,7 +139,7 @@ def plain_step(options: argparse.Namespace, tokenizer, batches):
 
 
 def our_step(options: argparse.Namespace, tokenizer, batches):
-    """The Trainer's own step, without the ingredients that options.worker does not name."""
+    """The step of the Trainer, with only the ingredients that are named in options.worker."""
     import torch
     import torch.nn.functional as F
     from accelerate import Accelerator
@@ -154,7 +154,7 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
     from poet_model.training.trainer import Trainer
 
     class EveryPositionObjective(PoemObjective):
-        """Logits at every place, whole and at once, as a plain recipe has them."""
+        """An objective with the logits of every position at once, as in the plain recipe."""
 
         def prepare(self, batch, **where):
             return tuple(map(torch.from_numpy, batch))
@@ -180,7 +180,7 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
     config = TrainingConfig(**recipe)
     kind = PoemObjective if "targets" in options.worker else EveryPositionObjective
     objective = kind.from_config(PoetModel(shape, tokenizer), config)
-    objective.begin_step(0.0)  # as most steps are; the softmax is whole only at the end
+    objective.begin_step(0.0)  # 0 % of the training is done; the softmax is whole only near the end
     ours = Trainer(
         objective.train(),
         batches,
@@ -198,7 +198,7 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
 
 
 def main() -> None:
-    """Measures every contender in turns and prints the table."""
+    """Measures the contenders in turn, prints the table and writes the results."""
     options = parse_arguments()
     if options.worker:
         print(json.dumps(worker(options)))
@@ -224,28 +224,28 @@ def main() -> None:
         return details[name]["tokens_per_second"]
 
     contenders = {name: lambda number, name=name: measure(name, number) for name in recipes}
-    figures = {name: summary(found) for name, found in interleaved(contenders, options.rounds).items()}
-    plain, ours = figures[PLAIN]["median"], figures[OURS]["median"]
+    results = {name: summary(speeds) for name, speeds in interleaved(contenders, options.rounds).items()}
+    plain, ours = results[PLAIN]["median"], results[OURS]["median"]
     rows = []
-    for name, found in figures.items():
-        found["times_plain"] = found["median"] / plain
-        found["precision"] = details[name]["precision"]
+    for name, result in results.items():
+        result["times_plain"] = result["median"] / plain
+        result["precision"] = details[name]["precision"]
         share = ""
         if name not in (PLAIN, OURS, BEFORE):
-            # a softmax everywhere is a whole one: beside a whole one only where a target is
-            beside = WHOLE_SOFTMAX if name.endswith(INGREDIENTS["targets"]) else OURS
-            found["ingredient_gives"] = figures[beside]["median"] / found["median"]
-            share = f"{found['ingredient_gives']:.2f}x"
-        spread = f"{found['low']:,.0f}-{found['high']:,.0f}"
-        rows.append([name, f"{found['median']:,.0f}", spread, f"{found['times_plain']:.2f}x", share])
+            # a softmax at every position is never sampled, so the base is the whole softmax only at targets
+            base = WHOLE_SOFTMAX if name.endswith(INGREDIENTS["targets"]) else OURS
+            result["ingredient_gives"] = results[base]["median"] / result["median"]
+            share = f"{result['ingredient_gives']:.2f}x"
+        spread = f"{result['low']:,.0f}-{result['high']:,.0f}"
+        rows.append([name, f"{result['median']:,.0f}", spread, f"{result['times_plain']:.2f}x", share])
     facts = details[OURS]
     where = f"{machine()}; torch uses {facts['threads']} threads, ours in precision {facts['precision']!r}"
     size = f"{options.num_layers}x{options.hidden_size}, {facts['vocabulary']:,} tokens of vocabulary"
     title = f"Training, real tokens/s, median of {options.rounds} ({size})\n{where}"
-    show(title, ["", "tokens/s", "range", "to plain", "the ingredient gives"], rows)
+    show(title, ["", "tokens/s", "range", "vs plain", "gain by the ingredient"], rows)
     print(f"\nours / plain: {ours / plain:.2f} (goal on a CPU with AVX512_BF16: at least 2.5)")
     record = {"what": "training, real tokens a second", "where": where, "model": size}
-    finish(record | {"ratio": ours / plain, "contenders": figures}, options.json)
+    finish(record | {"ratio": ours / plain, "contenders": results}, options.json)
 
 
 if __name__ == "__main__":

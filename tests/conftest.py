@@ -1,4 +1,4 @@
-"""Fixtures that several test modules share: one tiny model, and a home of its own for every test run."""
+"""Fixtures for several test modules: a tiny model, the shipped model, a test Hub and a temporary HF_HOME."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# huggingface_hub reads these when it is imported: all tests talk to the Hub of hub_server.py, and to no other
+# huggingface_hub reads these variables on import. All tests use the Hub of hub_server.py and no other.
 HUB_SOCKET = socket.socket()
 HUB_SOCKET.bind(("127.0.0.1", 0))
 HUB_ENDPOINT = "http://127.0.0.1:{1}".format(*HUB_SOCKET.getsockname())
@@ -23,10 +23,10 @@ os.environ |= {
     "HF_HOME": HF_HOME,
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_XET": "1",  # LFS; test_hub_xet.py has the other kind
+    "HF_HUB_DISABLE_XET": "1",  # use LFS; the tests of Xet enable it themselves
     "NO_PROXY": "127.0.0.1,localhost",
 }
-if "PYTEST_XDIST_WORKER" in os.environ:  # make test: a core for each process
+if "PYTEST_XDIST_WORKER" in os.environ:  # `make test` starts one process per core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"):
     os.environ.pop(name, None)
@@ -45,7 +45,7 @@ POEMS = (
 
 @pytest.fixture(scope="session")
 def running_hub():
-    """The test Hub, answering at HF_ENDPOINT."""
+    """The test Hub, which answers at HF_ENDPOINT."""
     from hub_server import HubServer
 
     with HubServer(HUB_SOCKET) as hub:
@@ -54,14 +54,14 @@ def running_hub():
 
 @pytest.fixture
 def hub(running_hub):
-    """The test Hub, with nothing on it."""
+    """The test Hub, emptied."""
     running_hub.reset()
     return running_hub
 
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    """A vocabulary of four poems."""
+    """A tokenizer with the characters of the four POEMS."""
     from poet_model import PoetTokenizer
 
     return PoetTokenizer.from_texts(POEMS, min_count=1, required="，。五七絕律李白")
@@ -69,7 +69,7 @@ def tokenizer():
 
 @pytest.fixture
 def tiny_model(tokenizer):
-    """An untrained model of 16 units, always with the same weights."""
+    """An untrained model with 16 hidden units and fixed random weights."""
     import torch
 
     from poet_model import PoetConfig, PoetModel
@@ -85,7 +85,7 @@ def tiny_model(tokenizer):
 
 @pytest.fixture(scope="session")
 def poet():
-    """The shipped model as the page has it, without an index of other poems."""
+    """The shipped model as a Poet for the page, without an index."""
     from poet_model import PoetModel
     from poet_model.ui.poet import Poet
 

@@ -1,8 +1,8 @@
-"""A small Hub to test against: what huggingface_hub 2.4 asks of the real one, over real sockets, in memory.
+"""A small in-memory Hub for tests, which answers the requests of huggingface_hub 2.4 over real sockets.
 
-It knows repositories, commits, branches, tags, pull requests, users with tokens, and large files: by LFS,
-or by Xet when it is given a folder for the client's own content-addressed store. LFS files come from a second
-origin, `localhost`, which refuses an Authorization header as the real storage does.
+It has repositories, commits, branches, tags, pull requests, users with tokens, and large files. Large files
+use LFS, or Xet if the server is given a folder for the client's own content-addressed store. LFS files are
+served from a second origin, `localhost`, which refuses an Authorization header as the real storage does.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 TOKENS = {"hf_writer": ("user", "write"), "hf_reader": ("user", "read"), "hf_stranger": ("stranger", "write")}
-LARGE = (".safetensors", ".bin", ".pt", ".npz", ".png", ".jpg", ".woff2")  # as .gitattributes says
+LARGE = (".safetensors", ".bin", ".pt", ".npz", ".png", ".jpg", ".woff2")  # as in .gitattributes
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 DATE = "2026-01-02T03:04:05.000Z"
 
 
 class Refusal(Exception):
-    """An answer that is an error."""
+    """An error response."""
 
     def __init__(self, status: int, message: str, code: str | None = None, **headers: str):
         self.status, self.message = status, message
@@ -41,7 +41,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """A file of a commit; of a large one in Xet mode the content is elsewhere."""
+    """A file of a commit. In Xet mode the content of a large file is None, because it is in the Xet store."""
 
     content: bytes | None
     large: bool
@@ -54,7 +54,7 @@ class File:
 
     @property
     def pointer(self) -> bytes:
-        """What git holds in place of a large file."""
+        """The LFS pointer that git stores in place of a large file."""
         return (
             f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {self.size}\n"
         ).encode()
@@ -67,7 +67,7 @@ class File:
 
 @dataclass(frozen=True)
 class Commit:
-    """A state of a repository."""
+    """A commit of a repository, with all its files."""
 
     oid: str
     files: dict[str, File]
@@ -79,13 +79,13 @@ class Commit:
 
 @dataclass
 class Repo:
-    """A repository: its commits, and the names that point at them."""
+    """A repository: its commits, and the branches, tags and pull requests that point to them."""
 
     kind: str
     id: str
     private: bool = False
     gated: bool = False
-    allowed: set[str] = field(default_factory=set)  # users who were let through the gate
+    allowed: set[str] = field(default_factory=set)  # users with access to the gated repository
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -99,14 +99,14 @@ class Repo:
     def commit(
         self, files: dict[str, File], title: str, description="", author="", parents: tuple[str, ...] = ()
     ) -> Commit:
-        """Writes a commit down; no name points at it yet."""
+        """Stores a commit, to which no branch, tag or pull request points yet."""
         state = [sorted((path, file.git_oid) for path, file in files.items()), title, description, parents]
         oid = hashlib.sha1(json.dumps([self.id, len(self.commits), state]).encode()).hexdigest()
         self.commits[oid] = Commit(oid, dict(files), title, description, author, parents)
         return self.commits[oid]
 
     def resolve(self, revision: str) -> Commit:
-        """The commit of a branch, tag, pull request or full commit id."""
+        """The commit for a branch, tag, pull request or full commit id."""
         revision = "main" if revision == "HEAD" else revision
         oid = next((n[revision] for n in (self.branches, self.tags, self.pulls) if revision in n), revision)
         if oid not in self.commits:
@@ -114,16 +114,19 @@ class Repo:
         return self.commits[oid]
 
     def history(self, oid: str) -> list[Commit]:
-        """A commit and those before it, newest first."""
-        found = [self.commits[oid]]
-        while found[-1].parents:
-            found.append(self.commits[found[-1].parents[0]])
-        return found
+        """A commit and its ancestors, newest first."""
+        commits = [self.commits[oid]]
+        while commits[-1].parents:
+            commits.append(self.commits[commits[-1].parents[0]])
+        return commits
 
 
 @dataclass
 class Fault:
-    """Answers a request whose "METHOD path" matches, instead of the Hub or (if it gives None) before it."""
+    """An answer to inject for requests whose "METHOD path" matches the pattern.
+
+    If `answer` returns None, the Hub answers the request as usual.
+    """
 
     pattern: re.Pattern
     answer: Callable[[Request], Response | None]
@@ -140,7 +143,7 @@ NAMES = {
 
 
 def route(method: str, pattern: str):
-    """Registers a handler; KIND, ID, REV and PATH in the pattern become its arguments."""
+    """Registers a handler. KIND, ID, REV and PATH in the pattern are passed to it as arguments."""
     expression = re.compile(re.sub("|".join(NAMES), lambda match: NAMES[match[0]], pattern))
 
     def register(function):
@@ -154,13 +157,13 @@ class HubServer:
     """The Hub; `with HubServer() as hub:` serves it at `hub.endpoint`.
 
     Args:
-        listening: a bound socket; None takes a free port.
-        xet: folder for the client's own store; None: large files go by LFS.
+        listening: a bound socket; None binds a free port.
+        xet: a folder for the client's own store; None uses LFS for large files.
 
     Attributes:
-        repos: (kind, id) -> Repo, for tests to look into and change.
+        repos: (kind, id) -> Repo; tests may read and change it.
         log: (method, path, status) of every answered request, in order.
-        page_size: entries of a tree in one answer.
+        page_size: the number of tree entries in one response.
     """
 
     def __init__(self, listening: socket.socket | None = None, xet: Path | None = None):
@@ -174,7 +177,7 @@ class HubServer:
         self.reset()
 
     def reset(self) -> None:
-        """An empty Hub."""
+        """Empties the Hub."""
         self.repos: dict[tuple[str, str], Repo] = {}
         self.blobs: dict[str, bytes] = {}
         self.log: list[tuple[str, str, int]] = []
@@ -196,11 +199,11 @@ class HubServer:
         self.socket.close()
 
     def on(self, pattern: str, answer: int | bytes | Callable | None, *, times: int = 1) -> None:
-        """The next `times` requests that match "METHOD path" get this answer.
+        """Injects an answer for the next `times` requests whose "METHOD path" matches the pattern.
 
         Args:
-            answer: a status, a body (sent as if it were the file), or a function of the request, whose answer
-                is taken unless it is None.
+            answer: a status, a body (sent as the content of the file), or a function of the request that
+                returns a response, or None to let the Hub answer.
         """
         if isinstance(answer, int):
             status = answer
@@ -211,13 +214,13 @@ class HubServer:
         self.faults.append(Fault(re.compile(pattern), answer, times))
 
     def paths(self, method: str | None = None) -> list[str]:
-        """The paths asked for so far, but what the client asks once in a process for its own ends."""
+        """The paths requested so far, without the client's own request once per process."""
         return [
             path for verb, path, _ in self.log if method in (None, verb) and "agent-harnesses" not in path
         ]
 
     def repo(self, id: str, kind: str = "models") -> Repo:
-        """A repository that exists."""
+        """An existing repository."""
         return self.repos[kind, id]
 
     async def app(self, scope, receive, send) -> None:
@@ -256,10 +259,10 @@ class HubServer:
                 return answer if isinstance(answer, Response) else JSONResponse(answer)
         raise Refusal(404, f"{request.method} {path} is not part of this Hub")
 
-    # who may what
+    # users and permissions
 
     def _user(self, request: Request, needed: bool = False) -> tuple[str, str] | None:
-        """(name, role) of the one who asks; None for anybody."""
+        """(name, role) of the user who sends the request; None if it is anonymous."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token and token not in TOKENS:
             raise Refusal(401, "Invalid credentials in Authorization header")
@@ -268,7 +271,7 @@ class HubServer:
         return TOKENS[token] if token else None
 
     def _find(self, request: Request, kind: str, id: str, *, write=False, content=False) -> Repo:
-        """A repository that the one who asks may see, write to, or take files from."""
+        """The repository, if the user may see it and, as required, write to it or read its files."""
         user = self._user(request)
         repo = self.repos.get((kind or "models", id))
         if repo is None or (repo.private and (user is None or user[0] != repo.owner)):
@@ -300,16 +303,16 @@ class HubServer:
     @route("POST", "/api/repos/create")
     def create(self, request, body):
         name, role = self._user(request, needed=True)
-        asked = json.loads(body)
-        kind, owner = f"{asked.get('type') or 'model'}s", asked.get("organization") or name
-        id = f"{owner}/{asked['name']}"
+        params = json.loads(body)
+        kind, owner = f"{params.get('type') or 'model'}s", params.get("organization") or name
+        id = f"{owner}/{params['name']}"
         url = self.endpoint + ("" if kind == "models" else f"/{kind}") + f"/{id}"
         if owner != name or role != "write":
             raise Refusal(403, f"You don't have the rights to create a {kind[:-1]} under {owner!r}")
         if (kind, id) in self.repos:
             return JSONResponse({"error": "You already created this repo", "url": url}, 409)
         repo = self.repos[kind, id] = Repo(
-            kind, id, asked.get("visibility") == "private", sdk=asked.get("sdk")
+            kind, id, params.get("visibility") == "private", sdk=params.get("sdk")
         )
         attributes = "".join(f"*{ending} filter=lfs diff=lfs merge=lfs -text\n" for ending in LARGE)
         first = repo.commit(
@@ -321,28 +324,28 @@ class HubServer:
     @route("DELETE", "/api/repos/delete")
     def delete(self, request, body):
         name, _ = self._user(request, needed=True)
-        asked = json.loads(body)
-        key = f"{asked.get('type') or 'model'}s", f"{asked.get('organization') or name}/{asked['name']}"
+        params = json.loads(body)
+        key = f"{params.get('type') or 'model'}s", f"{params.get('organization') or name}/{params['name']}"
         self._find(request, *key, write=True)
         del self.repos[key]
         return Response("OK")
 
     @route("PUT", "/api/KIND/ID/settings")
     def settings(self, request, body, kind, id):
-        repo, asked = self._find(request, kind, id, write=True), json.loads(body)
-        repo.private = asked.get("visibility", "private" if repo.private else "public") == "private"
-        repo.gated = bool(asked.get("gated", repo.gated))
+        repo, params = self._find(request, kind, id, write=True), json.loads(body)
+        repo.private = params.get("visibility", "private" if repo.private else "public") == "private"
+        repo.gated = bool(params.get("gated", repo.gated))
         return {"private": repo.private, "gated": repo.gated}
 
     @route("POST", "/api/validate-yaml")
     def validate_yaml(self, request, body):
-        asked = json.loads(body)
+        params = json.loads(body)
         try:
-            errors = card_errors(asked["content"], asked["repoType"])
+            errors = card_errors(params["content"], params["repoType"])
         except yaml.YAMLError as error:
             errors = [str(error)]
-        found = {"errors": [{"message": error} for error in errors], "warnings": []}
-        return JSONResponse(found, 400 if errors else 200)
+        result = {"errors": [{"message": error} for error in errors], "warnings": []}
+        return JSONResponse(result, 400 if errors else 200)
 
     # reading
 
@@ -375,7 +378,7 @@ class HubServer:
         }
 
     def _blob(self, file: File) -> dict:
-        """Names that info() uses for what an entry of the tree says."""
+        """The entry of a file in the response of `info`, whose names differ from those in a tree."""
         lfs = {"sha256": file.sha256, "size": file.size, "pointerSize": len(file.pointer)}
         return {"size": file.size, "blobId": file.git_oid} | ({"lfs": lfs} if file.large else {})
 
@@ -415,8 +418,8 @@ class HubServer:
         from urllib.parse import parse_qs
 
         files = self._find(request, kind, id).resolve(revision).files
-        asked = parse_qs(body.decode()).get("paths", [])
-        return [self._entry(path, files[path]) for path in asked if path in files]
+        paths = parse_qs(body.decode()).get("paths", [])
+        return [self._entry(path, files[path]) for path in paths if path in files]
 
     @route("GET", "/(?:(?P<kind>datasets|spaces)/)?ID/resolve/REV/PATH")
     def resolve(self, request, body, kind, id, revision, path):
@@ -450,7 +453,7 @@ class HubServer:
         return self._part(request, self.blobs[sha256], {"ETag": f'"{sha256}"'})
 
     def _part(self, request: Request, content: bytes, headers: dict) -> Response:
-        """All of it, or the range asked for."""
+        """The whole content, or the requested range of it."""
         headers = headers | {"Accept-Ranges": "bytes"}
         if match := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", "")):
             first, last = int(match[1]), min(int(match[2] or len(content)), len(content) - 1)
@@ -549,29 +552,29 @@ class HubServer:
     @route("POST", "/api/KIND/ID/preupload/REV")
     def preupload(self, request, body, kind, id, revision):
         repo = self._find(request, kind, id, write="create_pr" not in request.query_params)
-        files, found = repo.resolve(revision).files, []
-        for asked in json.loads(body)["files"]:
-            sample, old = base64.b64decode(asked["sample"]), files.get(asked["path"])
-            large = asked["path"].endswith(LARGE) or asked["size"] > 10_000_000 or b"\0" in sample
+        files, answers = repo.resolve(revision).files, []
+        for upload in json.loads(body)["files"]:
+            sample, old = base64.b64decode(upload["sample"]), files.get(upload["path"])
+            large = upload["path"].endswith(LARGE) or upload["size"] > 10_000_000 or b"\0" in sample
             answer = {
-                "path": asked["path"],
+                "path": upload["path"],
                 "uploadMode": "lfs" if large else "regular",
                 "shouldIgnore": False,
             }
             if old:
                 answer["oid"] = old.sha256 if old.large else old.git_oid
-            found.append(answer)
-        return {"files": found}
+            answers.append(answer)
+        return {"files": answers}
 
     @route("POST", r"/(?:(?P<kind>datasets|spaces)/)?ID\.git/info/lfs/objects/batch")
     def lfs_batch(self, request, body, kind, id):
         self._find(request, kind or "models", id)
-        self._user(request, needed=True)  # anybody may bring files, for a pull request
+        self._user(request, needed=True)  # any user may upload files for a pull request
         objects = []
-        for asked in json.loads(body)["objects"]:
-            answer = {"oid": asked["oid"], "size": asked["size"]}
-            if asked["oid"] not in self.blobs:
-                upload = {"href": f"{self.storage}/{asked['oid']}"}
+        for requested in json.loads(body)["objects"]:
+            answer = {"oid": requested["oid"], "size": requested["size"]}
+            if requested["oid"] not in self.blobs:
+                upload = {"href": f"{self.storage}/{requested['oid']}"}
                 verify = {"href": f"{self.endpoint}/api/lfs-verify"}
                 answer["actions"] = {"upload": upload, "verify": verify}
             objects.append(answer)
@@ -582,16 +585,16 @@ class HubServer:
         if "authorization" in request.headers:
             raise Refusal(400, "only one auth mechanism allowed: a token has leaked to the storage")
         if hashlib.sha256(body).hexdigest() != sha256:
-            raise Refusal(400, "the content is not what its address says")
+            raise Refusal(400, "the content does not match its sha256")
         self.blobs[sha256] = body
         return Response()
 
     @route("POST", "/api/lfs-verify")
     def lfs_verify(self, request, body):
         self._user(request, needed=True)
-        asked = json.loads(body)
-        if len(self.blobs.get(asked["oid"], b"")) != asked["size"]:
-            raise Refusal(404, "this object did not arrive")
+        uploaded = json.loads(body)
+        if len(self.blobs.get(uploaded["oid"], b"")) != uploaded["size"]:
+            raise Refusal(404, "this object was not uploaded")
         return {}
 
     @route("POST", "/api/KIND/ID/commit/REV")
@@ -619,7 +622,7 @@ class HubServer:
             elif key == "deletedFolder":
                 files = {path: file for path, file in files.items() if not path.startswith(value["path"])}
             else:
-                raise Refusal(400, f"{key} is no operation of this Hub")
+                raise Refusal(400, f"{key} is not an operation of this Hub")
         if header.get("parentCommit", parent.oid) != parent.oid:
             raise Refusal(412, "A commit has happened since. Please refresh and try again.")
         commit = repo.commit(files, header["summary"], header.get("description", ""), author, (parent.oid,))
@@ -635,25 +638,25 @@ class HubServer:
     def _large(self, value: dict) -> File:
         if self.xet:
             if value["oid"] not in self._xet_hashes():
-                raise Refusal(400, f"{value['path']} did not arrive in the store")
+                raise Refusal(400, f"{value['path']} was not uploaded to the store")
             return File(None, True, value["size"], value["oid"])
         if value["oid"] not in self.blobs:
-            raise Refusal(400, f"{value['path']} did not arrive in the store")
+            raise Refusal(400, f"{value['path']} was not uploaded to the store")
         return File.of(self.blobs[value["oid"]], True)
 
-    # Xet: the client brings its own store, a folder; this only tells it where
+    # Xet: the store is a folder that the client reads and writes itself; the Hub only tells it where it is
 
     @route("GET", "/api/KIND/ID/xet-(?P<access>read|write)-token/REV")
     def xet_token(self, request, body, kind, id, access, revision):
         if not self.xet:
-            raise Refusal(404, "no Xet here")
+            raise Refusal(404, "this Hub does not use Xet")
         self._find(request, kind, id, write=access == "write", content=True)
         url, expires = f"local://{self.xet}", int(time.time()) + 3600
         headers = {"X-Xet-Cas-Url": url, "X-Xet-Access-Token": "xet", "X-Xet-Token-Expiration": str(expires)}
         return JSONResponse({"casUrl": url, "accessToken": "xet", "exp": expires}, headers=headers)
 
     def _xet_hashes(self) -> dict[str, str]:
-        """sha256 -> Xet hash of everything in the store, read from its shards."""
+        """sha256 -> Xet hash for all files in the store, read from its shards."""
         return {
             sha256: xet_hash
             for shard in self.xet.glob("xet/**/*.mdb")
@@ -662,34 +665,34 @@ class HubServer:
 
 
 def files_of_shard(shard: bytes) -> dict[str, str]:
-    """sha256 -> Xet hash of the files that an xet-core shard describes."""
+    """sha256 -> Xet hash for the files that an xet-core shard describes."""
 
     def text(raw: bytes) -> str:
         return "".join(f"{number:016x}" for number in struct.unpack("<4Q", raw))
 
-    found, place = {}, 48
-    while shard[place : place + 32] != b"\xff" * 32:
-        xet_hash = shard[place : place + 32]
-        flags, segments = struct.unpack("<II", shard[place + 32 : place + 40])
-        place += 48 + 48 * segments * (2 if flags & 1 << 31 else 1)
+    hashes, offset = {}, 48
+    while shard[offset : offset + 32] != b"\xff" * 32:
+        xet_hash = shard[offset : offset + 32]
+        flags, segments = struct.unpack("<II", shard[offset + 32 : offset + 40])
+        offset += 48 + 48 * segments * (2 if flags & 1 << 31 else 1)
         if flags & 1 << 30:
-            found[text(shard[place : place + 32])] = text(xet_hash)
-            place += 48
-    return found
+            hashes[text(shard[offset : offset + 32])] = text(xet_hash)
+            offset += 48
+    return hashes
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML in which a key may stand once."""
+    """A YAML loader that refuses duplicate keys."""
 
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.YAMLError(f"duplicated mapping key: {', '.join(twice)}")
+        if duplicates := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.YAMLError(f"duplicated mapping key: {', '.join(duplicates)}")
         return super().construct_mapping(node, deep)
 
 
 def front_matter(card: str) -> dict:
-    """The metadata at the head of a card."""
+    """The metadata at the beginning of a card."""
     match = re.match(r"---\n(.*?\n)---\n", card, re.DOTALL)
     return (yaml.load(match[1], Loader=StrictLoader) if match else None) or {}
 
@@ -699,7 +702,7 @@ SPACE_NEEDS = ("sdk", "title", "emoji", "colorFrom", "colorTo")
 
 
 def card_errors(card: str, kind: str = "model") -> list[str]:
-    """What the Hub would not accept in a card's metadata."""
+    """The errors that the Hub would report for the metadata of a card."""
     metadata, errors = front_matter(card), []
     for key, known in VOCABULARY.items():
         if key in ("about", "colors", "sdks"):

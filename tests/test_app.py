@@ -1,4 +1,4 @@
-"""app.py as people start it: as a process."""
+"""app.py, run as a separate process as users run it."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def run_app(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
 
 
 def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_path):
-    """Also one that is called like the bundled one."""
+    """The model folder even has the same name as the bundled model."""
     tiny_model.save_pretrained(tmp_path / "tang-lstm")
     environment = os.environ | {"POET_MODEL": "tang-lstm", "POET_CACHE": str(tmp_path / "cache")}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
     with subprocess.Popen(APP, cwd=tmp_path, env=environment, **pipes) as server:
-        said = ""
+        output = ""
         try:
-            while not (address := re.search(r"http://[\d.]+:\d+", said)):
-                said += (line := server.stdout.readline())
-                assert line, said
+            while not (address := re.search(r"http://[\d.]+:\d+", output)):
+                output += (line := server.stdout.readline())
+                assert line, output
             with urllib.request.urlopen(address[0], timeout=30) as answer:
                 html = answer.read().decode("utf-8")
             assert f"{tiny_model.num_parameters:,}" in html and "唐詩 LSTM" in html
             server.send_signal(signal.SIGINT)
-            said += server.stdout.read()
-            assert server.wait(timeout=30) in (0, 130)  # closed, or ended while it opened
+            output += server.stdout.read()
+            assert server.wait(timeout=30) in (0, 130)  # closed by Gradio, or interrupted during startup
         finally:
             server.kill()
-    assert "Traceback" not in said
+    assert "Traceback" not in output
 
 
 def test_the_module_has_the_page_as_demo():
-    """A Gradio Space and the command `gradio app.py` look for it; nothing is served by an import."""
+    """A Gradio Space and the command `gradio app.py` look for this name. An import serves nothing."""
     code = "import app, gradio; print(isinstance(app.demo, gradio.Blocks), app.demo.is_running)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
@@ -59,7 +59,7 @@ def test_the_module_has_the_page_as_demo():
 
 
 def test_the_command_that_reloads_it_runs_the_file_again_in_a_thread():
-    """As `gradio app.py` does: it must neither read arguments nor serve, and puts a new page into `demo`."""
+    """`gradio app.py` does this. The file must not read arguments or serve, and sets `demo` to a new page."""
     code = (
         "import threading; names = {'__name__': '__main__', '__file__': 'app.py'}\n"
         "source = open('app.py', encoding='utf-8').read()\n"
@@ -82,7 +82,7 @@ def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
 def test_a_number_that_is_no_port_is_one_sentence(port):
     done = run_app(f"--port={port}")
     assert done.returncode == 1
-    assert done.stderr == f"error: {port} is no port; give --port a number from 1 to 65535, such as 7860\n"
+    assert done.stderr == f"error: --port must be a number from 1 to 65535, such as 7860; got {port}\n"
 
 
 def test_a_port_that_is_taken_is_one_sentence():
@@ -93,7 +93,7 @@ def test_a_port_that_is_taken_is_one_sentence():
         done = run_app("--port", str(port))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and f"error: port {port} cannot be used (" in done.stderr
-    assert done.stderr.endswith("; give another --port, or leave it out for the next one that is free\n")
+    assert done.stderr.endswith("; give another --port, or omit it to use the next free port\n")
 
 
 def test_no_free_port_at_all_is_one_sentence(tmp_path):
@@ -104,13 +104,13 @@ def test_no_free_port_at_all_is_one_sentence(tmp_path):
         done = run_app(GRADIO_SERVER_PORT=port, GRADIO_NUM_PORTS="1", POET_CACHE=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1] == (
-        f"error: the page cannot be served: Cannot find empty port in range: {port}-{port}; give a free one "
+        f"error: the page cannot be served: Cannot find empty port in range: {port}-{port}; give a free port "
         "with --port"
     )
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize("slow", ["torch", "gradio"])
 def test_ctrl_c_while_something_slow_is_imported_leaves_no_traceback(tmp_path, slow):
     stub = "import time\nprint('importing', flush=True)\ntime.sleep(60)\n"
@@ -120,5 +120,5 @@ def test_ctrl_c_while_something_slow_is_imported_leaves_no_traceback(tmp_path, s
     with subprocess.Popen(APP, env=environment, **pipes) as page:
         assert page.stdout.readline() == "importing\n"
         page.send_signal(signal.SIGINT)
-        _, complaint = page.communicate(timeout=30)
-    assert page.returncode == -signal.SIGINT and complaint == ""
+        _, errors = page.communicate(timeout=30)
+    assert page.returncode == -signal.SIGINT and errors == ""

@@ -1,10 +1,10 @@
-"""Measuring a model beside real poems; the figures of its card.
+"""Measures a model and compares it with real poems; the model card shows the results.
 
-    measure(model, corpus)           every figure, as sections of metrics.json
-    held_out_corpus(folder, source)  the poems that a model's training held out
-    update_folder(folder, measured)  writes metrics.json and the card
+    measure(model, corpus)                    all metrics, as sections of metrics.json
+    held_out_corpus(folder, source, exclude)  the corpus, split as it was for the training of the model
+    update_folder(folder, measured)           writes metrics.json and the model card
 
-They are loaded when they are first used: the report and the card need no torch.
+These functions are imported on first use, so that the report and the card work without torch.
 """
 
 from __future__ import annotations

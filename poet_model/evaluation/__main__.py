@@ -1,4 +1,4 @@
-"""`python -m poet_model.evaluation MODEL`: measures a model, writes its metrics.json and its card anew."""
+"""`python -m poet_model.evaluation MODEL` measures a model and updates its metrics.json and model card."""
 
 from __future__ import annotations
 
@@ -13,34 +13,39 @@ from .report import report_text
 from .tangshi_gpt import measure_by_protocol
 
 POEMS_A_FORM = 250
-MAX_POEMS_A_FORM = 256  # four times this many are written at once
+MAX_POEMS_A_FORM = 256  # generated as one batch of four times this many
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.evaluation", description=__doc__.split("\n")[0]
     )
     parser.add_argument("model", type=Path, help="a model folder")
-    parser.add_argument("--corpus", default="tang", help="as in its training")
+    parser.add_argument("--corpus", default="tang", help="the corpus of its training (default: %(default)s)")
     parser.add_argument(
         "--exclude",
         nargs="*",
         default=[],
         metavar="FILE",
-        help="as in its training; not needed for a model that has a held_out.json, which is made from it",
+        help="as given in its training; needed only if the model folder has no held_out.json",
     )
     parser.add_argument(
-        "--poems", type=int, default=POEMS_A_FORM, metavar="N", help="poems a form (default: %(default)s)"
+        "--poems", type=int, default=POEMS_A_FORM, metavar="N", help="poems per form (default: %(default)s)"
     )
-    parser.add_argument("--tangshi-gpt", type=Path, metavar="FILE", help="test_poems.json of that project")
+    parser.add_argument(
+        "--tangshi-gpt",
+        type=Path,
+        metavar="FILE",
+        help="test_poems.json of tangshi-gpt, to measure perplexity by its protocol too",
+    )
     options = parser.parse_args(arguments)
     if not 1 <= options.poems <= MAX_POEMS_A_FORM:
         parser.error(f"--poems must be from 1 to {MAX_POEMS_A_FORM}, got {options.poems}")
     if options.tangshi_gpt and not options.tangshi_gpt.is_file():
         parser.error(
-            f"--tangshi-gpt {options.tangshi_gpt} is no file; give test_poems.json of "
-            "dengfeng-ai/tangshi-gpt (GitHub), or leave it out"
+            f"--tangshi-gpt {options.tangshi_gpt} is not a file; give the path of test_poems.json "
+            "from github.com/dengfeng-ai/tangshi-gpt, or omit the option"
         )
     from ..model import PoetModel
 
@@ -49,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model = PoetModel.from_pretrained(options.model)
         corpus = held_out_corpus(options.model, options.corpus, options.exclude)
-        print("measuring; on a CPU this takes some minutes …", file=sys.stderr, flush=True)
+        print("measuring; this takes a few minutes on a CPU …", file=sys.stderr, flush=True)
         measured = measure(model, corpus, poems_a_form=options.poems, best_of=BEST_OF)
         if options.tangshi_gpt:
             entry = measure_by_protocol(model, options.tangshi_gpt) | {"command": command}

@@ -1,6 +1,7 @@
-"""Does the header do anything? Title characters in the poems, forms kept, nats that true fields save.
+"""Measures what the header does: title characters in the poems, forms kept, nats that true fields save.
 
-Each estimate stands beside the same one without the field, or with another poem's. Knows a model and records.
+Each estimate is compared with the same estimate without the field, or with the field of another poem. This
+module works on a model and on poem records; it reads and writes no files.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ from . import intervals
 from .intervals import Estimate
 from .perplexity import score, without_header
 
-TITLES, SCORED_POEMS = 100, 400  # at most
+TITLES, SCORED_POEMS = 100, 400  # upper limits
 POEMS_A_TITLE = 8
 TITLE_FORM = "七絕"
 TITLE_LENGTHS = range(2, 7)  # hanzi
-NEIGHBOURS = 10
+NEIGHBOURS = 10  # per hanzi, nearest by the cosine of their embeddings
 SHUFFLE_SEED = 0
 T = TypeVar("T")
 
 
 def some_titles(records: Sequence[PoemRecord], tokenizer, most: int) -> list[str]:
-    """Titles of two to six hanzi that the model knows, each once, spread evenly over the records."""
+    """Different titles of two to six hanzi, taken at even intervals from the records.
+
+    Args:
+        tokenizer: titles with a hanzi outside its vocabulary are skipped.
+        most: the largest number of titles to return.
+    """
     titles = dict.fromkeys(
         poem.title
         for poem in records
@@ -40,60 +46,67 @@ def some_titles(records: Sequence[PoemRecord], tokenizer, most: int) -> list[str
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:
-    """At most `most` of the items, evenly spaced; the first of 全唐詩 would be the oldest."""
+    """At most `most` of the items, evenly spaced.
+
+    The first items would not be representative: 全唐詩 begins with the oldest poems.
+    """
     count = min(most, len(items))
-    return [items[place * len(items) // count] for place in range(count)]
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def neighbours(model, characters: Sequence[str], count: int = NEIGHBOURS) -> dict[str, set[str]]:
-    """For each of some known hanzi the `count` others whose embeddings have the largest cosine with it."""
+    """For each character, the `count` other hanzi whose embeddings have the largest cosine with its own.
+
+    Args:
+        characters: hanzi in the vocabulary of the model.
+    """
     tokens, ids = model.tokenizer.tokens, model.tokenizer.ids
     hanzi = [token for token, character in enumerate(tokens) if script.is_hanzi(character)]
     rows = F.normalize(model.embedding.weight.detach()[hanzi].float(), dim=1)  # (K, H)
-    found = {}
+    result = {}
     for character in characters:
         own = hanzi.index(ids[character])
         cosines = rows @ rows[own]
         cosines[own] = -torch.inf
         nearest = cosines.topk(min(count, len(hanzi) - 1)).indices
-        found[character] = {tokens[hanzi[row]] for row in nearest.tolist()}
-    return found
+        result[character] = {tokens[hanzi[row]] for row in nearest.tolist()}
+    return result
 
 
 def title_effect(
     model, titles: Sequence[str], *, poems_a_title: int = POEMS_A_TITLE, temperature: float = 0.8
 ) -> dict:
-    """How many poems hold a character of their title, or one near to it; and of those written without it.
+    """The share of poems that contain a character of their title, or one close to it, with and without it.
 
-    Each poem has its twin: the same seed and form, and no title. Intervals are by bootstrap over titles.
+    Each poem with a title is compared with one that has the same seed and form and an empty title. Intervals
+    are computed by bootstrap over titles.
 
     Returns:
-        `titles`, `poems`, `form`, and under `character` (one of the title's) and `near` (one of the title's,
-        or of the ten nearest to each) the estimates `with`, `without` and `difference`.
+        `titles` and `poems` (their numbers), `form`, and two entries with the estimates `with`, `without` and
+        `difference`: `character` counts poems that contain a character of the title; `near` also accepts one
+        of the ten nearest neighbours of such a character.
     """
     options = {"form": TITLE_FORM, "impose_form": False, "temperature": temperature}
-    held = {"character": np.zeros((2, len(titles))), "near": np.zeros((2, len(titles)))}
+    counts = {"character": np.zeros((2, len(titles))), "near": np.zeros((2, len(titles)))}
     near = neighbours(model, sorted({character for title in titles for character in title}))
-    for place, title in enumerate(titles):
-        wanted = {"character": set(title), "near": set(title).union(*map(near.get, title))}
+    for i, title in enumerate(titles):
+        accepted = {"character": set(title), "near": set(title).union(*map(near.get, title))}
         for row, given in enumerate((title, "")):
-            poems = model.generate(
-                title=given, seed=place * poems_a_title, num_poems=poems_a_title, **options
-            )
-            for name, characters in wanted.items():
-                held[name][row, place] = sum(not characters.isdisjoint(poem.text) for poem in poems)
-    each = np.full(len(titles), poems_a_title)
+            poems = model.generate(title=given, seed=i * poems_a_title, num_poems=poems_a_title, **options)
+            for name, characters in accepted.items():
+                counts[name][row, i] = sum(not characters.isdisjoint(poem.text) for poem in poems)
+    totals = np.full(len(titles), poems_a_title)
     return {
         "titles": len(titles),
         "poems": len(titles) * poems_a_title,
         "form": TITLE_FORM,
         **{
             name: {
-                "with": intervals.ratio(counts[0], each),
-                "without": intervals.ratio(counts[1], each),
-                "difference": intervals.ratio(counts[0] - counts[1], each),
+                "with": intervals.ratio(with_title, totals),
+                "without": intervals.ratio(without_title, totals),
+                "difference": intervals.ratio(with_title - without_title, totals),
             }
-            for name, counts in held.items()
+            for name, (with_title, without_title) in counts.items()
         },
     }
 
@@ -101,68 +114,69 @@ def title_effect(
 def form_effect(
     named: Sequence[tuple[str, str]], free: Sequence[str]
 ) -> dict[str, dict[str, Estimate | None]]:
-    """For each form the share of poems that have it: `with` its name in the header, `without` any header.
+    """The share of poems that have each form: `with` its name in the header, and `without` any header.
 
     Args:
-        named: (form that the poem has, form that was named), nothing imposed.
-        free: forms of poems written with an empty header.
+        named: (form of the poem, form named in the header), from generation without an imposed form.
+        free: the forms of poems written with an empty header.
     """
     return {
         form: {
-            "with": intervals.share([found == form for found, asked in named if asked == form]),
-            "without": intervals.share([found == form for found in free]),
+            "with": intervals.share([actual == form for actual, requested in named if requested == form]),
+            "without": intervals.share([actual == form for actual in free]),
         }
         for form in FORMS
     }
 
 
 def saved_nats(model, records: Sequence[PoemRecord]) -> dict[str, dict[str, Estimate]]:
-    """Nats a token that a header field saves on real poems, beside a header that is empty.
+    """The nats per token that a header field saves on real poems, compared with an empty header.
 
-    `true` is the poem's own field alone; `other` is that of another poem, drawn with a fixed seed, which
-    differs from it; `gap` is what the true one saves more: only the field's content can do that.
+    `true` is the saving with the poem's own field and nothing else in the header; `other` is the saving with
+    a different value of that field, taken from another poem (drawn with a fixed seed); `gap` is `true` minus
+    `other`. Only the content of the field can explain a gap.
 
     Args:
         records: held-out poems.
 
     Returns:
-        By field, `title` `author` `form`: the three estimates, over the poems that have the field. A field
-        that no poem has, or that is the same in all, is not there.
+        The three estimates for each of `title`, `author` and `form`, over the poems that have the field. A
+        field is omitted if it has fewer than two different values.
     """
     bare = without_header(records)
     empty = score(model, bare)
-    found = {}
+    savings = {}
     for field in ("title", "author", "form"):
         values = [getattr(record, field) for record in records]
-        places = [place for place, value in enumerate(values) if value]
-        if len({values[place] for place in places}) < 2:
+        rows = [row for row, value in enumerate(values) if value]
+        if len({values[row] for row in rows}) < 2:
             continue
-        others = other_values([values[place] for place in places])
+        others = other_values([values[row] for row in rows])
         true, other = (
             score(
                 model,
-                [replace(bare[place], **{field: value}) for place, value in zip(places, given, strict=True)],
+                [replace(bare[row], **{field: value}) for row, value in zip(rows, given, strict=True)],
             )
-            for given in ([values[place] for place in places], others)
+            for given in ([values[row] for row in rows], others)
         )
-        before, tokens = empty.poem_nats[places], empty.poem_tokens[places]
-        found[field] = {
+        before, tokens = empty.poem_nats[rows], empty.poem_tokens[rows]
+        savings[field] = {
             "true": intervals.ratio(before - true.poem_nats, tokens),
             "other": intervals.ratio(before - other.poem_nats, tokens),
             "gap": intervals.ratio(other.poem_nats - true.poem_nats, tokens),
         }
-    return found
+    return savings
 
 
 def other_values(values: Sequence[str]) -> list[str]:
-    """For each value one of another place that differs from it: the next that does, in a shuffled order.
+    """For each value, a different one: the next that differs from it in a shuffled order.
 
     Args:
-        values: at least two different ones.
+        values: at least two of them differ.
     """
     order = np.random.default_rng(SHUFFLE_SEED).permutation(len(values)).tolist()
     result = [""] * len(values)
-    for rank, place in enumerate(order):
+    for rank, i in enumerate(order):
         ahead = (values[order[(rank + step) % len(order)]] for step in range(1, len(order)))
-        result[place] = next(value for value in ahead if value != values[place])
+        result[i] = next(value for value in ahead if value != values[i])
     return result

@@ -1,4 +1,4 @@
-"""Estimates with their 95 % intervals: shares, ratios, means, groups. Knows numbers, not what they count."""
+"""Shares, ratios and means with 95 % confidence intervals. Works on numbers only, whatever they count."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 RESAMPLES = 1000
 SEED = 0
-Z = 1.959964  # 97.5 % of a normal distribution lie below
-# the same of Student's t, by degrees of freedom from 1 to 30; the last is 4 % above Z, and serves beyond too
+Z = 1.959964  # the 97.5 % quantile of the normal distribution
+# The same quantile of Student's t, for 1 to 30 degrees of freedom. The last is 4 % above Z and is used beyond
+# 30 too.
 STUDENT = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
     *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
@@ -20,12 +21,12 @@ STUDENT = (
 
 
 class Estimate(NamedTuple):
-    """A value and its 95 % interval.
+    """A value and its 95 % confidence interval, rounded to five decimal places.
 
     Attributes:
-        value: to five places, as it is published; so are the others.
-        low, high: ends of the interval; None where there is none.
-        n: how many poems (titles, groups) it is of.
+        value: the estimate itself.
+        low, high: the ends of the interval; None if there is no interval.
+        n: the number of poems (or titles, or groups) that the estimate is based on.
     """
 
     value: float
@@ -35,7 +36,7 @@ class Estimate(NamedTuple):
 
 
 def as_json(section: dict) -> dict:
-    """A section of metrics.json: the same with each estimate as an object `value`, `low`, `high`, `n`."""
+    """A copy of a section of metrics.json with each Estimate as a dict of `value`, `low`, `high` and `n`."""
 
     def plain(value: object) -> object:
         if isinstance(value, Estimate):
@@ -51,9 +52,9 @@ def _estimate(value: float, low: float | None, high: float | None, n: int) -> Es
 
 
 def share(flags: Sequence[bool] | np.ndarray) -> Estimate | None:
-    """The share that is true, with Wilson's interval (1927); None of nothing.
+    """The share of true flags, with Wilson's interval (1927); None if there are no flags.
 
-    Unlike the bootstrap it has a width when the share is 0 or 1.
+    Unlike a bootstrap interval, Wilson's has a width even when the share is 0 or 1.
     """
     n = len(flags)
     if not n:
@@ -63,7 +64,7 @@ def share(flags: Sequence[bool] | np.ndarray) -> Estimate | None:
 
 
 def wilson(hits: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % interval of `hits` out of `n`."""
+    """Wilson's 95 % interval for `hits` out of `n`."""
     p, zz = hits / n, Z * Z
     centre = (p + zz / (2 * n)) / (1 + zz / n)
     half = Z / (1 + zz / n) * math.sqrt(p * (1 - p) / n + zz / (4 * n * n))
@@ -75,13 +76,17 @@ def ratio(
     denominators: Sequence[float] | np.ndarray,
     transform: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> Estimate | None:
-    """Sum of numerators by sum of denominators, one pair a poem; the interval by bootstrap over poems.
+    """The sum of the numerators divided by the sum of the denominators, with a bootstrap interval over poems.
 
-    The bootstrap (Efron 1979) draws as many poems as there are, with replacement, 1,000 times, and takes the
-    2.5th and 97.5th percentile. Poems whose denominator is 0 count for nothing, not in `n` either.
+    The bootstrap (Efron 1979) draws as many poems as there are, with replacement, 1,000 times; the interval
+    is from the 2.5th to the 97.5th percentile of the ratios.
 
     Args:
-        transform: of the ratio, a growing function such as np.exp.
+        numerators, denominators: one pair per poem. Poems whose denominator is 0 are ignored, also in `n`.
+        transform: an increasing function to apply to the ratio and its interval, such as np.exp.
+
+    Returns:
+        None if no denominator is above 0.
     """
     numerators, denominators = np.asarray(numerators, float), np.asarray(denominators, float)
     numerators, denominators = numerators[denominators > 0], denominators[denominators > 0]
@@ -97,10 +102,10 @@ def ratio(
 def part(
     numerators: Sequence[float] | np.ndarray, denominators: Sequence[float] | np.ndarray
 ) -> Estimate | None:
-    """`ratio` where each numerator counts some of its denominator: lines that are copied, of all lines.
+    """Like `ratio`, for numerators that count a part of the denominator, such as copied lines of all lines.
 
-    The bootstrap gives no interval when the share is 0 or 1; Wilson's is used then, as if each poem were one
-    trial: a poem's lines are not independent.
+    The bootstrap gives no interval when the share is 0 or 1. Wilson's is used then, with each poem as one
+    trial, because the lines of a poem are not independent.
     """
     estimate = ratio(numerators, denominators)
     if estimate and estimate.value in (0, 1):
@@ -110,12 +115,12 @@ def part(
 
 
 def mean(values: Sequence[float] | np.ndarray) -> Estimate | None:
-    """The mean of one number a poem, with the bootstrap's interval."""
+    """The mean of one number per poem, with a bootstrap interval."""
     return ratio(values, np.ones(len(values)))
 
 
 def over_groups(values: Sequence[float]) -> Estimate | None:
-    """The mean of one share a group, with Student's interval; of one group there is no interval."""
+    """The mean of one share per group, with Student's interval; a single group has no interval."""
     n = len(values)
     if n < 2:
         return _estimate(values[0], None, None, n) if n else None

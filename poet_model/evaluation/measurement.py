@@ -1,4 +1,7 @@
-"""Measures a model beside real poems: perplexity, prosody, repeats, novelty, header."""
+"""Measures a model and compares it with real poems: perplexity, prosody, repetition, novelty, header effects.
+
+The metrics themselves are in the other modules of this folder; here they are put together for metrics.json.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,21 @@ from .metrics import Asked
 from .perplexity import score, without_header
 
 TEMPERATURE = 0.8
-SHORT = 130  # characters; the few longer poems are harder, and hold more than a quarter of the tokens
-FEW_POEMS_A_FORM = 50  # at the end of a training
-BEST_OF = 4  # as the page has it
+SHORT = 130  # characters; the few longer poems are harder and contain more than a quarter of the tokens
+FEW_POEMS_A_FORM = 50  # used at the end of a training
+BEST_OF = 4  # the same as on the page
 
 
 def measure(model, corpus: Corpus, *, poems_a_form: int = FEW_POEMS_A_FORM, best_of: int = 1) -> dict:
-    """Every figure of the card that a model and its corpus give, as sections of metrics.json.
+    """All metrics of a model on a corpus, as sections of metrics.json.
 
     Args:
-        corpus: perplexity is that of its valid and test poems; lines are looked for in its train poems.
-        poems_a_form: how many are written of each form, for each column of the report; four times as many
-            with an empty header. Seeds are those from 0 on. Few poems mean few titles and few scored headers.
-        best_of: candidates for each line of one more column; 1 leaves it out.
+        corpus: perplexity is measured on its valid and test poems; copied lines are searched in its train
+            poems.
+        poems_a_form: how many poems to write in each form for each column of the report; four times as many
+            are written with an empty header. Seeds start at 0. It also limits the number of titles and of
+            scored headers (see `measure_header`).
+        best_of: the number of candidates per line in an additional column; 1 omits the column.
     """
     config = model.config
     return {
@@ -49,7 +54,7 @@ def measure(model, corpus: Corpus, *, poems_a_form: int = FEW_POEMS_A_FORM, best
 
 
 def measure_perplexity(model, corpus: Corpus) -> dict:
-    """The section `perplexity` of metrics.json: the splits, as far as they have poems."""
+    """The section `perplexity` of metrics.json; splits without poems are omitted."""
     valid, test = corpus.splits["valid"], corpus.splits["test"]
     section = {}
     if valid:
@@ -66,9 +71,9 @@ def measure_perplexity(model, corpus: Corpus) -> dict:
 def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) -> dict:
     """The sections `poems`, `measures` and `header` of metrics.json.
 
-    `measures` has columns by the same functions: `real`, held-out poems, none a near-copy of another, as many
-    of each form (drawn with a fixed seed); and those of `written_columns`. A column that cannot be is left
-    out, and `refused` says why.
+    The columns of `measures` are computed by the same functions: `real` from held-out poems without
+    near-copies, equally many of each form (drawn with a fixed seed), and those of `written_columns`. A column
+    without poems is omitted; `refused` gives the model's reason.
     """
     train = corpus.splits["train"]
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
@@ -87,7 +92,7 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) ->
         },
         "measures": {
             "poems": {name: len(poems) for name, poems in columns.items()},
-            "compared_with": len(train),  # poems that lines are looked for in
+            "compared_with": len(train),  # poems in which copied lines are searched
             **({"best_of": best_of} if "best" in columns else {}),
             **{name: metrics.estimates(poems, index) for name, poems in columns.items() if poems},
             **({"refused": refused} if refused else {}),
@@ -98,25 +103,25 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) ->
 
 
 def written_columns(model, poems_a_form: int, best_of: int = 1) -> tuple[dict[str, list[Asked]], str]:
-    """What the model writes for the columns of the section `measures`.
+    """The poems that the model writes for the columns of the section `measures`.
 
     Returns:
-        `named`, with the form in the header and nothing imposed; `ruled`, with form, tones and rhyme imposed;
-        `best`, the same with the best of several candidates for each line. And why the model refused the
-        columns that are missing; '' if none is.
+        The columns, and the model's reason for refusing those that are missing ('' if none is). The columns
+        are `named`, with the form in the header and nothing imposed; `ruled`, with form, tones and rhyme
+        imposed; and `best`, the same with the best of several candidates for each line.
     """
     columns = {"named": write_each_form(model, poems_a_form, impose_form=False)}
     try:
         columns["ruled"] = write_each_form(model, poems_a_form, tones=True, rhyme=True)
         if best_of > 1:
             columns["best"] = write_each_form(model, poems_a_form, tones=True, rhyme=True, best_of=best_of)
-    except InvalidValueError as error:  # a small vocabulary has no rhymes
+    except InvalidValueError as error:  # a small vocabulary may have no rhymes
         return columns, str(error)
     return columns, ""
 
 
 def write_each_form(model, poems_a_form: int, **options) -> list[Asked]:
-    """Poems of each form, with the form that was asked for; `options` are those of `model.generate`."""
+    """Poems of each form, each with the requested form; `options` are passed to `model.generate`."""
     return [
         (poem.text, form)
         for form in FORMS
@@ -129,15 +134,15 @@ def write_each_form(model, poems_a_form: int, **options) -> list[Asked]:
 def measure_header(
     model, corpus: Corpus, named: Sequence[Asked], free: Sequence[str], poems_a_form: int
 ) -> dict:
-    """The section `header` of metrics.json: what form, title and author in the header do.
+    """The section `header` of metrics.json: the effects of form, title and author in the header.
 
     Args:
-        named: the column of that name.
-        free: poems written with an empty header.
-        poems_a_form: bounds how many titles are taken, and how many poems are scored.
+        named: the column `named` of `written_columns`.
+        free: texts of poems written with an empty header.
+        poems_a_form: limits the titles to this number and the scored poems to twice this number.
     """
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
-    section = {"form": form_effect([(form_of(text), asked) for text, asked in named], [*map(form_of, free)])}
+    section = {"form": form_effect([(form_of(text), form) for text, form in named], [*map(form_of, free)])}
     if titles := some_titles(held_out, model.tokenizer, min(TITLES, poems_a_form)):
         section["title"] = title_effect(model, titles, temperature=TEMPERATURE)
     if scored := corpus.splits["test"] or corpus.splits["valid"]:
@@ -156,16 +161,14 @@ def _settings(model) -> dict:
 
 
 def _forms_kept(named: Sequence[Asked], poems_a_form: int) -> dict:
-    kept = {form: sum(form_of(text) == form == asked for text, asked in named) for form in FORMS}
+    kept = {form: sum(form_of(text) == form == requested for text, requested in named) for form in FORMS}
     return {"poems": len(named), "a_form": poems_a_form, "kept": sum(kept.values()), "by_form": kept}
 
 
 def _no_copies(poems: Sequence[PoemRecord]) -> list[str]:
-    """The first text of each cluster: near-copies are held out together, and would look like repetition."""
+    """The first text of each cluster of near-copies, whose repeated lines would distort the metrics."""
     texts = [poem.text for poem in poems]
-    return [
-        text for place, (text, first) in enumerate(zip(texts, cluster(texts), strict=True)) if place == first
-    ]
+    return [text for i, (text, first) in enumerate(zip(texts, cluster(texts), strict=True)) if i == first]
 
 
 def _percent(flags: Sequence[bool]) -> float | None:
@@ -173,14 +176,20 @@ def _percent(flags: Sequence[bool]) -> float | None:
 
 
 def held_out_corpus(folder: Path, source: str, exclude: Sequence[str]) -> Corpus:
-    """The corpus with the poems held out in a model's training in valid and test, all others in train.
+    """The corpus with the poems that a model's training held out in valid and test, and all others in train.
 
-    Which these are is read from held_out.json; if `exclude` is given, or the folder has no such record yet,
-    it is made, provided that the splits are those of the training. Train is the same either way.
+    The held-out poems are read from held_out.json in the model folder. If `exclude` is given or the file does
+    not exist, it is written first, provided that the splits are the same as in the training. The train split
+    is the same in both cases.
+
+    Args:
+        folder: the model folder.
+        source: the corpus of the training, as in `load_corpus`.
+        exclude: the files of excluded poems of the training, as in `load_corpus`.
 
     Raises:
-        CheckpointError: the record, or that of the corpus, is missing or damaged.
-        CorpusError: the poems are not those of the training.
+        CheckpointError: held_out.json or the corpus report is missing or damaged.
+        CorpusError: the poems are not the same as in the training.
     """
     corpus = load_corpus(source, exclude)
     held_out = read_held_out(folder)

@@ -1,6 +1,7 @@
-"""What a set of poems is like: form, rhyme, tones, repeats, variety, novelty, each with a 95 % interval.
+"""Metrics of a set of poems: form, rhyme, tones, repetition, variety, novelty, each with a 95 % interval.
 
-Real poems and a model's go through the same functions. Knows texts and the form each should have, no model.
+Real and generated poems are measured by the same functions. They work on texts and requested forms, and know
+nothing of models.
 """
 
 from __future__ import annotations
@@ -17,41 +18,42 @@ from ..prosody.templates import LEVELS
 from . import intervals
 from .intervals import Estimate
 
-GROUP = 200  # poems over which distinct-n is counted: it falls with their number
+GROUP = 200  # poems per group for distinct-n, which decreases as the number of poems grows
 DRAW_SEED = 0
-# name in metrics.json, in words, how its estimate is printed
+# (name in metrics.json, label, format of the value)
 METRICS = (
-    ("structure", "has the form asked for, of all poems", ".1%"),
-    ("rhyme", "rhymes in 平 by 平水韻, of all poems", ".1%"),
-    ("tones_L1", "tones at L1 or better, of all poems", ".1%"),
-    ("tones_L2", "tones at L2 or better, of all poems", ".1%"),
-    ("tones_L3", "tones at L3 or better, of all poems", ".1%"),
-    ("rigid", "places 2, 4, 6 and last right, of poems with a form", ".1%"),
-    ("double_rhyme", "重韻, of poems with a form", ".1%"),
-    ("repeats", "some hanzi twice, of all poems", ".1%"),
-    ("repeats_a_poem", "repeated hanzi a poem", ".2f"),
-    ("self_repetition", "bigrams that came before in the poem", ".2%"),
+    ("structure", "with the requested form, of all poems", ".1%"),
+    ("rhyme", "rhyming in 平 by 平水韻, of all poems", ".1%"),
+    ("tones_L1", "with tones at L1 or better, of all poems", ".1%"),
+    ("tones_L2", "with tones at L2 or better, of all poems", ".1%"),
+    ("tones_L3", "with tones at L3 or better, of all poems", ".1%"),
+    ("rigid", "right places (2, 4, 6, last), in poems with a form", ".1%"),
+    ("double_rhyme", "with 重韻, of poems with a form", ".1%"),
+    ("repeats", "with a repeated hanzi, of all poems", ".1%"),
+    ("repeats_a_poem", "repeated hanzi per poem", ".2f"),
+    ("self_repetition", "bigrams repeated within a poem", ".2%"),
     ("distinct_1", "distinct-1 over 200 poems", ".3f"),
     ("distinct_2", "distinct-2 over 200 poems", ".3f"),
     ("distinct_3", "distinct-3 over 200 poems", ".3f"),
-    ("copied_lines", "lines that stand in another poem", ".2%"),
+    ("copied_lines", "lines that occur in another poem", ".2%"),
     ("poems_with_copied_line", "poems with such a line", ".1%"),
-    ("longest_stretch", "longest stretch from another poem, characters", ".2f"),
+    ("longest_stretch", "longest stretch from another poem, in characters", ".2f"),
 )
 Asked = tuple[str, str]  # a text, and the form it should have
 
 
 def draw_real(texts: Iterable[str], most: int) -> list[Asked]:
-    """Poems of the four shapes, as many of each form: of those it has most, only as many as of the rarest.
+    """Real poems of the four forms, equally many of each, drawn with a fixed seed.
 
-    So the forms weigh as they do among a model's poems. Which poems is drawn with a fixed seed.
+    The number per form is that of the rarest form, so that all forms have the same weight, as they do among
+    generated poems.
 
     Args:
-        texts: the poems to draw from; those of another shape are passed over.
-        most: of each form.
+        texts: the poems to draw from; poems of other shapes are skipped.
+        most: the largest number of poems per form.
 
     Returns:
-        [] if one of the forms is missing.
+        (text, form) pairs; an empty list if one of the forms is missing.
     """
     by_form: dict[str, list[str]] = {form: [] for form in FORMS}
     for text in texts:
@@ -60,38 +62,41 @@ def draw_real(texts: Iterable[str], most: int) -> list[Asked]:
     count = min(most, *map(len, by_form.values()))
     rng = np.random.default_rng(DRAW_SEED)
     return [
-        (group[place], form)
+        (group[i], form)
         for form, group in by_form.items()
-        for place in sorted(rng.permutation(len(group))[:count])
+        for i in sorted(rng.permutation(len(group))[:count])
     ]
 
 
 def estimates(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict[str, Estimate]:
-    """All METRICS, over poems of which each form has as many.
+    """All METRICS of some poems.
 
-    structure: share of poems with exactly the form asked for: lines, their length, `，` and `。` in turn.
-    rhyme, tones_L1 …: share of all poems; one without a regular form has neither rhyme nor tones.
-    rigid: a poem's share of right tones at the places two, four, six and last of its lines, under the
-        template that fits best; the mean over poems with a form.
-    double_rhyme: share of poems with a form that rhyme twice on one character.
-    repeats, repeats_a_poem: share of poems in which a hanzi stands twice; hanzi less distinct hanzi, a poem.
-    self_repetition, distinct_1 …: see `repeated_bigrams`, `distinct`.
-    copied_lines, poems_with_copied_line, longest_stretch: against the poems of `index`, which must not hold
-        these themselves nor near-copies of them. A copied line stands, whole, within a line there; a stretch
-        lies within a line too, and one under three characters counts as 0.
+    structure: the share of poems with exactly the requested form: the number of lines, their length, and
+        `，` and `。` in turn.
+    rhyme, tones_L1 …: shares of all poems; a poem without a regular form counts as a failure.
+    rigid: the share of right tones at the second, fourth, sixth and last places of the lines of a poem, by
+        the template that fits best; the mean over poems with a form.
+    double_rhyme: the share of poems with a form that use a character twice as a rhyme word.
+    repeats: the share of poems in which some hanzi occurs more than once.
+    repeats_a_poem: the mean number of hanzi minus distinct hanzi per poem.
+    self_repetition, distinct_1 …: see `repeated_bigrams` and `distinct`.
+    copied_lines, poems_with_copied_line, longest_stretch: compared with the poems of `index`, which must not
+        contain the measured poems or near-copies of them. A line is copied if the whole of it occurs within a
+        line of the index. A stretch also lies within a line, and counts as 0 if it is shorter than three
+        characters.
 
     Args:
-        poems: (text, form asked for).
-        index: the poems to compare with; None leaves novelty out.
+        poems: (text, requested form), equally many of each form.
+        index: the poems to compare with; None omits the three metrics of novelty.
 
     Returns:
-        By name; a metric that has nothing to measure is not among them.
+        The estimates by name; a metric with nothing to measure is omitted.
     """
     reports = [prosody.scan(text) for text, _ in poems]
     formed = [report for report in reports if report.form]
     repeats = [len(hanzi) - len(set(hanzi)) for hanzi in (_without_ends(text) for text, _ in poems)]
     again, bigrams = np.array([repeated_bigrams(text) for text, _ in poems]).reshape(-1, 2).T
-    found = {
+    results = {
         "structure": intervals.share([prosody.form_of(text) == form for text, form in poems]),
         "rhyme": intervals.share([report.rhyme.status == "平" for report in reports]),
         **{
@@ -106,26 +111,30 @@ def estimates(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict
         **{f"distinct_{n}": distinct(poems, n) for n in (1, 2, 3)},
         **(novelty(poems, index) if index is not None else {}),
     }
-    return {name: estimate for name, estimate in found.items() if estimate is not None}
+    return {name: estimate for name, estimate in results.items() if estimate is not None}
 
 
 def repeated_bigrams(text: str) -> tuple[int, int]:
-    """Pairs of neighbouring hanzi within a line that stood in the poem before, and all such pairs.
+    """The number of bigrams that occurred earlier in the poem, and the number of all bigrams.
 
-    Self-repetition is the sum of the first by that of the second over all poems. Of the ways to count it this
-    one gives what the design states for real poems (0.15 %): 0.16 % on the test poems of tangshi-gpt.
+    A bigram is a pair of adjacent hanzi within a line. Self-repetition is the sum of the first number over
+    all poems divided by the sum of the second. Of the ways to count it, this one agrees with the design's
+    0.15 % for real poems: it gives 0.16 % on the test poems of tangshi-gpt.
     """
     pairs = [pair for line in split_lines(text) for pair in _grams(line.rstrip(LINE_ENDS), 2)]
     return len(pairs) - len(set(pairs)), len(pairs)
 
 
 def distinct(poems: Sequence[Asked], n: int) -> Estimate | None:
-    """Distinct n-grams by all n-grams, in groups of 200 poems, the forms dealt out evenly; the mean.
+    """Distinct-n: the number of distinct n-grams divided by that of all n-grams, as a mean over groups.
 
-    N-grams of a poem's characters with `，` and `。`, and a line break between couplets; none goes from one
-    poem to the next. So counted, tangshi-gpt's test poems have .191/.806/.957, as the design states for real
-    poems (.195/.808/.958); of hanzi alone they have .235/.935/.998. Poems left over by the last group are not
-    counted; None under 200 poems.
+    Each group has 200 poems, with the forms distributed evenly over the groups. The n-grams include `，`,
+    `。` and a line break between couplets, and do not extend from one poem to the next. Counted like this,
+    the test poems of tangshi-gpt have distinct-1, -2 and -3 of .191, .806 and .957, close to the design's
+    values for real poems (.195, .808 and .958); counted over hanzi alone they have .235, .935 and .998.
+
+    Returns:
+        The mean over all full groups; poems left over are not counted. None for fewer than 200 poems.
     """
     by_form: dict[str, list[str]] = {}
     for text, form in poems:
@@ -139,12 +148,12 @@ def distinct(poems: Sequence[Asked], n: int) -> Estimate | None:
 
 
 def novelty(poems: Sequence[Asked], index: NoveltyIndex) -> dict[str, Estimate | None]:
-    """What of the poems stands in those of the index."""
+    """The metrics of copying: which lines and stretches of the poems occur in the poems of the index."""
     matches = [index.find(text) for text, _ in poems]
-    copied = [sum(match.is_whole for match in found) for found in matches]
-    longest = [max((len(match.text) for match in found), default=0) for found in matches]
+    copied = [sum(match.is_whole for match in of_poem) for of_poem in matches]
+    longest = [max((len(match.text) for match in of_poem), default=0) for of_poem in matches]
     return {
-        "copied_lines": intervals.part(copied, [len(found) for found in matches]),
+        "copied_lines": intervals.part(copied, [len(of_poem) for of_poem in matches]),
         "poems_with_copied_line": intervals.share([count > 0 for count in copied]),
         "longest_stretch": intervals.mean(longest),
     }

@@ -1,4 +1,7 @@
-"""Held-out perplexity, with the token set of every figure stated. Knows poems and a model, no folders."""
+"""Perplexity of held-out poems, with an exact statement of the tokens that are counted.
+
+Works on poems and a model; reads and writes no files.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,20 @@ from ..corpus.batches import IGNORE, PoemBatches
 from ..tokenizer import EOS, UNK
 from . import intervals
 
-UNKNOWN_CHOICES = 20_000  # CJK characters outside any vocabulary here: what an unknown one is a choice among
-WHOLE = 1 << 30  # a length that no poem reaches
-CHUNK = 1024  # rows of logits at a time
+UNKNOWN_CHOICES = 20_000  # an <unk> stands for one of so many CJK characters outside the vocabulary
+WHOLE = 1 << 30  # longer than any poem
+CHUNK = 1024  # rows of logits computed at a time
 
 
 @dataclass(frozen=True)
 class Score:
-    """Negative log-likelihood of some poems, all arrays (N,) with one number a poem.
+    """The negative log-likelihood of N poems; all arrays are (N,), one number per poem.
 
     Attributes:
-        poem_nats: nats of what is counted, over `poem_tokens` tokens.
-        poem_hanzi_nats: of hanzi alone, over `poem_hanzi`.
+        poem_nats: the nats of all scored tokens.
+        poem_tokens: the number of these tokens.
+        poem_hanzi_nats: the nats of the hanzi alone.
+        poem_hanzi: the number of hanzi.
     """
 
     poem_nats: np.ndarray
@@ -36,36 +41,40 @@ class Score:
 
     @property
     def nats(self) -> float:
-        """Nats in all."""
+        """The nats of all poems."""
         return float(self.poem_nats.sum())
 
     @property
     def tokens(self) -> int:
-        """Tokens in all."""
+        """The number of scored tokens in all poems."""
         return int(self.poem_tokens.sum())
 
     @property
     def hanzi(self) -> int:
-        """Hanzi in all."""
+        """The number of hanzi in all poems."""
         return int(self.poem_hanzi.sum())
 
     @property
     def loss(self) -> float:
-        """Nats a token."""
+        """The mean nats per token."""
         return self.nats / max(1, self.tokens)
 
     @property
     def perplexity(self) -> float:
-        """exp(nats a token)."""
+        """The perplexity: exp(loss)."""
         return math.exp(self.loss)
 
     def of(self, chosen: Sequence[bool]) -> Score:
-        """The score of some of the poems alone."""
-        picked = np.array(chosen, dtype=bool)
-        return Score(*(getattr(self, field.name)[picked] for field in fields(self)))
+        """The score of the chosen poems only.
+
+        Args:
+            chosen: (N,), whether to keep each poem.
+        """
+        mask = np.array(chosen, dtype=bool)
+        return Score(*(getattr(self, field.name)[mask] for field in fields(self)))
 
     def record(self) -> dict:
-        """The figures to publish, with 95 % intervals by bootstrap over poems."""
+        """The entry for metrics.json, with 95 % intervals by bootstrap over poems."""
         return {
             **perplexity_record(self.poem_nats, self.poem_tokens),
             **perplexity_record(self.poem_hanzi_nats, self.poem_hanzi, "hanzi_"),
@@ -76,7 +85,12 @@ class Score:
 
 
 def perplexity_record(nats: np.ndarray, tokens: np.ndarray, kind: str = "") -> dict[str, float]:
-    """`perplexity`, `low` and `high`, each named with its kind, of the nats and tokens (N,) of each poem."""
+    """The perplexity and its interval as `perplexity`, `low` and `high`.
+
+    Args:
+        nats, tokens: (N,), one number per poem.
+        kind: a prefix for the three names, such as `hanzi_`.
+    """
     estimate = intervals.ratio(nats, tokens, np.exp) or intervals.Estimate(1, 1, 1, 0)
     names = {"perplexity": estimate.value, "low": estimate.low, "high": estimate.high}
     return {kind + name: round(number, 3) for name, number in names.items()}
@@ -84,46 +98,46 @@ def perplexity_record(nats: np.ndarray, tokens: np.ndarray, kind: str = "") -> d
 
 @torch.inference_mode()
 def score(model, poems: Sequence[PoemRecord], *, with_title: bool = False, max_tokens: int = 8192) -> Score:
-    """Scores poems whole: the poem and `<eos>`, after the header that the records have.
+    """Scores whole poems: the text and `<eos>`, given the header in each record.
 
-    An unknown character costs its `<unk>` and a uniform choice among 20,000 characters, so that a small
-    vocabulary never flatters.
+    An unknown character costs the nats of `<unk>` plus those of a uniform choice among 20,000 characters, so
+    that a small vocabulary has no advantage.
 
     Args:
         with_title: whether the title and its `<sep>` count too.
-        max_tokens: of a batch.
+        max_tokens: the largest number of tokens in a batch.
     """
     device = model.embedding.weight.device
     batches = PoemBatches(
         poems,
         model.tokenizer,
         max_tokens=max_tokens,
-        max_length=WHOLE,  # so that every poem is one row
+        max_length=WHOLE,  # every poem is one row
         score_title=with_title,
     )
     ends = [model.tokenizer.ids[c] for c in "，。" if c in model.tokenizer] + [EOS]
     sums = np.zeros((4, len(poems)))
     epoch = batches.epoch(0)
     for index, (inputs, targets) in enumerate(epoch):
-        of_row, places = np.nonzero(targets != IGNORE)
-        targets = targets[of_row, places]
+        batch_rows, positions = np.nonzero(targets != IGNORE)
+        targets = targets[batch_rows, positions]
         states, _ = model.hidden_states(torch.from_numpy(inputs).to(device))
-        states = states[of_row, places]  # (N, H)
+        states = states[batch_rows, positions]  # (N, H)
         losses = _nats(model, states, torch.from_numpy(targets).to(device)).double().cpu().numpy()
         losses += (targets == UNK) * math.log(UNKNOWN_CHOICES)
-        of_hanzi = ~np.isin(targets, ends)
-        rows = epoch.rows(index)[of_row]
-        for row, values in enumerate((losses, 1.0, losses * of_hanzi, of_hanzi)):
-            np.add.at(sums[row], rows, values)
+        is_hanzi = ~np.isin(targets, ends)
+        poem_rows = epoch.rows(index)[batch_rows]
+        for i, values in enumerate((losses, 1.0, losses * is_hanzi, is_hanzi)):
+            np.add.at(sums[i], poem_rows, values)
     return Score(*sums)
 
 
 def _nats(model, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Outputs of the last layer (N, H) and targets (N,) -> nats of each (N,), not all logits at once."""
+    """The nats (N,) of targets (N,) given outputs of the last layer (N, H), in chunks to save memory."""
     pairs = zip(states.split(CHUNK), targets.split(CHUNK), strict=True)
     return torch.cat([F.cross_entropy(model.project(s).float(), t, reduction="none") for s, t in pairs])
 
 
 def without_header(poems: Sequence[PoemRecord]) -> list[PoemRecord]:
-    """The same poems with empty title, author and form."""
+    """The same poems with an empty title, author and form."""
     return [replace(poem, title="", author="", form="") for poem in poems]

@@ -1,4 +1,4 @@
-"""Measured figures into a model folder: metrics.json and the card."""
+"""Writes measured metrics into a model folder: metrics.json and the model card. Measures nothing itself."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from ..model_folder import METRICS_NAME, REPORT_NAME, read_metrics, weights_mark
 
 
 def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
-    """Writes new figures over the old ones in metrics.json, with the commands for them, and the card.
+    """Updates metrics.json with new sections and rewrites the model card.
 
-    Figures by protocols of other projects, which need their files, stay as they were if they were not
-    measured again and the weights are the same.
+    Entries of the section `external` are measured by the protocols of other projects and need their files.
+    They are kept from the old metrics.json unless they were measured again, provided that the weights are the
+    same.
 
     Args:
-        measured: sections of metrics.json, as `measure` gives them; perhaps also `external`.
-        commands: by what they made, `training` or `evaluation`.
+        measured: sections of metrics.json as returned by `measure`, optionally with `external`.
+        commands: the command lines that produced the metrics, by the name `training` or `evaluation`.
 
     Returns:
-        What metrics.json now holds.
+        The new content of metrics.json.
     """
     old, mark = read_metrics(folder), weights_mark(folder)
     metrics = old | measured | {"corpus": read_json(folder / REPORT_NAME, dict), "weights": mark}
@@ -38,7 +39,7 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
 
 
 def _external(metrics: dict) -> dict:
-    """The whole entries of the section `external` of an old metrics.json."""
+    """The complete entries of the section `external` of an old metrics.json."""
     section = metrics.get("external")
     if not isinstance(section, dict):
         return {}
@@ -50,11 +51,14 @@ def _external(metrics: dict) -> dict:
 
 
 def command_line(program: str, arguments: Sequence[str]) -> str:
-    """A command as typed, but of paths outside the current folder the names only: the rest is local."""
-    return " ".join([program, *map(_without_place, map(str, arguments))])
+    """The command as typed, but with paths outside the current folder reduced to their file names.
+
+    The folders of such a path mean nothing on another machine.
+    """
+    return " ".join([program, *map(_without_folders, map(str, arguments))])
 
 
-def _without_place(argument: str) -> str:
+def _without_folders(argument: str) -> str:
     if not os.path.isabs(argument) and not argument.startswith(".."):
         return argument
     relative = os.path.relpath(argument)

@@ -1,6 +1,6 @@
-"""Perplexity by the protocol of another project, tangshi-gpt, on its test poems.
+"""Measures perplexity by the protocol of another project, tangshi-gpt, on its test poems.
 
-dengfeng-ai/tangshi-gpt (GitHub), a GPT of six layers, states a perplexity of 48.64.
+dengfeng-ai/tangshi-gpt (GitHub) is a GPT of six layers; it reports a perplexity of 48.64.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from .perplexity import perplexity_record, score
 
 
 def measure_by_protocol(model, path: str | Path) -> dict:
-    """Perplexity as tangshi-gpt counts it.
+    """The perplexity as tangshi-gpt counts it.
 
-    Our nats over title, `<sep>`, poem and `<eos>`, form and author empty, divided by that project's own
-    number of tokens: `<sos>` and line breaks, which it counts too, are determined by the rest. Every poem
-    counts, whole and as it stands; the space in a title is our `，`.
+    Our model is scored on title, `<sep>`, poem and `<eos>`, with an empty form and author. Its nats are
+    divided by the number of tokens that tangshi-gpt counts. These include `<sos>` and line breaks, which cost
+    no nats here because they are determined by the rest. Every poem is scored whole and unchanged, except
+    that a space in a title becomes our `，`.
 
     Args:
-        path: its test_poems.json.
+        path: test_poems.json of that project.
 
     Returns:
-        An entry for the section `external` of metrics.json: `perplexity` with its interval, `low` and `high`;
-        `tokens`, as that project counts them; `our_tokens`; `poems`.
+        An entry for the section `external` of metrics.json: `perplexity` and its interval `low` to `high`;
+        `tokens`, as that project counts them; `our_tokens`, as we count them; `poems`, their number.
 
     Raises:
-        CorpusError: the file is missing or holds no poems.
+        CorpusError: the file is missing or contains no poems.
     """
     raw = [poem for poem in sources.read_source(str(path)) if poem.text]
     poems = [PoemRecord(poem.text.replace("\n", ""), poem.title.replace(" ", "，")) for poem in raw]

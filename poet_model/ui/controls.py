@@ -1,4 +1,7 @@
-"""The controls beside the poem, each with a value, so that a program may leave any of them out."""
+"""The controls beside the poem.
+
+Each control has an initial value, so that an API request may omit any of them.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ from ..prosody.lines import FORMS
 from .options import ANY_FORM, MAX_BEST_OF, MAX_SEED, MAX_TYPED, RHYME, TONES
 from .poem import SIMPLIFIED, TRADITIONAL
 
-NUM_AUTHORS = 60  # of those with most poems, to choose from; any other can be typed
+NUM_AUTHORS = 60  # choices in the list: those with the most poems; any other name can be typed
 
 
 def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.components.Component]:
-    """Lays out what a poem can be asked to be.
+    """Lays out the controls for the options of a poem.
 
     Args:
-        first: the values of the controls at first, by their names.
-        authors: whom the model knows, those of most poems first; empty if it does not say.
-        has_index: whether there is an index of poems, to be original beside.
+        first: the initial values of the controls, by name.
+        authors: the authors in the model's corpus, those with the most poems first; may be empty.
+        has_index: whether the page has an index of poems, which the option `original` needs.
 
     Returns:
         The controls, by the names of the parameters of `Endpoints.write`.
@@ -30,7 +33,7 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
             [("押韻 rhyme", RHYME), ("平仄 tones", TONES)],
             value=first["rules"],
             label="格律 Rules",
-            info="有詩體時 · with a form",
+            info="有詩體時 · needs a form",
             elem_id="rules",
         )
         temperature = gr.Slider(
@@ -39,7 +42,7 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
             first["temperature"],
             step=0.05,
             label="溫度 Temperature",
-            info="低則穩，高則奇 · low is steady",
+            info="低則穩，高則奇 · low: predictable",
         )
         top_k = gr.Slider(
             1,
@@ -47,7 +50,7 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
             first["top_k"],
             step=1,
             label="候選字數 Top-k",
-            info="從最可能的 k 字中選 · k likeliest",
+            info="從最可能的 k 字中選 · k most likely",
         )
         with gr.Row():
             seed = gr.Number(
@@ -63,12 +66,12 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
 
 
 def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.components.Component]:
-    """What is folded away."""
+    """The controls in the folded part 更多 More."""
     with gr.Row():
         title = gr.Textbox(
             "",
             label="題 Title",
-            info="可留空 · or none",
+            info="可留空 · optional",
             max_length=MAX_TYPED,
             lines=1,
             min_width=120,
@@ -78,7 +81,7 @@ def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.
     acrostic = gr.Textbox(
         "",
         label="藏頭 Acrostic",
-        info="每句首字，起首留空 · 2–8 line heads, no start",
+        info="每句首字，起首留空 · heads of 2–8 lines, no start",
         max_length=MAX_TYPED,
         lines=1,
         elem_id="acrostic",
@@ -89,23 +92,23 @@ def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.
         first["best_of"],
         step=1,
         label="每句選優 Best of lines",
-        info="有詩體時，每句試幾次 · with a form",
+        info="有詩體時，每句試幾次 · needs a form",
     )
-    found = {"title": title, "author": author, "acrostic": acrostic, "best_of": best_of}
+    boxes = {"title": title, "author": author, "acrostic": acrostic, "best_of": best_of}
     if has_index:
-        found["original"] = gr.Checkbox(
+        boxes["original"] = gr.Checkbox(
             False,
             label="原創 Original",
-            info="無一句見於全唐詩 · no line of it stands in 全唐詩",
+            info="無一句見於全唐詩 · no line occurs in 全唐詩",
             elem_id="original",
         )
-    return found
+    return boxes
 
 
 def _author(authors: Sequence[str]) -> gr.Dropdown | gr.Textbox:
-    """In whose manner: one of those that the model knows best, or another name."""
+    """The control for the author: a list that also takes other names, or a plain box if the list is empty."""
     labels = {"label": "作者 Author", "min_width": 120, "elem_id": "author"}
     if not authors:
-        return gr.Textbox("", info="可留空 · or none", max_length=MAX_TYPED, lines=1, **labels)
+        return gr.Textbox("", info="可留空 · optional", max_length=MAX_TYPED, lines=1, **labels)
     choices = [(ANY_FORM, ""), *((name, name) for name in authors[:NUM_AUTHORS])]
     return gr.Dropdown(choices, value="", info="可自填 · or type", allow_custom_value=True, **labels)

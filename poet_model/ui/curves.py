@@ -1,4 +1,4 @@
-"""The training log as curves and as one sentence."""
+"""The training log as data for the plot of the curves, and as a sentence. Draws nothing itself."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..model_folder import read_log
 
 TRAIN, VALID = "訓練 train", "驗證 validation"
 LOSS, PERPLEXITY = "損失 loss", "困惑度 perplexity"
-MAX_POINTS = 300  # a curve of more is no smoother on a screen, and slower
+MAX_POINTS = 300  # more points draw more slowly and look no smoother
 
 
 def log_table(folder: Path) -> pd.DataFrame:
-    """Columns epoch, step, split, loss; lines with a missing or endless number are left out."""
+    """The log with columns epoch, step, split and loss; lines without finite numbers for them are skipped."""
     rows = []
     for record in read_log(folder):
         split = {"train": TRAIN, "valid": VALID}.get(record.get("split"))
@@ -27,16 +27,23 @@ def log_table(folder: Path) -> pd.DataFrame:
 
 
 def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
-    """What the plot shows: the training loss averaged over neighbours, the validation as it is.
+    """The points of the plot: averages of neighbouring training losses, and every validation loss.
 
-    The first steps, in which the loss falls from that of a blind guess, are left out where there is enough
-    after them: they would press the rest flat.
+    In the first steps the loss falls from that of a random guess, which would flatten the rest of the curves.
+    These steps are omitted if there are at least three validations.
+
+    Args:
+        log: a table from `log_table`.
+        scale: LOSS or PERPLEXITY.
+
+    Returns:
+        The rows to plot, with the loss or perplexity in a column `value`.
     """
     parts = []
     for split, part in log.groupby("split", sort=False):
         if split == TRAIN and len(part) > MAX_POINTS:
             width = math.ceil(len(part) / MAX_POINTS)
-            part = part[: len(part) // width * width]  # a last mean over too few would stand out
+            part = part[: len(part) // width * width]  # an average over fewer points would stand out
             groups = pd.RangeIndex(len(part)) // width
             part = (
                 part.assign(split=split)
@@ -53,7 +60,7 @@ def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
 
 
 def summary(log: pd.DataFrame) -> str:
-    """The curves in one sentence of each language, for those who do not see them."""
+    """A description of the curves in both languages, also for readers who cannot see the plot."""
     valid = log[log["split"] == VALID]
     if valid.empty:
         return "這個模型沒有附訓練記錄。 This model came without a training log."

@@ -1,4 +1,4 @@
-"""What the buttons of the page and its API call."""
+"""The functions behind the buttons and the API of the page. The layout is in page.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .report import novelty_record, report_html, report_record
 
 
 class Update(NamedTuple):
-    """New values of the page's outputs, in their order."""
+    """New values for the outputs of the page, in their order."""
 
     poem: str | dict  # HTML
     plain: str | dict
@@ -28,12 +28,12 @@ class Update(NamedTuple):
 
     @classmethod
     def of(cls, **values) -> Update:
-        """An update of some outputs; the others stay as they are."""
+        """An update of the given outputs; the others keep their values."""
         return cls(*(values.get(name, gr.skip()) for name in cls._fields))
 
 
 class Endpoints:
-    """The functions of one page, for one poet. Gradio reads their parameters and docstrings for its API."""
+    """The endpoints of one page. Gradio builds the API documentation from their parameters and docstrings."""
 
     def __init__(self, poet: Poet):
         self.poet = poet
@@ -54,21 +54,21 @@ class Endpoints:
         best_of: float = 1,
         original: bool = False,
     ) -> Iterator[Update]:
-        """Writes one poem as the page shows it: vertical, as text, a notice, and what `change_script` needs.
+        """Writes a poem for the page: vertical HTML, plain text, a notice, and the state of `change_script`.
 
         Args:
             start: the first characters, in either script; may be empty.
             form: 五絕 七絕 五律 七律, or 不限 any.
-            temperature: 0 takes the likeliest character every time.
-            top_k: how many of the likeliest characters to draw from.
-            seed: writes the same poem again.
+            temperature: 0 always takes the most likely character.
+            top_k: the number of most likely characters to draw from.
+            seed: the same seed and options write the same poem.
             script: 繁體 or 簡體.
-            title: what to write about; may be empty.
-            author: a poet in whose manner to write; may be empty.
-            rules: `rhyme` and `tones`, to be kept where there is a form.
-            acrostic: 2 to 8 characters that the lines begin with; may be empty.
-            best_of: how many candidates to write of each line, where there is a form.
-            original: whether no line may stand in 全唐詩, where the page has an index of it.
+            title: the title to write about; may be empty.
+            author: a poet in whose style to write; may be empty.
+            rules: any of `rhyme` and `tones`; ignored without a form.
+            acrostic: 2 to 8 characters with which the lines begin; may be empty.
+            best_of: the number of candidates for each line; ignored without a form.
+            original: whether to exclude lines that occur in 全唐詩; needs an index of it.
         """
         try:
             options = options_of(
@@ -95,7 +95,7 @@ class Endpoints:
             yield Update.of(notice=notice_html(advice(error), is_advice=True))
 
     def change_script(self, shown: Shown, script: str) -> tuple[str, str]:
-        """A finished poem with its report, and as text, in one of the scripts."""
+        """A finished poem in the given script: as HTML with its report, and as plain text."""
         matches = self.poet.index.find(shown.text) if self.poet.index else None
         html = poem_html(shown, script) + report_html(shown.text, script, matches)
         return html, plain_text(shown.text, script)
@@ -121,22 +121,22 @@ class Endpoints:
         Args:
             start: the first characters, in either script; may be empty.
             form: 五絕 七絕 五律 七律, or empty for any.
-            temperature: 0 takes the likeliest character every time.
-            top_k: how many of the likeliest characters to draw from; 0 means all.
-            seed: writes the same poem again; -1 draws one.
-            author: a poet in whose manner to write; may be empty.
-            title: what to write about; may be empty.
+            temperature: 0 always takes the most likely character.
+            top_k: the number of most likely characters to draw from; 0 means all.
+            seed: the same seed and options write the same poem; -1 draws a random seed.
+            author: a poet in whose style to write; may be empty.
+            title: the title to write about; may be empty.
             rhyme: true, or a group of 平水韻 such as 東 or 一東; needs a form.
             tones: true for regular 平仄, or one of the levels L0, L1, L2; needs a form.
-            acrostic: 2 to 8 characters that the lines begin with; may be empty.
-            best_of: how many candidates to write of each line, 1 to 16; more than one needs a form.
-            telestich: 2 to 8 characters that the lines end with; may be empty.
-            original: whether no line may stand in 全唐詩; needs the index.
+            acrostic: 2 to 8 characters with which the lines begin; may be empty.
+            best_of: the number of candidates for each line, 1 to 16; more than one needs a form.
+            telestich: 2 to 8 characters with which the lines end; may be empty.
+            original: whether to exclude lines that occur in 全唐詩; needs an index of it.
         """
         index = self.poet.index
         try:
             if isinstance(best_of, int) and best_of > MAX_BEST_OF:
-                raise InvalidValueError(f"best_of goes from 1 to {MAX_BEST_OF} here, got {best_of}")
+                raise InvalidValueError(f"best_of must be from 1 to {MAX_BEST_OF} here, got {best_of}")
             poem = self.poet.model.generate(
                 start,
                 form=form,
@@ -157,7 +157,7 @@ class Endpoints:
         return _record(poem, index)
 
     def show_scale(self, scale: str) -> gr.LinePlot:
-        """The curves as loss or as perplexity."""
+        """The plot of the curves, in the given scale: loss or perplexity."""
         return gr.LinePlot(curves.curve(self.log, scale), y_title=scale)
 
 
@@ -175,5 +175,5 @@ def _record(poem: Poem, index: NoveltyIndex | None) -> dict:
 
 
 def new_seed() -> int:
-    """Another poem's seed."""
+    """A random seed for another poem."""
     return secrets.randbelow(1_000_000)

@@ -1,4 +1,4 @@
-"""The chief figures of a model, as a list on the page."""
+"""The main metrics of a model, as a list on the page. Reads metrics.json, measures nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import CheckpointError
 from ..model_folder import METRICS_NAME, read_metrics
 from .poet import Poet
 
-# label, format, and the places in metrics.json of the figures that it takes
+# (label, format, dotted paths in metrics.json of the values that the format takes)
 _ROWS = (
     ("參數 Parameters", "{:,}", "num_parameters"),
     ("結構 Architecture", "{} × LSTM {}", "model.num_layers model.hidden_size"),
@@ -23,15 +23,15 @@ _ROWS = (
 
 
 def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
-    """Labels and values of the figures in a model folder; those that were not measured are left out.
+    """The labels and formatted values of a model's metrics; those that were not measured are omitted.
 
     Raises:
-        CheckpointError: metrics.json holds text where a number belongs.
+        CheckpointError: metrics.json has text instead of a number.
     """
     metrics = read_metrics(folder) | {"num_parameters": num_parameters}
     rows = []
-    for label, template, places in _ROWS:
-        values = [_find(metrics, place) for place in places.split()]
+    for label, template, paths in _ROWS:
+        values = [_find(metrics, path) for path in paths.split()]
         if None in values:
             continue
         try:
@@ -44,15 +44,15 @@ def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
 
 
 def facts_html(poet: Poet) -> str:
-    """The name of the model and its figures, as HTML."""
+    """The name of the model and its metrics, as HTML."""
     rows = [("模型 Model", poet.name), *facts(poet.folder, poet.model.num_parameters)]
     items = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in rows)
     return f'<dl class="facts">{items}</dl>'
 
 
-def _find(metrics: dict, place: str):
-    """The value at a dotted place; None if there is none."""
+def _find(metrics: dict, path: str):
+    """The value at a dotted path; None if it is missing."""
     value = metrics
-    for name in place.split("."):
+    for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value

@@ -1,4 +1,4 @@
-"""The poem that the page opens with, and the values of the controls that wrote it."""
+"""The poem that the page opens with, and the control values that produce it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ FIRST = {
 
 
 def first_poem(poet: Poet) -> tuple[dict, Shown]:
-    """FIRST, or as much of it as a model that knows few characters can do, and the poem it writes.
+    """The control values that the page opens with, and their poem.
+
+    The values are FIRST. If the model refuses them, as one with a small vocabulary may, the rules, then the
+    form and then the start are dropped.
 
     Raises:
-        InvalidValueError: the model writes no poem at all.
+        InvalidValueError: the model refuses to write any of these poems.
     """
-    for less in ({}, {"rules": []}, {"form": ANY_FORM}, {"form": ANY_FORM, "start": ""}):
-        values = FIRST | less
+    for fallback in ({}, {"rules": []}, {"form": ANY_FORM}, {"form": ANY_FORM, "start": ""}):
+        values = FIRST | fallback
         try:
             stream = poet.model.stream(**options_of(**values))
             for _ in stream:
@@ -34,4 +37,4 @@ def first_poem(poet: Poet) -> tuple[dict, Shown]:
             reason = error
         else:
             return values, Shown.of(stream)
-    raise InvalidValueError(f"the model of the page writes no poem: {reason}")
+    raise InvalidValueError(f"the model of the page cannot write a poem: {reason}")

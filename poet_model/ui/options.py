@@ -1,6 +1,6 @@
-"""The values of the page's controls, checked and turned into options of `PoetModel.generate`.
+"""Validates the values of the page's controls and converts them to options of `PoetModel.generate`.
 
-A raw request may send any value for any control.
+Every value is checked, because a raw request may send anything for any control.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ ANY_FORM = "不限 any"
 RHYME, TONES = "rhyme", "tones"  # the rules that the page offers, by their names in `generate`
 MAX_SEED = 2**31 - 1
 MAX_START = 40
-MAX_BEST_OF = 16  # candidates of a line: a visitor's share of two cores
-MAX_TYPED = 2000  # a box takes more than can be used: a pasted text is answered, not cut in silence
+MAX_BEST_OF = 16  # candidates per line; limits the load of one visitor on a machine with two cores
+MAX_TYPED = 2000  # more than can be used, so that a long pasted text gets a message instead of being cut off
 
 
 def options_of(
@@ -35,16 +35,18 @@ def options_of(
     original: bool | None = False,
     index: NoveltyIndex | None = None,
 ) -> dict:
-    """The options of `PoetModel.generate` for these values; those that need a form are dropped without one.
+    """The options of `PoetModel.generate` for the given values.
+
+    Options that need a form are dropped if there is none.
 
     Args:
         start, form, title, author, acrostic: text; None counts as empty.
-        temperature, top_k, seed, best_of: numbers; top_k and best_of are rounded to whole ones.
-        rules: any of RHYME and TONES; None counts as neither.
-        original: whether no line may stand in `index`.
+        temperature, top_k, seed, best_of: numbers; top_k and best_of are rounded to integers.
+        rules: any of RHYME and TONES; None counts as empty.
+        original: whether to exclude lines that occur in `index`.
 
     Raises:
-        InvalidValueError: a value is of the wrong kind, or more than the page allows.
+        InvalidValueError: a value has the wrong type or exceeds a limit of the page.
     """
     texts = _texts(start=start, form=form, title=title, author=author, acrostic=acrostic)
     _check_start(texts["start"])
@@ -52,7 +54,7 @@ def options_of(
     numbers = _numbers(temperature=temperature, top_k=top_k, seed=seed, best_of=best_of)
     options = applicable(texts | numbers | _rules(rules))
     if original:
-        options["original"] = index or True  # without an index the model says how to make one
+        options["original"] = index or True  # without an index the model's error tells how to build one
     return options
 
 
@@ -60,7 +62,7 @@ def _texts(**texts: str | None) -> dict[str, str]:
     texts = {name: "" if text is None else text for name, text in texts.items()}
     if not all(isinstance(text, str) and len(text) <= MAX_TYPED for text in texts.values()):
         raise InvalidValueError(
-            f"every box takes text, {MAX_TYPED} characters at most",
+            f"every box takes text of at most {MAX_TYPED} characters",
             chinese=f"各欄請填文字，最多 {MAX_TYPED} 字。",
         )
     texts = {name: text.strip() for name, text in texts.items()}
@@ -68,11 +70,11 @@ def _texts(**texts: str | None) -> dict[str, str]:
 
 
 def _check_start(start: str) -> None:
-    """Answers what people paste into the box before the model is asked."""
+    """Rejects long texts and texts without hanzi, which people paste into the box, with a helpful message."""
     letters = "".join(start.split())
     if len(letters) > MAX_START:
         raise InvalidValueError(
-            f"the start has {len(letters)} characters; {MAX_START} at most: keep a line or two",
+            f"the start has {len(letters)} characters; keep a line or two, {MAX_START} characters at most",
             chinese=f"起首有 {len(letters)} 字，最多 {MAX_START} 字，請只留一兩句。",
         )
     if letters and not any(is_hanzi(c) for c in letters):
@@ -83,10 +85,10 @@ def _check_start(start: str) -> None:
 
 
 def _check_acrostic(acrostic: str, start: str) -> None:
-    """Refuses a start that does not begin with the acrostic, such as the one that the page opens with."""
+    """Rejects a start that differs from the acrostic, as the initial start of the page usually does."""
     if acrostic and start and to_simplified(acrostic[0]) != to_simplified(start[0]):
         raise InvalidValueError(
-            f"with an acrostic leave the start empty, or begin it with {acrostic[0]}",
+            f"with an acrostic, leave the start empty or begin it with {acrostic[0]}",
             chinese=f"藏頭時起首請留空，或以「{acrostic[0]}」開頭。",
         )
 
@@ -99,7 +101,7 @@ def _numbers(*, temperature: float, top_k: float, seed: float, best_of: float) -
         )
     if not 1 <= round(best_of) <= MAX_BEST_OF:
         raise InvalidValueError(
-            f"best of lines goes from 1 to {MAX_BEST_OF}, got {best_of}",
+            f"best of lines must be from 1 to {MAX_BEST_OF}, got {best_of}",
             chinese=f"每句選優請取 1 至 {MAX_BEST_OF}。",
         )
     seed = min(max(int(seed), 0), MAX_SEED)
@@ -116,6 +118,7 @@ def _rules(rules: list[str] | None) -> dict[str, bool]:
     rules = [] if rules is None else rules
     if not isinstance(rules, list) or not all(rule in (RHYME, TONES) for rule in rules):
         raise InvalidValueError(
-            f"rules are {RHYME} and {TONES}, or neither", chinese=f"格律只有 {RHYME} 和 {TONES} 兩項。"
+            f"rules must be a list of {RHYME}, {TONES}, both or neither",
+            chinese=f"格律只有 {RHYME} 和 {TONES} 兩項。",
         )
     return {rule: rule in rules for rule in (RHYME, TONES)}

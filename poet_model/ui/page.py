@@ -1,4 +1,4 @@
-"""The page as a whole: what stands where, and which control calls which endpoint."""
+"""Builds the page: its layout, and which control calls which endpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .poet import Poet
 COPY = """(text) => {
   const done = () => {};
   if (navigator.clipboard && window.isSecureContext) { navigator.clipboard.writeText(text).then(done, done); }
-  else {  // a page over plain http has no clipboard
+  else {  // a page served over plain http has no clipboard
     const box = document.createElement("textarea");
     box.value = text;
     document.body.appendChild(box);
@@ -33,29 +33,29 @@ COPY = """(text) => {
 
 
 class Page(gr.Blocks):
-    """Blocks with the looks of this page, which also take requests made for fewer controls."""
+    """Blocks with the theme of this page that also accept requests with fewer values than controls."""
 
     def launch(self, *arguments, **options):
-        """Serves the page as `gr.Blocks.launch` does, which has the options too."""
+        """Serves the page; takes the same options as `gr.Blocks.launch`."""
         looks = {"theme": theme.theme(), "css": theme.CSS, "footer_links": ["api", "settings"]}
         quiet = {"ssr_mode": False, "run_history": False}
         return super().launch(*arguments, **looks | quiet | options)
 
     def validate_inputs(self, block_fn, inputs: list) -> None:
-        """Gives the controls that a request leaves out, the last ones, the values they begin with.
+        """Completes a request with the initial values of the controls that it omits at the end of its list.
 
-        Gradio calls this before anything reads the values. Its own client fills them in; a program that posts
-        a bare list, written when the page had less to ask, does not.
+        Gradio calls this before it reads the values. Gradio's own client sends a value for every control, but
+        a program that posts a bare list may have been written when the page had fewer controls.
         """
         inputs += [block.value for block in block_fn.inputs[len(inputs) :]]
         super().validate_inputs(block_fn, inputs)
 
 
 def build(poet: Poet) -> gr.Blocks:
-    """The page of a poet, with a poem already on it.
+    """The page of a poet, with a first poem on it.
 
     Raises:
-        PoetError: the model writes no poem, or its metrics.json is damaged.
+        PoetError: the model cannot write a poem, or its metrics.json is damaged.
     """
     endpoints = Endpoints(poet)
     first, poem = first_poem(poet)
@@ -82,12 +82,12 @@ def build(poet: Poet) -> gr.Blocks:
 
 
 def _opening(start: str) -> tuple[gr.Textbox, gr.Button, gr.Button]:
-    """The box of the start, and the two buttons under it."""
+    """The box for the start of the poem, and the two buttons below it."""
     with gr.Column(elem_id="opening"):
         box = gr.Textbox(
             start,
             label="起首 Start",
-            info="一字或數字，可留空 · one character or more, or none",
+            info="一字或數字，可留空 · one or more characters; optional",
             max_length=MAX_TYPED,
             lines=1,
             elem_id="start",
@@ -99,7 +99,7 @@ def _opening(start: str) -> tuple[gr.Textbox, gr.Button, gr.Button]:
 
 
 def _writing(html: str, plain: str) -> tuple[gr.HTML, gr.HTML, gr.Textbox]:
-    """The sheet with the poem, the notice under it, and the poem as text with a button that copies it."""
+    """The sheet with the poem, the notice below it, and the poem as plain text with a button to copy it."""
     sheet = gr.HTML(html, elem_id="poem")
     notice = gr.HTML(notice_html(), elem_id="notice")
     text = gr.Textbox(plain, label="文字 Text", lines=2, interactive=False, elem_id="plain")
@@ -109,7 +109,7 @@ def _writing(html: str, plain: str) -> tuple[gr.HTML, gr.HTML, gr.Textbox]:
 
 
 def _learning(endpoints: Endpoints) -> None:
-    """The training curves, with a switch of their scale, and the figures of the model."""
+    """The training curves with a switch for their scale, and the metrics of the model."""
     log = endpoints.log
     gr.HTML("<h2 class='rubric'>它怎樣學會的 · How it learned</h2>")
     scale = gr.Radio([curves.LOSS, curves.PERPLEXITY], value=curves.LOSS, show_label=False, label="Scale")
@@ -139,20 +139,20 @@ def _connect(
     button: gr.Button,
     another: gr.Button,
 ) -> None:
-    """Lets the controls write poems, and declares the API."""
+    """Connects the controls to the endpoints and declares the API."""
     inputs = _inputs_of(endpoints.write, boxes)
-    # nothing is checked before `write`: it answers a raw request with a sentence too
-    as_it_is = {"preprocess": False, "show_progress": "hidden"}
+    # Gradio checks nothing, so that `write` can answer a bad raw request with a message of its own.
+    unchecked = {"preprocess": False, "show_progress": "hidden"}
     gr.on(
         [button.click, boxes["start"].submit],
         endpoints.write,
         inputs,
         list(outputs),
         api_name="generate",
-        **as_it_is,
+        **unchecked,
     )
     another.click(new_seed, None, boxes["seed"], api_visibility="private", show_progress="hidden").then(
-        endpoints.write, inputs, list(outputs), api_visibility="private", **as_it_is
+        endpoints.write, inputs, list(outputs), api_visibility="private", **unchecked
     )
     boxes["script"].change(
         endpoints.change_script,
@@ -165,5 +165,5 @@ def _connect(
 
 
 def _inputs_of(endpoint: Callable, boxes: dict[str, Component]) -> list[Component]:
-    """The controls in the order of the parameters that have their names."""
+    """The controls in the order of the parameters of the endpoint with the same names."""
     return [boxes[name] for name in inspect.signature(endpoint).parameters if name in boxes]

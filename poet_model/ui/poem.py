@@ -1,4 +1,4 @@
-"""The poem on the page: vertical lines, seal and advice, as HTML whose every character is escaped."""
+"""The poem on the page as HTML: vertical lines, seal and notice. All text is escaped."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TRADITIONAL, SIMPLIFIED = "繁體", "簡體"
 
 @dataclass(frozen=True)
 class Shown:
-    """A poem on the page, and what of it the reader gave.
+    """A poem on the page, and which of its characters the reader gave.
 
     Attributes:
-        text: the poem, or as much of it as is written, in traditional script.
-        given: number of characters at its beginning that the reader gave.
-        seed: writes the same poem again.
-        num_heads: number of lines that begin with a character the reader gave (藏頭).
+        text: the poem, or the part written so far, in traditional script.
+        given: the number of characters at the beginning that the reader gave.
+        seed: the seed of the poem.
+        num_heads: the number of lines that begin with a character the reader gave (藏頭).
         is_finished: whether the poem is complete.
     """
 
@@ -33,32 +33,34 @@ class Shown:
 
     @classmethod
     def of(cls, stream: PoemStream) -> Shown:
-        """What a stream has written so far."""
+        """The poem that a stream has written so far."""
         poem = stream.poem
         return cls(poem.text, stream.given, poem.seed, len(stream.heads), stream.is_finished)
 
 
 def poem_html(poem: Shown, script: str) -> str:
-    """A poem set from right to left, with what the reader gave of it coloured, and its seed beside the seal.
+    """The poem in vertical lines from right to left, with a seal and its seed.
+
+    The characters that the reader gave are coloured.
 
     Args:
-        script: `簡體` shows simplified characters.
+        script: `簡體` shows simplified characters, any other value traditional ones.
     """
     is_simplified = script == SIMPLIFIED
     given, num_heads = poem.given, poem.num_heads
     shown = to_simplified(poem.text) if is_simplified else poem.text
-    if len(shown) != len(poem.text):  # no phrase of OpenCC's does that today; if one does, colour nothing
+    if len(shown) != len(poem.text):  # no OpenCC phrase does this today; if one does, colour nothing
         given = num_heads = 0
     paragraphs, position = [], 0
     for number, line in enumerate(split_lines(shown)):
-        own = max(int(number < num_heads), min(given - position, len(line)))
-        head = f'<span class="given">{escape(line[:own])}</span>' if own else ""
-        paragraphs.append(f"<p>{head}{escape(line[own:])}</p>")
+        num_given = max(int(number < num_heads), min(given - position, len(line)))
+        head = f'<span class="given">{escape(line[:num_given])}</span>' if num_given else ""
+        paragraphs.append(f"<p>{head}{escape(line[num_given:])}</p>")
         position += len(line)
     label = f"{form_of(poem.text) or '詩'} · 種子 seed {poem.seed}"
     seal = '<span class="seal" aria-hidden="true">唐詩</span>'
     colophon = f"{seal}<span>{escape(to_simplified(label) if is_simplified else label)}</span>"
-    size = " long" if len(paragraphs) > 6 else ""  # eight lines do not fit into the sheet at full size
+    size = " long" if len(paragraphs) > 6 else ""  # eight lines do not fit on the sheet at full size
     language = "zh-Hans" if is_simplified else "zh-Hant"
     return (
         f'<div class="sheet"><div class="scroll"><div class="poem{size}" lang="{language}" '
@@ -68,18 +70,18 @@ def poem_html(poem: Shown, script: str) -> str:
 
 
 def plain_text(text: str, script: str) -> str:
-    """The poem as text to copy, a couplet a line."""
+    """The poem as plain text, one couplet per line."""
     shown = to_simplified(text) if script == SIMPLIFIED else text
     return shown.replace("。", "。\n").rstrip("\n")
 
 
 def notice_html(message: str = "", is_advice: bool = False) -> str:
-    """One line under the poem that a screen reader speaks."""
+    """The line below the poem, which screen readers announce when it changes."""
     kind = "notice advice" if is_advice else "notice"
     return f'<p class="{kind}" role="status">{escape(message)}</p>'
 
 
 def advice(error: PoetError) -> str:
-    """An error of ours as a plain sentence in each language."""
+    """An error as a sentence in Chinese and one in English."""
     english = str(error)
     return f"{error.chinese or '這樣寫不了。'} {english[:1].upper()}{english[1:].rstrip('.')}."

@@ -1,4 +1,4 @@
-"""Poet: the model behind the page, with its name, its folder, and an index of the poems it must not copy."""
+"""The model behind the page, with its name, its folder, and an index of 全唐詩 if there is one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUNDLED = Path("assets", "tang-lstm")
 
 
 class Model(Protocol):
-    """What the page needs of a model; PoetModel has it."""
+    """The interface that the page needs; PoetModel implements it."""
 
     @property
     def num_parameters(self) -> int: ...
@@ -35,12 +35,12 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Poet:
-    """What the page shows.
+    """The model that the page shows, and its data.
 
     Attributes:
-        name: how the page calls the model: a folder or a Hub id.
-        folder: where its metrics and its training log are.
-        index: the poems in which lines are looked up; None if nobody has built an index here.
+        name: the name of the model on the page: a folder or a Hub id.
+        folder: the folder with its metrics and training log.
+        index: the poems that lines are compared with; None if no index has been built on this machine.
     """
 
     name: str
@@ -50,18 +50,19 @@ class Poet:
 
 
 def load_poet(root: Path, open_model: Callable[[str | Path], tuple[Path, Model]]) -> Poet:
-    """The model that the page is to show, and the index of 全唐詩 if there is one.
+    """Loads the model for the page, and the index of 全唐詩 if there is one.
 
-    That is the model named by the environment variable POET_MODEL, else the one of the Space in `root`, else
-    the one bundled in `root`. If the Space's cannot be fetched, the bundled one stands in, with a note.
+    The model is the one named by the environment variable POET_MODEL, else the one named by the Space in
+    `root`, else the one bundled in `root`. If the model of the Space cannot be fetched, the bundled one is
+    used instead, with a note on stderr.
 
     Args:
         root: the folder of app.py.
-        open_model: takes a model folder or a Hub id; returns the folder on this machine, and the model.
+        open_model: takes a model folder or a Hub id; returns the local folder and the model.
 
     Raises:
-        CheckpointError: the model named by POET_MODEL, or the bundled one, cannot be loaded;
-            or the Space's cannot, and none is bundled.
+        CheckpointError: the model named by POET_MODEL or the bundled one cannot be loaded, or that of the
+            Space cannot and there is no bundled one.
     """
     bundled = root / BUNDLED
     chosen, of_space = os.environ.get("POET_MODEL"), model_of_space(root)
@@ -69,24 +70,24 @@ def load_poet(root: Path, open_model: Callable[[str | Path], tuple[Path, Model]]
     try:
         folder, model = open_model(chosen or of_space or bundled)
     except PoetError as error:
-        if chosen or not of_space or not bundled.is_dir():  # a Space made by an installed package has none
+        if chosen or not of_space or not bundled.is_dir():  # an installed package creates Spaces without one
             raise CheckpointError(f"the page has no model to show: {error}") from error
-        print(f"note: the page shows the model that came with it, as {error}", file=sys.stderr)
+        print(f"note: the page shows the bundled model instead, because {error}", file=sys.stderr)
         name = f"{bundled.name}（代 for {of_space}）"
         folder, model = open_model(bundled)
     return Poet(name, folder, model, open_index())
 
 
 def model_of_space(root: Path) -> str:
-    """The Hub id of the model that a Space shows; '' if `root` is no Space, or one without such a model.
+    """The Hub id of the model that a Space shows; '' if `root` is not a Space or names no model.
 
-    It is the first of `models` in the front matter of the Space's README.md. In this project's own README
-    the list is empty.
+    It is the first entry of `models` in the front matter of the Space's README.md. In the README of this
+    project the list is empty.
     """
     try:
         before, front_matter, _ = (root / "README.md").read_text(encoding="utf-8").split("---\n", 2)
         card = yaml.safe_load(front_matter)
-    except (OSError, ValueError, yaml.YAMLError):  # no README, not UTF-8, no front matter, or no YAML in it
+    except (OSError, ValueError, yaml.YAMLError):  # no README, not UTF-8, no front matter, or invalid YAML
         return ""
     is_space = not before and isinstance(card, dict) and card.get("sdk") == "gradio"
     models = card.get("models") if is_space else None
@@ -94,10 +95,10 @@ def model_of_space(root: Path) -> str:
 
 
 def open_index() -> NoveltyIndex | None:
-    """The index of 全唐詩, if somebody has built it on this machine."""
+    """The index of 全唐詩, or None if it has not been built on this machine or cannot be read."""
     try:
         return NoveltyIndex.load(default_folder())
     except PoetError as error:
-        if default_folder().exists():  # that it is not there is no news
-            print(f"note: the page does not look poems up: {error}", file=sys.stderr)
+        if default_folder().exists():  # a missing index is normal
+            print(f"note: the page cannot compare poems with 全唐詩: {error}", file=sys.stderr)
     return None

@@ -1,6 +1,6 @@
-"""What a poem's form, tones and rhymes are, and what of it stands in 全唐詩: as HTML and as a record.
+"""The report on a poem, as HTML and as a record: its form, tones and rhyme, and what it copies from 全唐詩.
 
-Every character is escaped. Judges nothing itself: that is the work of prosody and novelty.
+All text in the HTML is escaped. The judgements are made by the packages prosody and novelty, not here.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ..prosody.verdict import FAULT_MEANINGS, rhyme_words, verdict_of
 from ..script import to_simplified
 from .poem import SIMPLIFIED
 
-MIN_BORROWED = 4  # characters: a shorter stretch of the corpus is anybody's
+MIN_BORROWED = 4  # characters; a shorter stretch of the corpus counts as common property
 
 
 def report_html(text: str, script: str, matches: Sequence[Match] | None = None) -> str:
-    """One line on a finished poem, with the details folded under it.
+    """A one-line verdict on a finished poem, with the details folded below it.
 
     Args:
-        text: the poem in traditional script: in the other one, some characters have more tones and rhymes.
-        script: `簡體` shows simplified characters.
-        matches: what `NoveltyIndex.find` finds of it; None if there is no index.
+        text: the poem in traditional script; some simplified characters have additional tones and rhymes.
+        script: `簡體` shows simplified characters, any other value traditional ones.
+        matches: the result of `NoveltyIndex.find` for the poem; None if there is no index.
     """
     report = scan(text)
     chinese, english = map(escape, verdict_of(report))
@@ -40,7 +40,10 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
 
 
 def report_record(text: str) -> dict:
-    """The same for a program: form, template, level, rhyme, faults, tones; empty or None without a form."""
+    """The prosody of a poem as JSON values: form, template, level, rhyme, faults and tones.
+
+    Without a regular form they are empty or None.
+    """
     report = scan(text)
     return {
         "form": report.form,
@@ -53,7 +56,7 @@ def report_record(text: str) -> dict:
 
 
 def novelty_record(matches: Sequence[Match]) -> list[dict]:
-    """Line, stretch, title and author of what stands in the corpus."""
+    """The copied stretches as JSON values: line number, stretch, and title and author of its source."""
     return [
         {"line": match.line, "text": match.text, "title": match.title, "author": match.author}
         for match in _borrowed(matches)
@@ -65,25 +68,25 @@ def _borrowed(matches: Sequence[Match]) -> list[Match]:
 
 
 def _prosody_html(text: str, report: Scansion) -> str:
-    """Lines beside their tones, then what a strict reader would point at."""
+    """A table of the lines and their tones, then notes and faults."""
     rows = "".join(
         f"<tr><td>{escape(line)}</td><td>{_marks(marks)}</td></tr>"
         for line, marks in zip(split_lines(text), split_lines(report.tones), strict=True)
     )
     right, places = report.rigid
-    notes = [f"節奏點合 Chief places right: {right} / {places}（{LEVELS[report.level]}）"]
+    notes = [f"節奏點合 Key places right: {right} / {places}（{LEVELS[report.level]}）"]
     if words := " ".join(rhyme_words(text, report)):
         notes.append(f"韻腳 Rhyme words: {words}（平水韻 {' '.join(report.rhyme.groups)}）")
     if "○" in report.tones:
         notes.append("○ 平仄兩讀 · either tone")
     notes = "".join(f"<p>{escape(note)}</p>" for note in notes)
     faults = "".join(f"<li>{_fault_html(fault)}</li>" for fault in report.faults)
-    faults = f'<ul class="faults">{faults}</ul>' if faults else "<p>無可指摘 · Nothing to point at.</p>"
+    faults = f'<ul class="faults">{faults}</ul>' if faults else "<p>無可指摘 · No faults.</p>"
     return f'<table class="strip"><tbody>{rows}</tbody></table>{notes}{faults}'
 
 
 def _marks(marks: str) -> str:
-    """平 and 仄 told apart by ink too."""
+    """The tones of a line, with 平 also marked by colour."""
     return "".join(
         f'<span class="ping">{mark}</span>' if mark == "平" else escape(mark)
         for mark in marks.rstrip(LINE_ENDS)
@@ -97,15 +100,15 @@ def _fault_html(fault: Fault) -> str:
 def _novelty_html(matches: Sequence[Match] | None) -> str:
     if matches is None:
         return ""
-    found = _borrowed(matches)
-    if not found:
-        return '<p class="novelty">無一句見於全唐詩 · No line of this stands in 全唐詩.</p>'
+    borrowed = _borrowed(matches)
+    if not borrowed:
+        return '<p class="novelty">無一句見於全唐詩 · No line occurs in 全唐詩.</p>'
     items = "".join(
         f"<li>第{match.line}句「{escape(match.text)}」{escape(match.author or '無名氏')}"
         f"《{escape(match.title or '無題')}》{_elsewhere(match.places)}</li>"
-        for match in found
+        for match in borrowed
     )
-    return f'<p class="novelty">見於全唐詩 · Stands in 全唐詩:</p><ul class="borrowed">{items}</ul>'
+    return f'<p class="novelty">見於全唐詩 · Occurs in 全唐詩:</p><ul class="borrowed">{items}</ul>'
 
 
 def _elsewhere(places: int) -> str:

@@ -1,4 +1,4 @@
-"""Paper and ink: the page's colours and fonts, as tokens of a Gradio theme. Fetches nothing."""
+"""The colours and fonts of the page, as a Gradio theme. No font is downloaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAPER, SHEET, INK, FADED, RULE, VERMILION = "#f5efe2", "#fbf8f0", "#231d16", "#6
 NIGHT, SLATE, CHALK, DUST, SEAM, EMBER = "#16140f", "#1e1b15", "#ece4d2", "#b3a892", "#3a352b", "#e5735c"
 
 
-COLOURS = {  # by day and by night
+COLOURS = {  # (light, dark)
     "body_background_fill": (PAPER, NIGHT),
     "body_text_color": (INK, CHALK),
     "body_text_color_subdued": (FADED, DUST),
@@ -85,7 +85,7 @@ MEASURES = {
 
 
 def theme() -> gr.themes.Base:
-    """The theme, with a light and a dark side."""
+    """The theme, with a light and a dark variant."""
     tokens = {name: light for name, (light, _) in COLOURS.items()}
     tokens |= {f"{name}_dark": dark for name, (_, dark) in COLOURS.items()}
     return gr.themes.Base(

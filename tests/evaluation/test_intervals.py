@@ -1,4 +1,4 @@
-"""Intervals in cases that are known: Wilson's by his formula, coverage by repetition, Student's by table."""
+"""Intervals in known cases: Wilson's by formula, the bootstrap by its coverage, Student's by table."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from poet_model.evaluation import intervals
 )
 def test_wilson_by_its_formula_worked_by_hand(hits, n, low, high):
     assert intervals.wilson(hits, n) == pytest.approx((low, high), abs=2e-5)
-    found = intervals.share([True] * hits + [False] * (n - hits))
-    assert found == (hits / n, round(low, 5), round(high, 5), n)
+    estimate = intervals.share([True] * hits + [False] * (n - hits))
+    assert estimate == (hits / n, round(low, 5), round(high, 5), n)
 
 
 def test_the_bootstrap_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(1)
     covered = 0
     for _ in range(300):
-        found = intervals.mean(rng.exponential(2.0, 80))
-        covered += found.low <= 2.0 <= found.high
-    assert 0.88 <= covered / 300 <= 0.98  # 95 %, a little less for a skewed distribution
+        estimate = intervals.mean(rng.exponential(2.0, 80))
+        covered += estimate.low <= 2.0 <= estimate.high
+    assert 0.88 <= covered / 300 <= 0.98  # nominally 95 %, a little less for a skewed distribution
 
 
 def test_the_bootstrap_of_a_mean_is_as_wide_as_the_normal_interval():
     values = np.random.default_rng(2).normal(10, 3, 400)
-    found = intervals.mean(values)
+    estimate = intervals.mean(values)
     half = 1.96 * values.std() / math.sqrt(400)
-    assert found.value == pytest.approx(values.mean(), abs=1e-5)
-    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.08)
+    assert estimate.value == pytest.approx(values.mean(), abs=1e-5)
+    assert (estimate.high - estimate.low) / 2 == pytest.approx(half, rel=0.08)
 
 
 def test_a_ratio_is_of_sums_and_skips_what_counts_nothing():
-    found = intervals.ratio([1, 0, 3, 5], [2, 4, 4, 0])
-    assert found.value == 0.4 and found.n == 3
-    assert 0 <= found.low <= 0.4 <= found.high <= 0.75
-    assert intervals.ratio([1, 0, 3, 5], [2, 4, 4, 0]) == found  # the same every time
+    estimate = intervals.ratio([1, 0, 3, 5], [2, 4, 4, 0])
+    assert estimate.value == 0.4 and estimate.n == 3
+    assert 0 <= estimate.low <= 0.4 <= estimate.high <= 0.75
+    assert intervals.ratio([1, 0, 3, 5], [2, 4, 4, 0]) == estimate  # deterministic
     powers = intervals.ratio([1, 0, 3], [2, 4, 4], np.exp)
     assert powers.value == pytest.approx(math.exp(0.4), abs=1e-5)
-    assert powers.high == pytest.approx(math.exp(found.high), abs=1e-4)
+    assert powers.high == pytest.approx(math.exp(estimate.high), abs=1e-4)
 
 
 def test_none_and_all_have_an_interval_too():
-    assert intervals.ratio([0, 0, 0], [4, 4, 4]).high == 0  # what the bootstrap says
+    assert intervals.ratio([0, 0, 0], [4, 4, 4]).high == 0  # the bootstrap has no width here
     none = intervals.part([0] * 10, [4] * 10)
     assert (none.value, none.low) == (0, 0) and none.high == pytest.approx(0.27753, abs=2e-5)
     every = intervals.part([4] * 10, [4] * 10)
@@ -57,9 +57,9 @@ def test_none_and_all_have_an_interval_too():
 
 
 def test_groups_by_students_distribution():
-    found = intervals.over_groups([0.1, 0.2, 0.3])
+    estimate = intervals.over_groups([0.1, 0.2, 0.3])
     half = 4.303 * 0.1 / math.sqrt(3)
-    assert found == (0.2, 0.0, pytest.approx(0.2 + half, abs=1e-5), 3)  # cut at 0
+    assert estimate == (0.2, 0.0, pytest.approx(0.2 + half, abs=1e-5), 3)  # cut at 0
     assert intervals.over_groups([0.5]) == (0.5, None, None, 1)
     many = intervals.over_groups([0.4, 0.6] * 40)
     assert many.high - 0.5 == pytest.approx(2.042 * np.std([0.4, 0.6] * 40, ddof=1) / math.sqrt(80), abs=1e-5)

@@ -1,4 +1,4 @@
-"""The whole measurement of a model folder: what is written, by which command, and what is refused."""
+"""The measurement of a model folder as a whole: the files written, the commands, and what is refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RECORDS = [PoemRecord(text, title="春", author="李白", form="五絕") for tex
 
 @pytest.fixture(scope="module")
 def corpus_file(tmp_path_factory):
-    """400 quatrains of hanzi of the four poems, in an order that chance made."""
+    """400 quatrains of random hanzi from the four poems."""
     rng = np.random.default_rng(0)
     hanzi = sorted({c for poem in POEMS for c in poem if c not in "，。"})
     lines = []
@@ -42,7 +42,7 @@ def corpus_file(tmp_path_factory):
 
 @pytest.fixture
 def folder(tiny_model, corpus_file, tmp_path, monkeypatch):
-    """A model folder as train.py leaves it, with twenty poems kept out of the training; and their file."""
+    """A model folder as train.py leaves it, and the file of the twenty poems excluded from its training."""
     monkeypatch.setenv("POET_CACHE", str(tmp_path / "cache"))
     excluded = tmp_path / "kept_out.txt"
     lines = corpus_file.read_text(encoding="utf-8").splitlines()
@@ -56,7 +56,8 @@ def folder(tiny_model, corpus_file, tmp_path, monkeypatch):
 def test_a_file_to_compare_by_that_is_not_there_is_said_at_once(folder, capsys):
     with pytest.raises(SystemExit):
         main([str(folder[0]), "--tangshi-gpt", "TEST.json"])
-    assert "--tangshi-gpt TEST.json is no file; give test_poems.json" in capsys.readouterr().err
+    message = "--tangshi-gpt TEST.json is not a file; give the path of test_poems.json"
+    assert message in capsys.readouterr().err
 
 
 def metrics_of(folder) -> dict:
@@ -77,7 +78,7 @@ def test_the_command_measures_the_same_with_and_without_the_excluded_files(folde
     second = metrics_of(model)
     assert capsys.readouterr().out == printed
     assert first.pop("commands") != second.pop("commands")
-    assert first == second  # the tangshi-gpt figure too: the weights are the same
+    assert first == second  # also the tangshi-gpt entry, because the weights are the same
     assert "--exclude kept_out.txt --tangshi-gpt peers.json" in second["external"]["tangshi_gpt"]["command"]
     corpus = load_corpus(str(corpus_file), use_cache=False)
     held_out = second["corpus"]["splits"]["valid"] + second["corpus"]["splits"]["test"]
@@ -95,9 +96,9 @@ def test_the_figure_that_needs_a_file_stays_as_long_as_the_weights(folder, tiny_
     model, _ = folder
     peers = {"perplexity": 60.5, "tokens": 30}
     update_folder(model, {"external": {"tangshi_gpt": peers}})
-    found = update_folder(model, {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}})
-    assert found["perplexity"] == {"test": {"perplexity": 80.5, "tokens": 3}}
-    assert found["external"] == {"tangshi_gpt": peers}
+    metrics = update_folder(model, {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}})
+    assert metrics["perplexity"] == {"test": {"perplexity": 80.5, "tokens": 3}}
+    assert metrics["external"] == {"tangshi_gpt": peers}
     again = {"tangshi_gpt": peers | {"perplexity": 61.5}}
     assert update_folder(model, {"external": again})["external"] == again
     other = {"another": {"perplexity": 9.5, "tokens": 4}}
@@ -109,7 +110,7 @@ def test_the_figure_that_needs_a_file_stays_as_long_as_the_weights(folder, tiny_
 
 
 def test_metrics_of_a_version_before_have_the_figure_among_the_perplexities(folder):
-    """They give the same card, and the figure stays under its new name."""
+    """The card is the same, and the entry moves to its new section."""
     model, _ = folder
     peers = {"perplexity": 60.5, "tokens": 30, "low": 58.0, "high": 63.0, "command": "a command"}
     rest = {"perplexity": {"test": {"perplexity": 80.5, "tokens": 3}}}
@@ -143,13 +144,13 @@ def test_a_corpus_without_the_held_out_poems_is_refused(folder, corpus_file, tmp
 
 def test_the_columns_are_what_the_model_writes(tiny_model):
     corpus = Corpus({"train": RECORDS[:2], "valid": RECORDS[2:3], "test": RECORDS[3:]}, CorpusReport())
-    found = measure(tiny_model, corpus, poems_a_form=3)
+    metrics = measure(tiny_model, corpus, poems_a_form=3)
     free = tiny_model.generate(num_poems=12, temperature=0.8, seed=0)
-    assert found["poems"]["free"] == {
+    assert metrics["poems"]["free"] == {
         "poems": 12,
         "equal_lines": sum(has_equal_lines(poem.text) for poem in free),
     }
-    kept = found["poems"]["with_form"]
+    kept = metrics["poems"]["with_form"]
     assert kept["poems"] == 12 and kept["a_form"] == 3 and kept["kept"] == sum(kept["by_form"].values())
     named = [
         (poem.text, form)
@@ -157,11 +158,11 @@ def test_the_columns_are_what_the_model_writes(tiny_model):
         for poem in tiny_model.generate(num_poems=3, form=form, impose_form=False, temperature=0.8, seed=0)
     ]
     assert kept["by_form"] == {form: sum(form_of(t) == f == form for t, f in named) for form in FORMS}
-    section = found["measures"]
+    section = metrics["measures"]
     assert section["named"]["repeats_a_poem"] == estimates(named)["repeats_a_poem"]._asdict()
-    assert "real" not in section and section["poems"]["real"] == 0  # no poem of eight lines was held out
+    assert "real" not in section and section["poems"]["real"] == 0  # no poem of eight lines is held out
     assert "ruled" in section or section["refused"]
-    assert "title" not in found["header"]  # 春 alone is too short
+    assert "title" not in metrics["header"]  # the title 春 is too short
 
 
 def test_short_poems_have_a_figure_of_their_own(tiny_model):
@@ -169,10 +170,10 @@ def test_short_poems_have_a_figure_of_their_own(tiny_model):
     corpus = Corpus(
         {"train": RECORDS[:1], "valid": [RECORDS[1], long, RECORDS[3]], "test": []}, CorpusReport()
     )
-    found = measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
+    section = measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
     alone = score(tiny_model, without_header([RECORDS[1], RECORDS[3]]))
-    assert found["valid_short"]["tokens"] == alone.tokens < found["valid"]["tokens"]
-    assert found["valid_short"]["perplexity"] == pytest.approx(alone.perplexity, rel=1e-4)
+    assert section["valid_short"]["tokens"] == alone.tokens < section["valid"]["tokens"]
+    assert section["valid_short"]["perplexity"] == pytest.approx(alone.perplexity, rel=1e-4)
     corpus.splits["valid"] = [long]
     assert "valid_short" not in measure(tiny_model, corpus, poems_a_form=1)["perplexity"]
 
@@ -180,16 +181,16 @@ def test_short_poems_have_a_figure_of_their_own(tiny_model):
 def test_all_three_columns_of_the_shipped_model(tmp_path):
     splits = load_corpus("tang").splits
     held_out = [next(p for p in splits["test"] if p.form == form) for form in FORMS]
-    held_out += [replace(p, text="山" + p.text[1:]) for p in held_out]  # near-copies, which are left out
+    held_out += [replace(p, text="山" + p.text[1:]) for p in held_out]  # near-copies, which must be left out
     corpus = Corpus({"train": splits["train"][:200], "valid": [], "test": held_out}, CorpusReport())
-    found = measure_poems(PoetModel.from_pretrained(SHIPPED), corpus, 2)
-    section = found["measures"]
+    sections = measure_poems(PoetModel.from_pretrained(SHIPPED), corpus, 2)
+    section = sections["measures"]
     assert section["poems"] == {"real": 4, "named": 8, "ruled": 8}
     for name in ("structure", "rhyme", "tones_L1"):
         assert section["ruled"][name]["value"] == 1  # imposed
     assert section["real"]["structure"]["value"] == 1
-    assert found["header"]["saved_nats"]["form"]["true"]["n"] == 4
-    text = report_text({"perplexity": {}, **found})
+    assert sections["header"]["saved_nats"]["form"]["true"]["n"] == 4
+    text = report_text({"perplexity": {}, **sections})
     assert "real, 4" in text and "named, 8" in text and "ruled, 8" in text and "100.0% (" in text
 
 

@@ -1,4 +1,4 @@
-"""Each measure of a set of poems, by hand on poems small enough to count."""
+"""Each metric of a set of poems, counted by hand on a few short poems."""
 
 from __future__ import annotations
 
@@ -17,42 +17,41 @@ ASKED = [(TOWER, "五絕"), (TWICE, "五絕"), (DAWN, "五絕"), (YANGZHOU, "五
 
 
 @pytest.fixture(scope="module")
-def found():
+def results():
     index = NoveltyIndex.build([(TOWER, "登鸛雀樓", "王之渙")])
     return metrics.estimates(ASKED, index)
 
 
-def value(found, name):
-    return found[name].value
+def value(results, name):
+    return results[name].value
 
 
-def test_structure_rhyme_and_tones_are_shares_of_all_poems(found):
-    assert found["structure"].n == 5
-    assert value(found, "structure") == 0.6  # one has another form, one has none
-    assert (
-        value(found, "rhyme") == 0.6
-    )  # 流樓, 流流, 州流; 鳥少 is 仄; the short one has no rhyme to speak of
-    # 登鸛雀樓 and its twin are L1; 故人西辭 has 平 in the second place and the fourth
-    assert value(found, "tones_L1") == value(found, "tones_L2") == value(found, "tones_L3") == 0.4
+def test_structure_rhyme_and_tones_are_shares_of_all_poems(results):
+    assert results["structure"].n == 5
+    assert value(results, "structure") == 0.6  # one poem has another form, and one has none
+    # 流樓, 流流 and 州流 rhyme in 平; 鳥少 is 仄; the short poem has no form and therefore no rhyme
+    assert value(results, "rhyme") == 0.6
+    # TOWER and TWICE are L1; YANGZHOU begins with 故人西辭, with 平 in the second and the fourth place
+    assert value(results, "tones_L1") == value(results, "tones_L2") == value(results, "tones_L3") == 0.4
 
 
 def test_rigid_places_are_a_mean_over_poems_with_a_form():
     only = metrics.estimates([(TOWER, "五絕")])
     assert value(only, "rigid") == 1 and only["rigid"].n == 1
-    # 天 is 平 where 日 was 仄, at one of twelve such places
+    # 天 is 平 where 日 is 仄, at one of twelve rigid places
     wrong = metrics.estimates([(TOWER.replace("日", "天"), "五絕"), (SHORT, "五絕")])
     assert value(wrong, "rigid") == pytest.approx(11 / 12, abs=1e-5) and wrong["rigid"].n == 1
 
 
-def test_double_rhyme_counts_poems_with_a_form(found):
-    assert value(found, "double_rhyme") == 0.25 and found["double_rhyme"].n == 4
+def test_double_rhyme_counts_poems_with_a_form(results):
+    assert value(results, "double_rhyme") == 0.25 and results["double_rhyme"].n == 4
 
 
-def test_repeated_hanzi(found):
-    assert value(found, "repeats") == 0.4  # 流 in one, 處 in another
-    assert value(found, "repeats_a_poem") == 0.4
+def test_repeated_hanzi(results):
+    assert value(results, "repeats") == 0.4  # 流 in TWICE, 處 in DAWN
+    assert value(results, "repeats_a_poem") == 0.4
     one = metrics.estimates([(NIGHT, "五絕")])
-    assert value(one, "repeats_a_poem") == 2  # 月, 頭
+    assert value(one, "repeats_a_poem") == 2  # 月 and 頭
 
 
 def test_repeated_bigrams_stay_within_lines():
@@ -72,17 +71,17 @@ def test_distinct_counts_groups_of_two_hundred():
 
 def test_distinct_deals_the_forms_out_evenly():
     poems = [(TOWER, "五絕")] * 200 + [(YANGZHOU, "七絕")] * 200
-    found = metrics.distinct(poems, 1)
-    assert found.low == found.high == found.value  # each group has a hundred of both
+    estimate = metrics.distinct(poems, 1)
+    assert estimate.low == estimate.high == estimate.value  # each group has a hundred of both poems
     characters = set(TOWER + YANGZHOU + "\n")
-    assert found.value == round(len(characters) / (100 * 25 + 100 * 33), 5)
+    assert estimate.value == round(len(characters) / (100 * 25 + 100 * 33), 5)
 
 
-def test_novelty_is_of_lines_and_poems(found):
-    # all four lines of 登鸛雀樓, three of its twin, both of the short one; 16 + 2 lines in all
-    assert value(found, "copied_lines") == 0.5 and found["copied_lines"].n == 5
-    assert value(found, "poems_with_copied_line") == 0.6
-    assert value(found, "longest_stretch") == 3  # 5, 5, 0, 0, 5
+def test_novelty_is_of_lines_and_poems(results):
+    # all four lines of TOWER, three of TWICE and both of SHORT, out of 16 + 2 lines
+    assert value(results, "copied_lines") == 0.5 and results["copied_lines"].n == 5
+    assert value(results, "poems_with_copied_line") == 0.6
+    assert value(results, "longest_stretch") == 3  # the mean of 5, 5, 0, 0 and 5
 
 
 def test_without_an_index_there_is_no_novelty():
@@ -90,10 +89,10 @@ def test_without_an_index_there_is_no_novelty():
     assert metrics.estimates([]) == {}
 
 
-def test_every_row_of_the_table_is_measured(found):
+def test_every_row_of_the_table_is_measured(results):
     more = metrics.estimates(ASKED * 40, NoveltyIndex.build([(TOWER, "", "")]))
     assert {name for name, _, _ in metrics.METRICS} == more.keys()
-    assert more.keys() - found.keys() == {"distinct_1", "distinct_2", "distinct_3"}
+    assert more.keys() - results.keys() == {"distinct_1", "distinct_2", "distinct_3"}
     assert metrics.estimates(ASKED * 40, NoveltyIndex.build([(TOWER, "", "")])) == more
 
 

@@ -1,4 +1,4 @@
-"""Perplexity by hand and by `score`; what is counted, and what an unknown character costs."""
+"""`score` compared with perplexity by hand: which tokens count, and the cost of an unknown character."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ RECORDS = [PoemRecord(text, title="春", author="李白", form="五絕") for tex
 
 
 def nats_by_hand(model, record: PoemRecord, first: int) -> float:
-    """Nats of a record's stream from position `first` on, by one forward pass over it alone."""
+    """The nats of a record's tokens from position `first` on, by a forward pass over this record only."""
     stream = model.tokenizer.encode_poem(record.text, record.title, record.author, record.form)
     logits, _ = model(torch.tensor([stream[:-1]]))
     log_probs = logits[0].log_softmax(dim=1)
-    return -sum(log_probs[place - 1, stream[place]].item() for place in range(first, len(stream)))
+    return -sum(log_probs[i - 1, stream[i]].item() for i in range(first, len(stream)))
 
 
 def test_score_counts_the_poem_and_its_end(tiny_model):
-    found = perplexity.score(tiny_model, RECORDS)
+    scored = perplexity.score(tiny_model, RECORDS)
     header = len(tiny_model.tokenizer.encode_header("春", "李白", "五絕"))
     expected = sum(nats_by_hand(tiny_model, record, header) for record in RECORDS)
-    assert found.nats == pytest.approx(expected, rel=1e-4)
-    assert found.tokens == sum(len(record.text) + 1 for record in RECORDS)
-    assert found.hanzi == sum(sum(c not in "，。" for c in record.text) for record in RECORDS)
-    assert found.perplexity == pytest.approx(math.exp(expected / found.tokens), rel=1e-4)
+    assert scored.nats == pytest.approx(expected, rel=1e-4)
+    assert scored.tokens == sum(len(record.text) + 1 for record in RECORDS)
+    assert scored.hanzi == sum(sum(c not in "，。" for c in record.text) for record in RECORDS)
+    assert scored.perplexity == pytest.approx(math.exp(expected / scored.tokens), rel=1e-4)
 
 
 def test_without_header_the_header_is_empty(tiny_model):
@@ -45,29 +45,29 @@ def test_without_header_the_header_is_empty(tiny_model):
 
 def test_each_poem_has_its_own_nats_in_order(tiny_model):
     header = len(tiny_model.tokenizer.encode_header("春", "李白", "五絕"))
-    found = perplexity.score(tiny_model, RECORDS)
+    scored = perplexity.score(tiny_model, RECORDS)
     expected = [nats_by_hand(tiny_model, record, header) for record in RECORDS]
-    assert found.poem_nats == pytest.approx(expected, rel=1e-4)
-    assert found.poem_tokens.tolist() == [len(record.text) + 1 for record in RECORDS]
-    assert found.poem_hanzi.tolist() == [20, 20, 20, 28]
+    assert scored.poem_nats == pytest.approx(expected, rel=1e-4)
+    assert scored.poem_tokens.tolist() == [len(record.text) + 1 for record in RECORDS]
+    assert scored.poem_hanzi.tolist() == [20, 20, 20, 28]
     assert perplexity.score(tiny_model, RECORDS, max_tokens=30).poem_nats == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_record_has_an_interval_over_poems(tiny_model):
-    found = perplexity.score(tiny_model, RECORDS)
-    record = found.record()
-    each = [math.exp(n / t) for n, t in zip(found.poem_nats, found.poem_tokens, strict=True)]
-    assert record["perplexity"] == round(found.perplexity, 3)
+    scored = perplexity.score(tiny_model, RECORDS)
+    record = scored.record()
+    each = [math.exp(n / t) for n, t in zip(scored.poem_nats, scored.poem_tokens, strict=True)]
+    assert record["perplexity"] == round(scored.perplexity, 3)
     assert min(each) <= record["low"] < record["perplexity"] < record["high"] <= max(each)
     assert record["hanzi_low"] < record["hanzi_perplexity"] < record["hanzi_high"]
 
 
 def test_the_score_of_some_poems_is_theirs_alone(tiny_model):
     chosen = [True, False, False, True]
-    found = perplexity.score(tiny_model, RECORDS).of(chosen)
+    scored = perplexity.score(tiny_model, RECORDS).of(chosen)
     alone = perplexity.score(tiny_model, [RECORDS[0], RECORDS[3]])
-    assert (found.tokens, found.hanzi) == (alone.tokens, alone.hanzi)
-    assert found.poem_nats == pytest.approx(alone.poem_nats, rel=1e-4)
+    assert (scored.tokens, scored.hanzi) == (alone.tokens, alone.hanzi)
+    assert scored.poem_nats == pytest.approx(alone.poem_nats, rel=1e-4)
 
 
 def test_small_batches_change_nothing(tiny_model):
@@ -79,9 +79,9 @@ def test_an_unknown_character_costs_a_choice_among_twenty_thousand(tiny_model):
     known = PoemRecord("春眠不覺曉，處處聞啼鳥。")
     strange = PoemRecord("春眠不覺曉，處處聞啼𪚥。")
     plain = nats_by_hand(tiny_model, strange, len(tiny_model.tokenizer.encode_header()))
-    found = perplexity.score(tiny_model, [strange])
-    assert found.nats == pytest.approx(plain + math.log(20_000), rel=1e-5)
-    assert found.tokens == perplexity.score(tiny_model, [known]).tokens
+    scored = perplexity.score(tiny_model, [strange])
+    assert scored.nats == pytest.approx(plain + math.log(20_000), rel=1e-5)
+    assert scored.tokens == perplexity.score(tiny_model, [known]).tokens
 
 
 def test_tangshi_gpt_protocol(tiny_model, tmp_path):
@@ -91,19 +91,20 @@ def test_tangshi_gpt_protocol(tiny_model, tmp_path):
     ]
     path = tmp_path / "test_poems.json"
     path.write_text(json.dumps(poems, ensure_ascii=False), encoding="utf-8")
-    found = measure_by_protocol(tiny_model, path)
-    assert found["tokens"] == (3 + 25 + 3) + (2 + 12 + 3)  # title, text with line break, three marks
-    assert found["poems"] == 2
+    entry = measure_by_protocol(tiny_model, path)
+    # each: title, text with line breaks, and three special tokens
+    assert entry["tokens"] == (3 + 25 + 3) + (2 + 12 + 3)
+    assert entry["poems"] == 2
     nats = 0.0
     for title, text in (("春，曉", POEMS[1]), ("李白", "牀前看月光，疑是地上霜。")):
         record = PoemRecord(text, title=title)
-        first = len(tiny_model.tokenizer.encode_header()) - 1  # from the title's first character on
+        first = len(tiny_model.tokenizer.encode_header()) - 1  # the title's first character
         nats += nats_by_hand(tiny_model, record, first)
-    assert found["perplexity"] == pytest.approx(math.exp(nats / found["tokens"]), rel=1e-3)
+    assert entry["perplexity"] == pytest.approx(math.exp(nats / entry["tokens"]), rel=1e-3)
 
 
 def test_end_of_poem_is_scored(tiny_model):
-    """Raising the odds of <eos> everywhere must lower the nats at the end of each poem and raise the rest."""
+    """A higher bias of <eos> lowers the nats at the end of each poem and raises them everywhere else."""
     before = perplexity.score(tiny_model, RECORDS)
     with torch.no_grad():
         tiny_model.bias[EOS] += 50

@@ -266,6 +266,6 @@ def test_the_whole_loop(hub, tmp_path):
     hub.on("/", 503, times=1000)
     environment["HF_HOME"] = str(tmp_path / "home 4")
     with page(python, tmp_path / "space", **environment) as (address, said):
-        assert "note: the page shows the model that came with it" in said
+        assert "note: the page shows the bundled model instead" in said
         poem = Client(address, verbose=False).predict(start="月", seed=1, api_name="/write_poem")
         assert poem["text"] == PoetModel.from_pretrained(SHIPPED).generate("月", seed=1).text

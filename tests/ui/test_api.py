@@ -1,4 +1,4 @@
-"""The API of the page: its two public endpoints, over a real server, with the real client and without it."""
+"""The two public API endpoints of the page, on a real server, with Gradio's client and over plain HTTP."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def client(url):
 
 
 def characters(html: str) -> str:
-    """The text of the poem in some HTML."""
+    """The text of the poem in the HTML of the page."""
     poem = re.search(r'data-finished="true">(.*?)</div>', html)[1]
     return re.sub("<[^>]+>", "", poem)
 
@@ -55,11 +55,12 @@ def test_only_the_two_endpoints_are_public(client):
 
 
 def test_write_poem_is_the_models_poem(client, poet):
-    found = client.predict(start="春", seed=3, temperature=0.7, top_k=20, form="五絕", api_name="/write_poem")
-    poem = poet.model.generate("春", seed=3, temperature=0.7, top_k=20, form="五絕")
-    assert found["text"] == poem.text and found["lines"] == poem.lines and found["seed"] == 3
-    assert found["log_probs"] == pytest.approx(poem.log_probs, abs=1e-4)
-    assert len(found["log_probs"]) == len(found["text"])
+    options = {"seed": 3, "temperature": 0.7, "top_k": 20, "form": "五絕"}
+    record = client.predict(start="春", **options, api_name="/write_poem")
+    poem = poet.model.generate("春", **options)
+    assert record["text"] == poem.text and record["lines"] == poem.lines and record["seed"] == 3
+    assert record["log_probs"] == pytest.approx(poem.log_probs, abs=1e-4)
+    assert len(record["log_probs"]) == len(record["text"])
 
 
 def test_write_poem_draws_a_seed_that_writes_the_poem_again(client):
@@ -68,12 +69,12 @@ def test_write_poem_draws_a_seed_that_writes_the_poem_again(client):
     assert first["text"] == again["text"]
 
 
-@pytest.mark.parametrize("wish", [{"start": "𪚥"}, {"form": "六絕"}, {"temperature": -1}, {"top_k": -3}])
-def test_write_poem_says_what_is_wrong(client, wish):
+@pytest.mark.parametrize("options", [{"start": "𪚥"}, {"form": "六絕"}, {"temperature": -1}, {"top_k": -3}])
+def test_write_poem_says_what_is_wrong(client, options):
     from gradio_client.exceptions import AppError
 
     with pytest.raises(AppError) as caught:
-        client.predict(**wish, api_name="/write_poem")
+        client.predict(**options, api_name="/write_poem")
     assert len(str(caught.value)) > 15 and "Traceback" not in str(caught.value)
 
 
@@ -98,13 +99,12 @@ def test_bad_starts_get_a_sentence_and_the_poem_stays(client, start):
     assert 'class="notice advice"' in notice
     sentence = re.sub("<[^>]+>", "", notice)
     assert len(sentence) > 20 and "Error" not in sentence and "<img" not in notice
-    assert "data-finished" not in str(html) and "。" not in str(
-        plain
-    )  # nothing sent: the page keeps its poem
+    # no new values are sent, so that the page keeps its poem
+    assert "data-finished" not in str(html) and "。" not in str(plain)
 
 
 def over_raw_http(url: str, data: list) -> str:
-    """The events that /generate answers to a bare list of values, NaN included."""
+    """The events with which /generate answers a bare list of values, which may include NaN."""
     headers = {"Content-Type": "application/json"}
     body = json.dumps({"data": data})
     started = http.post(f"{url}gradio_api/call/generate", content=body, headers=headers)
@@ -120,8 +120,8 @@ BAD_VALUES = {
     "no end": ({"best_of": math.inf}, "must be numbers"),
     "a form that is none": ({"form": "六絕"}, "Form must be one of"),
     "a number for a text": ({"title": 7}, "Every box takes text"),
-    "rules that are none": ({"rules": ["sonnet"]}, "Rules are"),
-    "rules in words": ({"rules": "rhyme"}, "Rules are"),
+    "rules that are none": ({"rules": ["sonnet"]}, "Rules must be a list"),
+    "rules in words": ({"rules": "rhyme"}, "Rules must be a list"),
     "many candidates": ({"best_of": 400}, "from 1 to 16"),
     "too hot": ({"temperature": 1e9}, "Temperature must be"),
     "an unknown author": ({"author": "𪚥𪚥"}, "take one of them, or none"),
@@ -130,7 +130,7 @@ BAD_VALUES = {
     "another head": ({"acrostic": "明月"}, "leave the start empty"),
     "a title of emoji": ({"title": "🏮"}, "not among the characters"),
     "a long title": ({"title": "春" * 400}, "400 characters"),
-    "a very long title": ({"title": "春" * 4000}, "2000 characters at most"),
+    "a very long title": ({"title": "春" * 4000}, "at most 2000 characters"),
 }
 
 
@@ -150,18 +150,18 @@ def test_null_texts_and_rules_are_none(url, poet):
 
 
 def test_a_request_for_fewer_controls_has_their_first_values(url, poet):
-    """A program written when there were six of them."""
+    """As sent by a program that was written when the page had six controls."""
     events = over_raw_http(url, list(RAW.values())[:6])
     poem = poet.model.generate("春", form="五絕", seed=7, rhyme=True, tones=True, best_of=FIRST["best_of"])
     assert "event: complete" in events and json.dumps(poem.lines[-1])[1:-1] in events
 
 
 def test_write_poem_reports_on_its_poem(client):
-    wishes = {"form": "五絕", "rhyme": "東", "tones": "L2", "telestich": "", "best_of": 2}
-    found = client.predict(start="春", seed=3, **wishes, api_name="/write_poem")
-    report = found["report"]
+    options = {"form": "五絕", "rhyme": "東", "tones": "L2", "telestich": "", "best_of": 2}
+    record = client.predict(start="春", seed=3, **options, api_name="/write_poem")
+    report = record["report"]
     assert report["form"] == "五絕" and report["level"] in ("L0", "L1", "L2") and report["template"][0] == "T"
-    assert report["rhyme"]["groups"] == ["東"] and len(report["tones"]) == len(found["text"])
+    assert report["rhyme"]["groups"] == ["東"] and len(report["tones"]) == len(record["text"])
     tails = client.predict(telestich="山月", seed=1, form="五絕", api_name="/write_poem")["lines"]
     assert [line[-2] for line in tails[:2]] == ["山", "月"]
 

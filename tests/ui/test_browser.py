@@ -1,4 +1,4 @@
-"""The page as a person has it: `python app.py`, in a real headless Chromium."""
+"""The page as users see it: served by `python app.py` and opened in a headless Chromium."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-VEGA_NOTE = "Vega-Lite v5"  # Gradio's own plots name an older version of the schema
+VEGA_NOTE = "Vega-Lite v5"  # Gradio's plots name an older version of the schema, which gives a warning
 
 
 def free_port() -> int:
@@ -48,7 +48,7 @@ def first_line() -> str:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """The page, served by `python app.py` with no way out: the Hub offline and no proxy to reach it by."""
+    """The page served by `python app.py`, with the Hub offline and an index of one poem."""
     port = free_port()
     home = tmp_path_factory.mktemp("home")
     environment = os.environ | {
@@ -93,15 +93,15 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, address):
-    """Opens the page in a window of its own; what it asked for and complained of is checked at the end."""
-    contexts, complaints, requests = [], [], []
+    """Opens the page in a new window; its requests and console messages are checked at the end."""
+    contexts, messages, requests = [], [], []
 
     def opened(width: int = 1280, height: int = 800, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: messages.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.goto(address)
         page.wait_for_selector("#curves canvas, #curves svg", timeout=60_000)
@@ -111,7 +111,7 @@ def open_page(browser, address):
     yield opened
     for context in contexts:
         context.close()
-    assert [text for text in complaints if VEGA_NOTE not in text] == []
+    assert [text for text in messages if VEGA_NOTE not in text] == []
     assert [url for url in requests if not url.startswith((address, "data:", "blob:"))] == []
     assert requests
 
@@ -121,7 +121,7 @@ def poem_of(page) -> str:
 
 
 def write(page, start: str) -> str:
-    """Types a start, presses the button and waits for the finished poem that begins with it."""
+    """Types a start, clicks the button and waits for the finished poem that begins with the start."""
     page.locator("#start textarea, #start input").first.fill(start)
     page.get_by_role("button", name="寫一首 Write", exact=True).click()
     page.wait_for_function(
@@ -134,10 +134,11 @@ def write(page, start: str) -> str:
 
 
 def unfold_more(page) -> None:
-    """Opens 更多 More and waits until what is in it can be typed into.
+    """Opens 更多 More and waits until its boxes can be typed into.
 
-    Gradio builds the inside of a folded part when it is first opened, and sets every box to its first value
-    once more up to 20 ms after it shows (measured, Gradio 6.31). No hand is as fast; a test is.
+    Gradio builds the content of a folded part when it is first opened, and sets every box to its initial
+    value again up to 20 ms after the box appears (measured with Gradio 6.31). Only a test is fast enough to
+    type before that.
     """
     page.locator("#more").get_by_text("更多 More").click()
     page.locator("#acrostic textarea, #acrostic input").first.wait_for()
@@ -147,7 +148,7 @@ def unfold_more(page) -> None:
 def screenshot(page, name: str) -> Path:
     ARTIFACTS.mkdir(exist_ok=True)
     path = ARTIFACTS / f"{name}.png"
-    page.wait_for_timeout(600)  # let the plot's fade-in end
+    page.wait_for_timeout(600)  # wait for the plot to fade in
     page.screenshot(path=path, full_page=True)
     return path
 
@@ -269,7 +270,7 @@ def test_more_wishes_unfold_and_an_acrostic_is_written(open_page):
     heads.fill("雲山風月")
     assert heads.input_value() == "雲山風月"
     page.get_by_role("button", name="寫一首 Write", exact=True).click()
-    assert "leave the start empty" in notice_of(page)  # 春 is no head of it
+    assert "leave the start empty" in notice_of(page)  # the start 春 differs from the acrostic
     before = poem_of(page)
     page.locator("#start textarea, #start input").first.fill("")
     page.locator("#title textarea, #title input").first.fill("秋夜")

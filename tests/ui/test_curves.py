@@ -1,4 +1,4 @@
-"""The training curves of the page, from the log in a model folder."""
+"""The training curves of the page, made from the log in a model folder."""
 
 from __future__ import annotations
 

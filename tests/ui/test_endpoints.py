@@ -1,4 +1,4 @@
-"""What the buttons call: each value of a control has its effect, and every refusal is a sentence."""
+"""The endpoints: each control has its effect, and every refusal is a sentence in both languages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ VALUES = {"form": ANY_FORM, "temperature": 0.8, "top_k": 40, "seed": 7, "script"
 
 
 def written(poet: Poet, **changes) -> tuple:
-    """What `write` shows at the end: vertical, as text, the notice, and the text that it keeps."""
+    """The last update of `write`: vertical HTML, plain text, notice, and the text in its state (or None)."""
     *_, last = Endpoints(poet).write(**{"start": "春", **VALUES, **changes})
     return last.poem, last.plain, last.notice, last.shown.text if isinstance(last.shown, Shown) else None
 
 
 def characters(html: str) -> str:
-    """The text of the poem in some HTML."""
+    """The text of the poem in the HTML of the page."""
     poem = re.search(r'data-finished="true">(.*?)</div>', html)[1]
     return re.sub("<[^>]+>", "", poem)
 
@@ -83,9 +83,9 @@ def test_form_temperature_and_top_k_are_heeded(poet):
         ({"author": "𪚥𪚥"}, "模型沒讀過「𪚥𪚥」的詩", "The model has read no poem by"),
         ({"start": "", "acrostic": "春1"}, "「1」不是漢字", "Acrostic must be 2 to 8 hanzi"),
         ({"start": "", "acrostic": "春夏秋冬風"}, "五絕只有 4 句", "A 五絕 has 4 lines"),
-        ({"acrostic": "明月"}, "藏頭時起首請留空", "With an acrostic leave the start empty"),
+        ({"acrostic": "明月"}, "藏頭時起首請留空", "With an acrostic, leave the start empty"),
         ({"original": True}, "這裡沒有全唐詩的索引", "There is no index in"),
-        ({"best_of": 99}, "每句選優請取 1 至 16", "Best of lines goes from 1 to 16"),
+        ({"best_of": 99}, "每句選優請取 1 至 16", "Best of lines must be from 1 to 16"),
     ],
     ids=str,
 )
@@ -107,12 +107,11 @@ def test_the_first_poem_is_what_the_controls_write(poet):
     first, shown = first_poem(poet)
     html, plain = Endpoints(poet).change_script(shown, TRADITIONAL)
     text = shown.text
-    assert first == FIRST  # nothing had to be left out
+    assert first == FIRST  # no fallback is needed
     assert written(poet, **first)[:2] == (html, plain) and text.startswith("春")
-    wishes = {"form": first["form"], "seed": first["seed"], "rhyme": True, "tones": True}
-    assert (
-        text == poet.model.generate("春", **wishes, best_of=first["best_of"], temperature=0.8, top_k=40).text
-    )
+    options = {"form": first["form"], "seed": first["seed"], "rhyme": True, "tones": True}
+    options |= {"best_of": first["best_of"], "temperature": 0.8, "top_k": 40}
+    assert text == poet.model.generate("春", **options).text
     report = scan(text)
     assert report.is_regular and report.faults == ()
 
@@ -128,7 +127,7 @@ def test_a_model_that_writes_no_poem_is_one_sentence(tmp_path):
         def stream(self, start="", **options):
             raise InvalidValueError(f"nothing begins with {start!r}")
 
-    with pytest.raises(InvalidValueError, match="the page writes no poem: nothing begins with ''"):
+    with pytest.raises(InvalidValueError, match="the page cannot write a poem: nothing begins with ''"):
         first_poem(Poet("mute", tmp_path, Mute()))
 
 
@@ -165,8 +164,8 @@ def test_original_lines_and_novelty_where_there_is_an_index(poet):
     html, *_, text = written(poet, form="五絕", original=True)
     lines = set(taken.replace("，", "。").split("。")) & set(text.replace("，", "。").split("。"))
     assert lines <= {""} and "見於全唐詩" in html
-    found = Endpoints(poet).write_poem("春", form="五絕", seed=7)
-    assert found["novelty"][0] == {"line": 1, "text": taken[:5], "title": "夜", "author": "某"}
+    record = Endpoints(poet).write_poem("春", form="五絕", seed=7)
+    assert record["novelty"][0] == {"line": 1, "text": taken[:5], "title": "夜", "author": "某"}
     assert Endpoints(poet).write_poem("春", form="五絕", seed=7, original=True)["text"] == text
 
 

@@ -1,4 +1,4 @@
-"""Values of the controls as options of `generate`."""
+"""The conversion of control values to options of `generate`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_options_are_those_of_generate():
         "best_of": 3,
     }
     any_form = options_of(**VALUES | {"form": f" {ANY_FORM} "}, rules=["tones"], best_of=3)
-    assert any_form == expected | {"form": ""}  # neither rules nor candidates without a form
+    assert any_form == expected | {"form": ""}  # without a form, rules and best_of are dropped
 
 
 def test_an_acrostic_brings_a_form_along():

@@ -1,4 +1,4 @@
-"""The parts of the page: the sheet, the notice, the controls, the figures."""
+"""The parts of the page: the sheet, the notice, the controls and the metrics."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def test_a_page_is_built_for_each_poet(poet, tiny_model, tmp_path):
 
 def test_facts_are_those_that_were_measured(tmp_path):
     (tmp_path / "metrics.json").write_text(json.dumps(METRICS), encoding="utf-8")
-    found = dict(facts(tmp_path, 42))
-    assert found["參數 Parameters"] == "42"
-    assert found["結構 Architecture"] == "2 × LSTM 512"
-    assert found["驗證困惑度 Validation perplexity"] == "85.1"
-    assert not any("Test" in name for name in found)
+    values = dict(facts(tmp_path, 42))
+    assert values["參數 Parameters"] == "42"
+    assert values["結構 Architecture"] == "2 × LSTM 512"
+    assert values["驗證困惑度 Validation perplexity"] == "85.1"
+    assert not any("Test" in name for name in values)
     assert facts(tmp_path / "none", 1234) == [("參數 Parameters", "1,234")]
 
 

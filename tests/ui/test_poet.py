@@ -1,4 +1,4 @@
-"""Which model the page shows, and the index beside it."""
+"""The choice of the model for the page, and the loading of the index."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from poet_model.novelty.index import NoveltyIndex
 from poet_model.ui.poet import load_poet, model_of_space, open_index
 
 MODEL, WRITER = "user/tang-lstm", "hf_writer"
-NOWHERE = "user/never-pushed"  # and so in no cache
+NOWHERE = "user/never-pushed"  # and therefore not cached
 CARD = "---\ntitle: A\nsdk: gradio\nmodels: [user/tang-lstm]\n---\n# A\n"
 
 
 def open_model(name_or_path):
-    """As app.py does it."""
+    """The same function as in app.py."""
     folder = find_folder(name_or_path)
     return folder, PoetModel.from_pretrained(folder)
 
 
 @pytest.fixture
 def space(tmp_path, tiny_model, monkeypatch) -> Path:
-    """The folder of a Space with a bundled model, on a machine without an index."""
+    """The folder of a Space with a bundled model; the machine has no index."""
     monkeypatch.delenv("POET_MODEL", raising=False)
     monkeypatch.setenv("POET_CACHE", str(tmp_path / "cache"))
     tiny_model.save_pretrained(tmp_path / "space" / "assets" / "tang-lstm")
@@ -79,7 +79,7 @@ def test_the_bundled_one_stands_in_for_one_that_cannot_be_fetched(hub, space, ca
     (space / "README.md").write_text(CARD.replace(MODEL, NOWHERE), encoding="utf-8")
     poet = load_poet(space, open_model)
     assert poet.name == f"tang-lstm（代 for {NOWHERE}）" and poet.folder == space / "assets" / "tang-lstm"
-    assert "note: the page shows the model that came with it, as " in capsys.readouterr().err
+    assert "note: the page shows the bundled model instead, because " in capsys.readouterr().err
 
 
 def test_a_space_without_a_bundled_model_says_what_it_lacks(hub, space, capsys):
@@ -105,7 +105,7 @@ def test_nothing_stands_in_for_the_model_of_the_variable(space, tmp_path, monkey
 
 
 def test_a_model_called_like_the_bundled_one_is_not_the_bundled_one(space, tokenizer, tmp_path, monkeypatch):
-    """POET_MODEL=tang-lstm is a folder here, or a name on the Hub."""
+    """POET_MODEL=tang-lstm means a folder of this name here, or a model on the Hub, not the bundled model."""
     from poet_model import PoetConfig
 
     other = PoetModel(PoetConfig(vocab_size=len(tokenizer), hidden_size=8, num_layers=1), tokenizer)
@@ -123,7 +123,7 @@ def test_the_page_opens_without_an_index(damage, tmp_path, monkeypatch, capsys):
         (tmp_path / "novelty").mkdir()
         (tmp_path / "novelty" / "poems.json").write_text("[]", encoding="utf-8")
     assert open_index() is None
-    assert ("does not look poems up" in capsys.readouterr().err) is damage
+    assert ("cannot compare poems with 全唐詩" in capsys.readouterr().err) is damage
 
 
 def test_the_index_is_opened(space, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The line under a poem and its details: poems whose form, tones and rhyme are known from the books."""
+"""The report on a poem, with poems whose form, tones and rhyme are known from textbooks."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_details_have_the_strip_the_words_and_every_fault():
     assert "樓 悠 洲 愁（平水韻 尤）" in html
     faults = re.findall("<li>(.*?) <span", html)
     assert faults == list(map(str, scan(CRANE).faults)) and "第3句第4字「去」平仄" in faults
-    assert "Nothing to point at" in report_html(STORK, TRADITIONAL)
+    assert "No faults" in report_html(STORK, TRADITIONAL)
 
 
 def test_the_first_line_is_among_the_rhyme_words_if_it_rhymes():
@@ -82,7 +82,7 @@ def test_the_first_line_is_among_the_rhyme_words_if_it_rhymes():
 def test_a_free_poem_is_no_regular_form_and_has_nothing_to_unfold():
     html = report_html(FREE, TRADITIONAL)
     assert "no regular form" in html and "<details>" not in html
-    assert "<details>" in report_html(FREE, TRADITIONAL, [])  # what stands in the corpus
+    assert "<details>" in report_html(FREE, TRADITIONAL, [])  # the result of the comparison
 
 
 def test_simplified_shows_other_characters_and_the_same_tones():
@@ -99,12 +99,12 @@ def test_stretches_of_four_are_shown_with_whose_they_are():
     matches = index.find(borrowed)
     html = report_html(borrowed, TRADITIONAL, matches)
     assert "第1句「春眠不覺」孟浩然《春曉》 2×" in html and "第3句「明月漢時」王昌齡《出塞》" in html
-    assert "處處聞" not in plain(html).split("見於全唐詩")[1]  # three characters are anybody's
+    assert "處處聞" not in plain(html).split("見於全唐詩")[1]  # three characters are common property
     assert novelty_record(matches) == [
         {"line": 1, "text": "春眠不覺", "title": "春曉", "author": "孟浩然"},
         {"line": 3, "text": "明月漢時", "title": "出塞", "author": "王昌齡"},
     ]
-    assert "No line of this stands" in report_html(STORK, TRADITIONAL, index.find(STORK))
+    assert "No line occurs" in report_html(STORK, TRADITIONAL, index.find(STORK))
     assert "全唐詩" not in report_html(STORK, TRADITIONAL)
 
 
