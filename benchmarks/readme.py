@@ -15,7 +15,7 @@ WORDS = {
     "README.md": {
         "head": "| on two CPU cores with AVX512_BF16 | baseline | ours | times as fast | target |",
         "train": "training, tokens/s; baseline: fp32, padded batches, the softmax at every position",
-        "write": "writing one poem, characters/s, threads: {}; baseline: `nn.LSTM`, called for each character",
+        "write": "writing one poem, characters/s, threads: {}; baseline: `nn.LSTM` called for each character",
         "batch": "writing 64 poems at once, characters/s, threads: {}",
         "numpy": "a training step in NumPy, milliseconds, {}; baseline: torch's autograd",
         "size": "vocabulary {}, batch {}, {} steps, hidden size {}",
