@@ -16,7 +16,7 @@ from poet_model.from_scratch.writing import generate
 def test_train_continue_test_and_generate(tmp_path, capsys):
     corpus, output = tmp_path / "poems.txt", tmp_path / "run"
     corpus.write_text("\n".join(POEMS * 6), encoding="utf-8")
-    status, out, _ = run(
+    status, out, _ = run_command(
         capsys, "train", "--preset", "tiny", "--corpus", corpus, "--output", output, "--epochs", 2
     )
     assert status == 0
