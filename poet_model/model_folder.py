@@ -48,7 +48,7 @@ def check_folder(folder: Path, name: str) -> Path:
         missing.remove(WEIGHTS_NAME)
     if missing:
         raise CheckpointError(
-            f"{name} is no whole poet-lstm model: {', '.join(missing)} is missing; save or download it "
+            f"{name} is not a complete poet-lstm model: {', '.join(missing)} is missing; save or download it "
             "again, or give another name"
         )
     return folder
