@@ -3,8 +3,8 @@
     >>> from poet_model import PoetModel
     >>> print(PoetModel.from_pretrained("assets/tang-lstm").generate("春"))
 
-Names are loaded when they are first used. All but PoetModel work where torch is not installed: NumpyPoetModel
-reads the same folder and writes the same poems.
+Public names are imported when they are first used. Only PoetModel needs torch: NumpyPoetModel reads the same
+folder and writes the same poems without it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def __dir__() -> list[str]:
 
 
 class _OldModules:
-    """A finder for modules that no other has found: see deprecated.py, which is loaded only then."""
+    """The last import finder, for old names of modules. It loads deprecated.py only when it is needed."""
 
     @staticmethod
     def find_spec(name: str, path=None, target=None):

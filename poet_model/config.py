@@ -1,4 +1,4 @@
-"""PoetConfig: the shape of the network, and nothing else. It knows neither weights nor poems."""
+"""PoetConfig: the architecture of the network. It does not deal with weights or poems."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from .model_folder import CONFIG_NAME
 
 MODEL_TYPE = "poet-lstm"
 FORMAT_VERSION = 1
-CELL_GATES = {"lstm": 4, "handwritten_lstm": 4, "handwritten_rnn": 1}  # rows of weights for each unit
+CELL_GATES = {"lstm": 4, "handwritten_lstm": 4, "handwritten_rnn": 1}  # rows of weights per hidden unit
 _OF_TRANSFORMERS = {"architectures", "auto_map", "dtype", "transformers_version", "use_cache"} | {
     f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")
-}  # what it writes into a config.json, and we leave to it
-_ADDED_LATER = {"cell"}  # models saved before have none and are as its default says
+}  # keys that are only for transformers; they are ignored when a config is read
+_ADDED_LATER = {"cell"}  # fields that older models lack; the default applies to them
 
 
 @dataclass(frozen=True)
 class PoetConfig:
-    """Architecture of a PoetModel; written to and read from `config.json`.
+    """The architecture of a PoetModel, stored in `config.json`.
 
     Args:
-        vocab_size: number of token ids, special tokens included.
-        hidden_size: width of the embedding and of every LSTM layer (they are equal, so that the embedding
-            can be tied to the output layer).
-        num_layers: number of stacked single-layer LSTMs.
-        cell: `lstm` (torch's fused one), `handwritten_lstm` (gate by gate on autograd: the same numbers from
-            the same weights, slower), or `handwritten_rnn` (a vanilla RNN).
-        input_dropout: locked dropout on the embedded characters, training only.
-        layer_dropout: locked dropout between layers, training only.
-        output_dropout: locked dropout on the last layer's output, training only.
+        vocab_size: the number of token ids, including special tokens.
+        hidden_size: the width of the embedding and of every LSTM layer. They are equal, so that the embedding
+            can be tied to the output layer.
+        num_layers: the number of stacked single-layer LSTMs.
+        input_dropout: the rate of locked dropout on the embedded characters, in training only.
+        layer_dropout: the rate of locked dropout between layers, in training only.
+        output_dropout: the rate of locked dropout on the last layer's output, in training only.
+        cell: `lstm` (the fused LSTM of torch), `handwritten_lstm` (gate by gate with autograd, which gives
+            the same results from the same weights but is slower), or `handwritten_rnn` (a vanilla RNN).
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
@@ -57,20 +57,20 @@ class PoetConfig:
 
     @property
     def num_parameters(self) -> int:
-        """How many trainable numbers a model of this shape has."""
+        """The number of trainable parameters of a model with this architecture."""
         width, gates = self.hidden_size, CELL_GATES[self.cell]
         return self.vocab_size * (width + 1) + self.num_layers * gates * width * (2 * width + 2)
 
     def save(self, folder: Path, more: dict | None = None) -> None:
-        """Writes `config.json` into `folder`, with `more` keys for other libraries."""
+        """Writes `config.json` into `folder`; `more` holds extra keys for other libraries."""
         record = {"model_type": MODEL_TYPE, "format_version": FORMAT_VERSION, "architectures": ["PoetModel"]}
         text = json.dumps(record | (more or {}) | asdict(self), indent=2)
         write_text(Path(folder) / CONFIG_NAME, text + "\n")
 
     def fingerprinted(self, characters: Sequence[str]) -> str:
-        """The text that belongs to the weights of a model with these characters (see weights.py).
+        """The text that is hashed with the weights of a model with this vocabulary (see weights.py).
 
-        The cell is left out: those of one kind read the same weights.
+        The cell is left out, because `lstm` and `handwritten_lstm` use the same weights.
         """
         record = asdict(replace(self, cell="lstm"))
         record = {name: value if isinstance(value, str) else float(value) for name, value in record.items()}
@@ -78,7 +78,12 @@ class PoetConfig:
 
     @classmethod
     def load(cls, folder: Path) -> PoetConfig:
-        """Reads `config.json` from `folder`; every field must be there and none may be unknown."""
+        """Reads `config.json` from `folder`.
+
+        Raises:
+            CheckpointError: the file is missing or damaged, belongs to another kind of model, or has missing,
+                unknown or invalid fields.
+        """
         path = Path(folder) / CONFIG_NAME
         record = read_json(path, dict)
         model_type = record.pop("model_type", None)
@@ -96,7 +101,7 @@ class PoetConfig:
         record = {name: value for name, value in record.items() if name not in _OF_TRANSFORMERS}
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
-            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")
+            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; the settings are {sorted(known)}")
         if missing := sorted(known - record.keys() - _ADDED_LATER):
             raise CheckpointError(f"{path}: settings {missing[:5]} are missing; save the model again")
         try:

@@ -1,12 +1,12 @@
-"""Names of version 0.1.0 that stand elsewhere now. They work for one release, each with a DeprecationWarning.
+"""Old names of version 0.1.0 that have moved. They work for one release, each with a DeprecationWarning.
 
     import poet_model.card                       # now poet_model.hub.card
     from poet_model.trainer import Trainer       # now poet_model.training.trainer
     from poet_model.generation import Poem       # now poet_model.generation.poem, or poet_model itself
 
-This file is loaded when such a name is asked for. Nothing of the package uses it but the hooks that ask it:
-the finder in poet_model/__init__.py, which Python asks for a module that nobody else has found, and
-`__getattr__` of the packages whose names are in NAMES.
+This module is imported only when such a name is used. Two kinds of hooks import it: the finder in
+poet_model/__init__.py, which Python calls for a module that no other finder has found, and `__getattr__` of
+the packages in NAMES.
 """
 
 from __future__ import annotations
@@ -16,12 +16,34 @@ import warnings
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# old module: the modules that hold its names now, the first one first
+# old module that was split -> the modules that have its names now, in the order in which they are searched,
+# each with one of these names for the warning
+SPLIT = {
+    "card": {"hub.card": "write_card", "model_folder": "read_log", "ui.facts": "facts"},
+    "cells": {"layers": "LSTMStack", "stepper": "StackedCells"},
+    "constraints": {
+        "generation.form": "RegularForm",
+        "generation.rhymes": "MIN_RHYME_WORDS",
+        "generation.masks": "",
+    },
+    "objective": {"training.poem_objective": "PoemObjective", "training.cross_entropy": "LinearCrossEntropy"},
+    "request": {
+        "generation.request": "Request",
+        "generation.options": "GenerationConfig",
+        "generation.fitting": "impose",
+        "model_folder": "GENERATION_CONFIG_NAME",
+    },
+    "sources": {"corpus.sources": "read_source", "corpus.fetch": "fetch_package"},
+    "trainer": {
+        "training.trainer": "Trainer",
+        "training.config": "TrainingConfig",
+        "training.checkpoint": "find_checkpoint",
+        "training.stopping": "Interrupted",
+    },
+}
+# old module -> the modules that have its names now
 MODULES = {
     "batches": ("corpus.batches",),
-    "card": ("hub.card", "model_folder", "ui.facts"),
-    "cells": ("layers", "stepper"),
-    "constraints": ("generation.form", "generation.rhymes", "generation.masks"),
     "encoded": ("corpus.encoded",),
     "hardware": ("machine",),
     "header_effects": ("evaluation.header",),
@@ -29,17 +51,14 @@ MODULES = {
     "intervals": ("evaluation.intervals",),
     "measures": ("evaluation.metrics",),
     "memory": ("training.malloc",),
-    "objective": ("training.poem_objective", "training.cross_entropy"),
     "perplexity": ("evaluation.perplexity",),
     "poems": ("corpus.poems",),
-    "request": ("generation.request", "generation.options", "generation.fitting", "model_folder"),
     "rhyme_memory": ("training.rhyme_memory",),
-    "sources": ("corpus.sources", "corpus.fetch"),
     "space": ("hub.space",),
     "table": ("evaluation.report",),
-    "trainer": ("training.trainer", "training.config", "training.checkpoint", "training.stopping"),
+    **{old: tuple(homes) for old, homes in SPLIT.items()},
 }
-# names of those modules that are other names now
+# old name in one of those modules -> its new name
 RENAMED = {
     "constraints.State": "generation.form.FormState",
     "measures.ROWS": "evaluation.metrics.METRICS",
@@ -49,7 +68,7 @@ RENAMED = {
     "table.WHAT": "evaluation.report.COLUMNS",
     "table.text_of": "evaluation.report.report_text",
 }
-# names of modules that are packages now: the module that holds them
+# package that was a module -> its old names, each with the module that has it now
 NAMES = {
     "corpus": {
         **dict.fromkeys(("MAX_CHARACTERS", "MAX_RAW_CHARACTERS", "MIN_CHARACTERS"), "corpus.cleaning"),
@@ -90,29 +109,30 @@ _PACKAGE = __package__
 
 
 def moved_name(package: str, name: str) -> object:
-    """What `__getattr__` of a package gives for a name that it had as a module.
+    """The object with an old name of a package that was a module, for the package's `__getattr__`.
 
     Args:
-        package: its `__name__`, such as "poet_model.generation".
+        package: the `__name__` of the package, such as "poet_model.generation".
+        name: the old name.
 
     Raises:
-        AttributeError: it had no such name, or has it no more.
+        AttributeError: there is no such old name.
     """
     module = NAMES.get(package.removeprefix(f"{_PACKAGE}."), {}).get(name)
     if module is None:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    _warn(f"{package}.{name}", f"{module}.{name}", stacklevel=4)
+    _warn(f"{package}.{name}", f"is now {_PACKAGE}.{module}.{name}", stacklevel=4)
     return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), name)
 
 
 def find_spec(name: str) -> ModuleSpec | None:
-    """How to import an old module (`poet_model.card`): the import system's hook; None for all others."""
+    """The import spec of an old module such as `poet_model.card`; None for any other name."""
     old = name.removeprefix(f"{_PACKAGE}.")
     return ModuleSpec(name, _Loader(old)) if old in MODULES else None
 
 
 class _Loader:
-    """Makes a module without content, whose names are looked up where they stand now."""
+    """Creates an empty module that looks its names up in the new modules."""
 
     def __init__(self, old: str):
         self._old = old
@@ -121,7 +141,7 @@ class _Loader:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        _warn(module.__name__, " and ".join(MODULES[self._old]), stacklevel=3)
+        _warn(module.__name__, _new_homes(self._old), stacklevel=3)
         module.__getattr__ = self._find
 
     def _find(self, name: str) -> object:
@@ -136,10 +156,21 @@ class _Loader:
         raise AttributeError(f"module '{_PACKAGE}.{self._old}' has no attribute {name!r} (see CHANGELOG.md)")
 
 
-def _warn(old: str, new: str, stacklevel: int) -> None:
-    new = new.replace(" and ", f" and {_PACKAGE}.")
+def _new_homes(old: str) -> str:
+    """The modules that replace an old module, in words, each with a name in it if there are several."""
+    if old not in SPLIT:
+        return f"is now {_PACKAGE}.{MODULES[old][0]}"
+    homes = [
+        f"{_PACKAGE}.{home} ({names}, …)" if names else f"{_PACKAGE}.{home}"
+        for home, names in SPLIT[old].items()
+    ]
+    return f"was split: use {', '.join(homes[:-1])} and {homes[-1]}"
+
+
+def _warn(old: str, change: str, stacklevel: int) -> None:
+    """Warns that an old name has changed; `change` is the rest of the sentence that begins with it."""
     warnings.warn(
-        f"{old} is now {_PACKAGE}.{new}; the old name goes with the next release",
+        f"{old} {change}; the old name will be removed in the next release",
         DeprecationWarning,
         stacklevel=stacklevel,
     )

@@ -1,4 +1,4 @@
-"""The errors a user can meet. Each message says what was given, what was expected and what to do."""
+"""The errors that users can encounter. Each message says what was given, what was expected, what to do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 
 
 class PoetError(Exception):
-    """Any mistake that the person calling can mend; everything else is a bug of ours.
+    """The base class of all errors that the caller can correct. Any other exception is a bug in this package.
 
     Attributes:
-        chinese: the message in Chinese, if a reader of the page can meet it; else empty.
+        chinese: the message in Chinese if it can appear on the page, otherwise ''.
     """
 
     def __init__(self, message: str = "", *, chinese: str = ""):
@@ -18,15 +18,15 @@ class PoetError(Exception):
 
 
 class InvalidValueError(PoetError, ValueError):
-    """An argument or a setting is outside what is possible."""
+    """An argument or a setting has an invalid value."""
 
 
 class UnknownCharacterError(PoetError, ValueError):
-    """A character that the model has never seen was asked for.
+    """A requested character is not in the model's vocabulary.
 
     Attributes:
-        character: the character that is not in the vocabulary.
-        suggestions: at most five characters that are.
+        character: that character.
+        suggestions: at most five characters that are in the vocabulary.
     """
 
     def __init__(self, character: str, suggestions: list[str]):
@@ -39,20 +39,20 @@ class UnknownCharacterError(PoetError, ValueError):
             chinese=f"這個模型沒學過「{character}」，不妨試試{quoted}。",
         )
 
-    def __reduce__(self):  # so that it comes through from another process
+    def __reduce__(self):  # makes the error picklable, so that another process can raise it
         return type(self), (self.character, self.suggestions)
 
 
 class CorpusError(PoetError, ValueError):
-    """A corpus cannot be found, read, or holds no poems."""
+    """A corpus cannot be found or read, or has no poems."""
 
 
 class CheckpointError(PoetError, OSError):
-    """A model folder is missing, incomplete, damaged, or of another kind."""
+    """A model folder or one of its files is missing, incomplete, damaged, or of another kind."""
 
 
 class HubError(PoetError, OSError):
-    """The Hub could not give, or did not take, what was asked for."""
+    """A download from the Hub or an upload to it failed."""
 
 
 def check_number(
@@ -68,19 +68,19 @@ def check_number(
 ) -> None:
     """Checks one number of a config or of a call.
 
-    True and False are no numbers here, and neither are NaN, the infinities and texts such as "3".
+    True, False, NaN, the infinities and texts such as "3" do not count as numbers.
 
     Args:
-        name: of the setting, as the message names it.
-        value: what was given.
-        low, high: the bounds, themselves allowed; `high` None means that there is none.
-        whole: whether it must be an int; a float such as 2.0 is refused then.
+        name: the name of the setting in the error message.
+        value: the value to check.
+        low, high: the bounds, which are allowed values themselves. `high` is None if there is no upper bound.
+        whole: whether the value must be an int; a float such as 2.0 is then refused.
         above: whether `low` itself is refused.
         below: whether `high` itself is refused.
         optional: whether None is allowed too.
 
     Raises:
-        InvalidValueError: `value` is no such number.
+        InvalidValueError: `value` is not such a number.
 
     Example:
         check_number("top_p", 0, 0, 1, above=True)  # raises "top_p must be a number above 0 to 1, got 0"

@@ -1,4 +1,7 @@
-"""Files and folders that are either wholly the old or wholly the new. Knows nothing of models."""
+"""Reads JSON strictly, and writes files and folders atomically: others see the old or the new content.
+
+It does not depend on what the files contain.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,26 @@ from typing import TypeVar
 
 from .errors import CheckpointError
 
-MAX_JSON_BYTES = 32 << 20  # the largest of ours, tokenizer.json, has 0.15 MB
+MAX_JSON_BYTES = 32 << 20  # the largest file of this package, tokenizer.json, has 0.15 MB
 _RENAME_EXCHANGE = 2  # linux/fs.h
 _AT_FDCWD = -100
 T = TypeVar("T")
 
 
 def cache_folder() -> Path:
-    """Where corpora and indexes are kept: `$POET_CACHE`, or `poet_model` in the user's cache folder."""
+    """The folder for corpora and indexes: `$POET_CACHE`, or `poet_model` in the user's cache folder."""
     if os.environ.get("POET_CACHE"):
         return Path(os.environ["POET_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poet_model"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 with Unix line ends, through a temporary file beside `path`."""
+    """Writes `text` as UTF-8 with Unix line ends, by way of a temporary file in the same folder."""
     write_pieces(path, [text])
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """As `write_text`, a text that comes in pieces and need not fit into memory."""
+    """As `write_text`, for a text in pieces that need not fit into memory."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -46,7 +49,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
 
 
 def append_json_line(path: Path, record: dict) -> None:
-    """Adds one JSON object as a line at the end of a `.jsonl` file; a cut line is ended first."""
+    """Appends one JSON object as a line to a `.jsonl` file, after ending an incomplete last line."""
     with open(path, "ab+") as file:
         if file.tell() > 0:
             file.seek(-1, os.SEEK_END)
@@ -56,7 +59,7 @@ def append_json_line(path: Path, record: dict) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict]:
-    """All whole JSON objects of a `.jsonl` file; a line cut short by a kill is left out."""
+    """The JSON objects of a `.jsonl` file. Incomplete lines, as a killed process leaves them, are skipped."""
     records = []
     if Path(path).is_file():
         for line in Path(path).read_text(encoding="utf-8", errors="replace").split("\n"):
@@ -68,30 +71,31 @@ def read_json_lines(path: Path) -> list[dict]:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value read from JSON is a number, and a finite one."""
+    """Whether a value read from JSON is a finite number."""
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def read_json(
     path: Path, kind: type, remedy: str = "a model folder needs it: download it again"
 ) -> dict | list:
-    """The content of a JSON file, which must be of type `kind` at the top.
+    """The content of a JSON file, whose top-level value must be of type `kind`.
 
     Args:
-        path: of the file.
+        path: the file.
         kind: dict or list.
-        remedy: what to do if it is missing or damaged; the message ends with it.
+        remedy: what the user should do if the file is missing or damaged; the error message ends with it.
 
     Raises:
-        CheckpointError: missing, unreadable, far too large, not UTF-8, not JSON, or not a `kind`.
+        CheckpointError: the file is missing, unreadable, larger than MAX_JSON_BYTES, not UTF-8, not valid
+            JSON, or not a `kind`.
     """
     path = Path(path)
     try:
-        if os.path.lexists(path) and not path.is_file():  # a pipe would never end
-            raise CheckpointError(f"{path} is no file; {remedy}")
+        if os.path.lexists(path) and not path.is_file():  # reading a pipe would never end
+            raise CheckpointError(f"{path} is not a file; {remedy}")
         if path.stat().st_size > MAX_JSON_BYTES:
             raise CheckpointError(
-                f"{path} has {path.stat().st_size:,} bytes, more than any of ours ({MAX_JSON_BYTES:,}); "
+                f"{path} has {path.stat().st_size:,} bytes, more than the limit of {MAX_JSON_BYTES:,}; "
                 f"{remedy}"
             )
         data = path.read_bytes()
@@ -105,10 +109,10 @@ def read_json(
 
 
 def parse_json(data: bytes, path: Path, kind: type, remedy: str = "download it again") -> dict | list:
-    """JSON that came from `path`: no key twice, no half characters, `kind` at the top."""
+    """Parses the content of the file `path` as `read_json` does; duplicate keys are refused."""
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_object)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # "\\ud800" is JSON, but no character
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # "\\ud800" is valid JSON, but not a character
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path} cannot be read as UTF-8 text ({error}); {remedy}") from error
     except (ValueError, RecursionError) as error:
@@ -121,14 +125,14 @@ def parse_json(data: bytes, path: Path, kind: type, remedy: str = "download it a
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict:
-    if len(found := dict(pairs)) < len(pairs):
+    if len(result := dict(pairs)) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
-    return found
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice")
+    return result
 
 
 def _looks_like(data: bytes) -> str:
-    """What a file that should be JSON is instead, where that is known."""
+    """What a file that is not JSON is instead, if that can be recognized, otherwise ''."""
     if data.startswith(b"version https://git-lfs"):
         return ", it is a Git LFS pointer"
     return ", it is a web page" if data.lstrip().startswith(b"<") else ""
@@ -136,17 +140,17 @@ def _looks_like(data: bytes) -> str:
 
 @contextlib.contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Gives a new folder to fill, which takes the place of `folder` when the block ends without an error.
+    """A context manager that gives a new folder, which replaces `folder` if the block ends without an error.
 
-    Files of the old folder that the block did not write are carried over. After a kill at any moment
-    `folder` is the old one or the new one, whole; where the system cannot swap two folders in one step (not
-    Linux), a kill between two renames may leave the old one beside it, under a name that ends in `.old`. The
-    folder that this process works in is filled file by file.
+    Files of the old folder that the block did not write are carried over. If the process is killed, `folder`
+    is completely the old or the new one. Where the system cannot swap two folders in one step (only Linux
+    can), a kill between two renames may leave the old folder beside it, under a name that ends in `.old`. If
+    `folder` is the working directory of this process, its files are replaced one by one instead.
 
     Raises:
         CheckpointError: `folder` is a file, or lies below one.
     """
-    folder = Path(folder).resolve()  # through a link, so that the link stays one
+    folder = Path(folder).resolve()  # if it is a link, its target is replaced and the link stays
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -157,7 +161,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     try:
         fresh.chmod(0o777 & ~_umask())
         yield fresh
-        if folder.exists() and _works_in(folder):  # swapped, it would be gone from under us
+        if folder.exists() and _works_in(folder):  # a swap would take away the working directory
             for path in fresh.iterdir():
                 os.replace(path, folder / path.name)
         elif folder.exists():
@@ -170,18 +174,18 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 
 def _works_in(folder: Path) -> bool:
-    """Whether this process stands in the folder or below it."""
+    """Whether the working directory of this process is the folder or lies below it."""
     try:
         return Path.cwd().is_relative_to(folder)
-    except FileNotFoundError:  # where it stood is gone
+    except FileNotFoundError:  # the working directory has been deleted
         return False
 
 
 def read_steadily(folder: Path, read: Callable[[], T]) -> T:
-    """What `read()` gives, which reads several files of `folder`, all of them from before or after a save.
+    """The result of `read()`, which is called again if another process replaces files of `folder` meanwhile.
 
     Raises:
-        CheckpointError: what `read` raises about a folder that nobody replaced meanwhile.
+        CheckpointError: `read` raised it, and the folder did not change meanwhile.
     """
     while True:
         before = _stamp(folder)
@@ -196,7 +200,7 @@ def read_steadily(folder: Path, read: Callable[[], T]) -> T:
 
 
 def _stamp(folder: Path) -> tuple[int, int, int] | None:
-    """Changes when another folder takes this place, or a file in it is replaced."""
+    """A value that changes when the folder, or a file in it, is replaced; None if there is no folder."""
     try:
         status = os.stat(folder)
     except OSError:
@@ -211,7 +215,7 @@ def _umask() -> int:
 
 
 def _carry_over(old: Path, new: Path) -> None:
-    """Hard-links (or copies, where links are not possible) what `old` has and `new` has not."""
+    """Hard-links, or copies where links are not possible, all entries of `old` that `new` lacks."""
     for entry in old.iterdir():
         target = new / entry.name
         if target.exists() or target.is_symlink():
@@ -233,7 +237,7 @@ def _link(source, target) -> None:
 
 
 def _exchange(first: Path, second: Path) -> None:
-    """Swaps two folders: in one step where Linux offers it, else by two renames."""
+    """Swaps two folders, in one step where Linux supports it, otherwise by renames."""
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
     if renameat2 is not None:
         status = renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)

@@ -1,4 +1,4 @@
-"""The network: torch's LSTM layers or hand-written ones, in a stack, and the language model around it."""
+"""The network: a stack of LSTM layers, from torch or hand-written, and the language model around it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-State = tuple[torch.Tensor, torch.Tensor]  # hidden and cell state, each (L, B, H), as nn.LSTM has them
+State = tuple[torch.Tensor, torch.Tensor]  # hidden and cell state, each (L, B, H), as in nn.LSTM
 
 
 class LockedDropout(nn.Module):
@@ -24,7 +24,7 @@ class LockedDropout(nn.Module):
 
 
 class _HandwrittenLayer(nn.Module):
-    """What the hand-written cells share: the parameters of a one-layer `nn.LSTM` or `nn.RNN`, the loop."""
+    """The base class of hand-written layers: the parameters of a one-layer `nn.LSTM`, and the time loop."""
 
     gates: int
 
@@ -38,12 +38,12 @@ class _HandwrittenLayer(nn.Module):
         self.bias_hh_l0 = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        """(B, T, D) and the state before, (1, B, H) each -> (B, T, H) and the state after."""
+        """Inputs (B, T, D) and the state before, (1, B, H) each -> outputs (B, T, H) and the state after."""
         if state is None:
             state = (x.new_zeros(1, len(x), self.hidden_size),) * 2
         h, c = state[0][0], state[1][0]
         outputs = []
-        # what comes from the input needs no state: one product for all time steps
+        # The input part does not depend on the state, so one product computes it for all time steps.
         for from_input in F.linear(x, self.weight_ih_l0, self.bias_ih_l0 + self.bias_hh_l0).unbind(dim=1):
             h, c = self.activate(from_input + h @ self.weight_hh_l0.T, c)
             outputs.append(h)
@@ -51,12 +51,12 @@ class _HandwrittenLayer(nn.Module):
 
     @staticmethod
     def activate(a: torch.Tensor, c: torch.Tensor) -> State:
-        """Pre-activations (B, gates x H) and c before, (B, H) -> h and c after."""
+        """Pre-activations (B, gates x H) and the previous c (B, H) -> the new h and c (B, H)."""
         raise NotImplementedError
 
 
 class HandwrittenLSTM(_HandwrittenLayer):
-    """`nn.LSTM(input_size, hidden_size, batch_first=True)` gate by gate, its gradients left to autograd."""
+    """`nn.LSTM(input_size, hidden_size, batch_first=True)`, computed gate by gate with autograd."""
 
     gates = 4
 
@@ -68,7 +68,7 @@ class HandwrittenLSTM(_HandwrittenLayer):
 
 
 class HandwrittenRNN(_HandwrittenLayer):
-    """`nn.RNN(input_size, hidden_size, batch_first=True)`, likewise; its c is handed on and not used."""
+    """`nn.RNN(input_size, hidden_size, batch_first=True)` with autograd. It passes c on without using it."""
 
     gates = 1
 
@@ -78,7 +78,7 @@ class HandwrittenRNN(_HandwrittenLayer):
 
 
 class _FusedLSTM(nn.LSTM):
-    """One layer of torch's own."""
+    """One layer of `nn.LSTM`, with the same constructor as the hand-written layers."""
 
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__(input_size, hidden_size, batch_first=True)
@@ -88,11 +88,17 @@ CELLS = {"lstm": _FusedLSTM, "handwritten_lstm": HandwrittenLSTM, "handwritten_r
 
 
 class LSTMStack(nn.Module):
-    """Recurrent layers of one width, with locked dropout before, between and after them.
+    """Recurrent layers of the same width, with locked dropout before, between and after them.
 
-    Each layer is a module of its own: cuDNN's persistent kernel takes only single layers, and locked
-    dropout between layers needs them apart. Parameters: `layers.{layer}.weight_ih_l0` and so on, gate order
-    i, f, g, o. `cell` is a name of CELLS.
+    Each layer is a separate module, because cuDNN's persistent kernel takes only single layers, and locked
+    dropout is applied between them. The parameters are `layers.{layer}.weight_ih_l0` and so on, in the gate
+    order i, f, g, o.
+
+    Args:
+        hidden_size: H, the width of every layer.
+        num_layers: the number of layers.
+        input_dropout, layer_dropout, output_dropout: the rates before, between and after the layers.
+        cell: a key of CELLS.
     """
 
     def __init__(
@@ -110,12 +116,12 @@ class LSTMStack(nn.Module):
         self.dropouts = nn.ModuleList(map(LockedDropout, rates))
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        """(B, T, H) and the state before it -> (B, T, H) and the state after it."""
+        """Inputs (B, T, H) and the state before them -> outputs (B, T, H) and the state after them."""
         outputs, state = self.outputs(x, state)
         return outputs[-1], state
 
     def outputs(self, x: torch.Tensor, state: State | None = None) -> tuple[list[torch.Tensor], State]:
-        """As `forward`, but (B, T, H) of every layer: what it hands on, after its dropout."""
+        """As `forward`, but returns the outputs (B, T, H) of every layer, after its dropout."""
         x = self.dropouts[0](x)
         outputs, hidden, cell = [], [], []
         for index, layer in enumerate(self.layers):
@@ -141,7 +147,7 @@ class LSTMLanguageModel(nn.Module):
         self, vocab_size: int, hidden_size: int, num_layers: int, *dropout: float, cell: str = "lstm"
     ):
         super().__init__()
-        # not nn.Embedding(…), whose initialization takes a second on the meta device
+        # nn.Embedding(…) is not used, because its initialization takes a second on the meta device
         weight = torch.empty(vocab_size, hidden_size)
         self.embedding = nn.Embedding.from_pretrained(weight, freeze=False)
         self.lstm = LSTMStack(hidden_size, num_layers, *dropout, cell=cell)
@@ -151,7 +157,11 @@ class LSTMLanguageModel(nn.Module):
 
     @torch.no_grad()
     def _initialize(self, hidden_size: int) -> None:
-        """Small embedding (it is also the output layer), forget gates open, the rest as torch does it."""
+        """Initializes the weights.
+
+        The embedding gets small values, as it is also the output layer. The recurrent weights are orthogonal,
+        the biases of the forget gates are 1 and all others 0, and the input weights keep torch's default.
+        """
         nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
         nn.init.zeros_(self.bias)
         for layer in self.lstm.layers:
@@ -162,13 +172,15 @@ class LSTMLanguageModel(nn.Module):
                 layer.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0
 
     def hidden_states(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        """Ids (B, T) -> outputs of the last layer (B, T, H), and the state after them."""
+        """Ids (B, T) and the state before them -> the last layer's outputs (B, T, H) and the state after."""
         return self.lstm(self.embedding(ids), state)
 
     def project(self, hidden: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
-        """Outputs of the last layer (..., H) -> raw logits (..., V) through the tied embedding.
+        """Outputs of the last layer (..., H) -> raw logits (..., V), by the tied embedding.
 
-        With `ids` (C,) only theirs: (..., C).
+        Args:
+            hidden: (..., H).
+            ids: (C,) the ids whose logits (..., C) are needed; None for all V.
         """
         if ids is None:
             return F.linear(hidden, self.embedding.weight, self.bias)
@@ -181,5 +193,5 @@ class LSTMLanguageModel(nn.Module):
 
     @property
     def num_parameters(self) -> int:
-        """How many trainable numbers the network has."""
+        """The number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters())

@@ -1,4 +1,4 @@
-"""This machine: in words, and what it can compute in. Asks the hardware by trying, not by name."""
+"""Describes this machine and the number types that it can compute in, found by trying rather than by name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import nn
 
 from .errors import InvalidValueError
 
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # of weights
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # types that weights may have
 
 
 def best_precision(on_gpu: bool) -> str:
-    """The fastest precision that works here, as Accelerate names it: `fp16`, `bf16` or `no` (float32).
+    """The fastest precision on this machine, as Accelerate names it: `fp16`, `bf16` or `no` (float32).
 
-    A GPU gets fp16: cuDNN's persistent LSTM kernel takes neither bf16 nor float32. A CPU gets bf16 where it
-    has instructions for it and oneDNN can train an LSTM in it.
+    It is fp16 on a GPU, because cuDNN's persistent LSTM kernel supports neither bf16 nor float32. On a CPU it
+    is bf16 if the CPU has instructions for it and oneDNN can train an LSTM with it.
     """
     if on_gpu:
         return "fp16"
@@ -25,7 +25,7 @@ def best_precision(on_gpu: bool) -> str:
 
 
 def cpu_trains_in_bf16() -> bool:
-    """Whether an LSTM can be trained under bf16 autocast on this CPU, and gains by it."""
+    """Whether an LSTM can be trained under bf16 autocast on this CPU, and is faster for it."""
     has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     if not has_instructions:
         return False
@@ -40,7 +40,7 @@ def cpu_trains_in_bf16() -> bool:
 
 
 def machine() -> str:
-    """This machine in a few words."""
+    """A short description of this machine."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -48,10 +48,10 @@ def machine() -> str:
 
 
 def device_named(device: str | torch.device | None) -> torch.device:
-    """A device of this machine; None: the CPU.
+    """The device with this name; the CPU for None.
 
     Raises:
-        InvalidValueError: there is no such device here.
+        InvalidValueError: this machine has no such device.
     """
     try:
         return torch.empty(0, device="cpu" if device is None else device).device
@@ -62,7 +62,11 @@ def device_named(device: str | torch.device | None) -> torch.device:
 
 
 def dtype_named(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.dtype:
-    """The type of weights in memory: None is float32, "auto" as they are on disk.
+    """The type of the weights in memory.
+
+    Args:
+        dtype: the type or its name; None means float32, "auto" means `on_disk`.
+        on_disk: the type of the weights on disk.
 
     Raises:
         InvalidValueError: weights cannot have that type.
@@ -71,8 +75,8 @@ def dtype_named(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.
         return torch.float32
     if dtype == "auto":
         return on_disk
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if found not in DTYPES:
+    result = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if result not in DTYPES:
         names = ", ".join(str(known).removeprefix("torch.") for known in DTYPES)
         raise InvalidValueError(f"dtype must be one of {names} or 'auto', got {dtype!r}")
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""PoetModel: the network with its tokenizer, as people know it from transformers: load, write, save, push."""
+"""PoetModel: the network with its tokenizer. Loading, saving and pushing work as in transformers."""
 
 from __future__ import annotations
 
@@ -54,18 +54,19 @@ class PoetModel(LSTMLanguageModel, Writer):
         )
         self.config, self.tokenizer = config, tokenizer
         self.generation_config = generation_config or GenerationConfig()
-        self._stepper: tuple[list, list, TorchStepper] | None = None  # versions, weights, made from them
-        self._loaded: tuple[Path, str] | None = None  # folder and fingerprint
+        # the stepper in use, after the versions and the weights from which it was made
+        self._stepper: tuple[list, list, TorchStepper] | None = None
+        self._loaded: tuple[Path, str] | None = None  # the folder it was loaded from, and its fingerprint
 
     def train(self, mode: bool = True) -> PoetModel:
-        """Switches training mode on or off, as every nn.Module does."""
-        if mode or self.training:  # a fused optimizer changes weights without raising their version
+        """Switches training mode on or off and returns the model, as in every nn.Module."""
+        if mode or self.training:  # a fused optimizer changes weights without incrementing their version
             self._stepper = None
         return super().train(mode)
 
     def stepper(self) -> TorchStepper:
-        """The same weights, laid out for decoding; made anew only when one has changed."""
-        # Aliases are kept with the versions: an address is not given to another tensor while one lives.
+        """The model as a Stepper for decoding, created again only after a weight has changed."""
+        # The weights are kept with the versions, so that no other tensor can be allocated at their addresses.
         weights = [weight.detach() for weight in self.parameters()]
         versions = [(weight.data_ptr(), weight._version) for weight in weights]
         if self._stepper is None or self._stepper[0] != versions:
@@ -74,7 +75,7 @@ class PoetModel(LSTMLanguageModel, Writer):
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Takes the model out of training mode while it writes."""
+        """A context in which the model is in evaluation mode."""
         was_training = self.training
         self.eval()
         try:
@@ -83,11 +84,16 @@ class PoetModel(LSTMLanguageModel, Writer):
             self.train(was_training)
 
     def with_tokenizer(self, tokenizer: PoetTokenizer, config: PoetConfig) -> PoetModel:
-        """A copy for another vocabulary: what both know keeps its weights, new characters start afresh.
+        """A copy of the model for another vocabulary.
+
+        Tokens of both vocabularies keep their weights. The weights of new characters are initialized.
 
         Args:
-            tokenizer: the new vocabulary.
-            config: the new configuration; hidden_size, num_layers and cell must be this model's.
+            tokenizer: the tokenizer with the new vocabulary.
+            config: the new configuration, with the same hidden_size, num_layers and cell as this model.
+
+        Raises:
+            InvalidValueError: hidden_size, num_layers or cell differs.
         """
         for name in ("hidden_size", "num_layers", "cell"):
             if getattr(config, name) != getattr(self.config, name):
@@ -113,21 +119,23 @@ class PoetModel(LSTMLanguageModel, Writer):
         push_to_hub: bool = False,
         **push,
     ) -> None:
-        """Writes config, weights, tokenizer and generation settings; other files in `folder` stay.
+        """Writes config, weights, tokenizer and generation settings into a folder; its other files stay.
 
         Args:
-            folder: replaced in one step; at any moment it is wholly the old or wholly the new one.
-            dtype: of the weights on disk; float16 halves the file and costs no measurable perplexity.
-            transformers: whether to add two files of code with which transformers' AutoModelForCausalLM can
-                load the model too (trust_remote_code=True); we never read them.
-            push_to_hub: whether to push afterwards; further arguments are those of `push_to_hub`, with
-                `repo_id` (the folder's name by default).
+            folder: the folder, which is replaced atomically: other processes see the old or the new model.
+            dtype: the type of the weights on disk; float16 halves the file at no measurable cost in
+                perplexity.
+            transformers: whether to add two files of code, with which AutoModelForCausalLM of transformers
+                can load the model too (trust_remote_code=True). This package never reads them.
+            push_to_hub: whether to push the model afterwards.
+            **push: arguments of `push_to_hub`; `repo_id` is the folder's name by default.
 
         Raises:
-            InvalidValueError: a weight is not finite in `dtype`, or arguments for a push without one.
+            InvalidValueError: a weight is not finite in `dtype`, or there are arguments for a push without
+                push_to_hub=True.
         """
         if push and not push_to_hub:
-            raise InvalidValueError(f"{', '.join(push)}: only of use with push_to_hub=True; leave it out")
+            raise InvalidValueError(f"{', '.join(push)} needs push_to_hub=True; add that, or leave it out")
         weights = {
             name: _to_array(value.detach().to("cpu", dtype)) for name, value in self.state_dict().items()
         }
@@ -144,16 +152,19 @@ class PoetModel(LSTMLanguageModel, Writer):
             )
 
     def push_to_hub(self, repo_id: str, *, transformers: bool = False, **options) -> str:
-        """Saves the model to a temporary folder and uploads that in one commit; returns the commit's address.
+        """Saves the model to a temporary folder and uploads it in one commit.
 
-        A model that was loaded and not changed goes with the card, figures and curves it was loaded with;
-        another one with a card that has no figures.
+        A model that was loaded and has not changed is pushed with the card, metrics and training records of
+        its folder. Any other model gets a card without metrics.
 
         Args:
-            repo_id: `user/name`.
+            repo_id: the name of the repository, `user/name`.
             transformers: as in `save_pretrained`; without it, code that an earlier push added is deleted.
-            **options: see `hub.push_folder`: private, token, revision, create_pr, commit_message,
-                commit_description, tags.
+            **options: private, token, revision, create_pr, commit_message, commit_description and tags; see
+                `hub.push_folder`.
+
+        Returns:
+            The URL of the commit, or of the pull request.
         """
         import tempfile
 
@@ -161,7 +172,7 @@ class PoetModel(LSTMLanguageModel, Writer):
             folder = Path(temporary) / "model"
             self.save_pretrained(folder, transformers=transformers)
             if self._loaded and read_fingerprint(folder / WEIGHTS_NAME) == self._loaded[1]:
-                copy_records(self._loaded[0], folder)  # they speak of exactly these weights
+                copy_records(self._loaded[0], folder)  # they describe exactly these weights
             if not (folder / CARD_NAME).is_file():
                 shape = {
                     name: getattr(self.config, name) for name in ("vocab_size", "hidden_size", "num_layers")
@@ -170,7 +181,7 @@ class PoetModel(LSTMLanguageModel, Writer):
             return push_folder(folder, repo_id, **options)
 
     @classmethod
-    @torch.inference_mode(False)  # weights made inside it could never be trained, nor their changes be seen
+    @torch.inference_mode(False)  # weights created in inference mode have no version and cannot be trained
     def from_pretrained(
         cls,
         name_or_path: str | Path,
@@ -184,21 +195,23 @@ class PoetModel(LSTMLanguageModel, Writer):
         device: str | torch.device | None = None,
         dtype: torch.dtype | str | None = None,
     ) -> PoetModel:
-        """Loads a model from a folder or from the Hub, ready to write.
+        """Loads a model from a folder or from the Hub, in evaluation mode.
 
-        While another process saves over the folder this gives the model from before or after, no mixture.
+        If another process saves to the folder meanwhile, the result is the old or the new model, never a
+        mixture.
 
         Args:
             name_or_path: a model folder, or a Hub id such as `user/tang-lstm`.
-            device: where to put it; the CPU by default.
-            dtype: of the weights in memory, or its name; float32 by default, "auto" as on disk.
-            revision, subfolder, cache_dir, token, force_download, local_files_only: as huggingface_hub has
-                them.
+            device: the device of the model; the CPU by default.
+            dtype: the type of the weights in memory, or its name; float32 by default, "auto" for the type on
+                disk.
+            revision, subfolder, cache_dir, token, force_download, local_files_only: as in
+                `huggingface_hub.snapshot_download`.
 
         Raises:
-            CheckpointError: the folder is damaged or not a model of ours.
+            CheckpointError: the folder is damaged, or does not hold a model of this package.
             HubError: the Hub has no such model or cannot be reached.
-            InvalidValueError: no such device here, or no such dtype.
+            InvalidValueError: there is no such device on this machine, or no such dtype.
         """
         target = device_named(device)
         folder = find_folder(
@@ -212,11 +225,11 @@ class PoetModel(LSTMLanguageModel, Writer):
             check_config=PoetConfig.load,
         )
         model = read_steadily(folder, lambda: cls._read(folder, dtype))
-        return model.requires_grad_(True).to(target).eval()  # a move as a whole keeps cuDNN's layout
+        return model.requires_grad_(True).to(target).eval()  # moving the whole model keeps cuDNN's layout
 
     @classmethod
     def _read(cls, folder: Path, dtype: torch.dtype | str | None) -> PoetModel:
-        """The model in a folder, every file of which is checked."""
+        """Reads the model from a folder and checks every file."""
         config = PoetConfig.load(folder)
         tokenizer = PoetTokenizer.load(folder)
         if len(tokenizer) != config.vocab_size:
@@ -230,16 +243,16 @@ class PoetModel(LSTMLanguageModel, Writer):
         weights, fingerprint = load_weights(folder, shapes, config.fingerprinted(tokenizer.characters))
         model._loaded = folder, fingerprint
         tensors = {name: _to_tensor(value) for name, value in weights.items()}
-        wanted = dtype_named(dtype, next(iter(tensors.values())).dtype)
-        model.load_state_dict({name: value.to(wanted) for name, value in tensors.items()}, assign=True)
+        target_dtype = dtype_named(dtype, next(iter(tensors.values())).dtype)
+        model.load_state_dict({name: value.to(target_dtype) for name, value in tensors.items()}, assign=True)
         return model
 
 
 def _to_array(value: torch.Tensor) -> np.ndarray:
-    """A tensor as weights.py has it."""
+    """A tensor as an array of weights.py, where bfloat16 is stored as uint16."""
     return (value.view(torch.uint16) if value.dtype == torch.bfloat16 else value).contiguous().numpy()
 
 
 def _to_tensor(value: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(value.copy())  # what was read from a file cannot be written to
+    tensor = torch.from_numpy(value.copy())  # an array that was read from a file is read-only
     return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor

@@ -1,6 +1,6 @@
-"""The files of a model folder: names, which are required, and readers of the records beside the weights.
+"""The files of a model folder: their names, which of them are required, and readers of the records.
 
-Reading config, weights and tokenizer is the business of PoetConfig, weights.py and PoetTokenizer.
+Records are all files but config, weights and tokenizer, which PoetConfig, weights.py and PoetTokenizer read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .errors import CheckpointError
 from .files import is_number, read_json, read_json_lines
 
 CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME = "config.json", "model.safetensors", "tokenizer.json"
-INDEX_NAME = f"{WEIGHTS_NAME}.index.json"  # names the shards of weights that are not in one file
+INDEX_NAME = f"{WEIGHTS_NAME}.index.json"  # lists the shards if the weights are in several files
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 GENERATION_CONFIG_NAME = "generation_config.json"
 CARD_NAME, METRICS_NAME = "README.md", "metrics.json"
@@ -23,7 +23,7 @@ LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME = "training_log.jsonl", "earlier_log.js
 REPORT_NAME, HELD_OUT_NAME = "corpus_report.json", "held_out.json"
 REQUIRED_FILES = (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME)
 RECORDS = (CARD_NAME, METRICS_NAME, LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, REPORT_NAME, HELD_OUT_NAME)
-MODEL_FILES = (  # patterns: what a model folder may hold, and all that is ever pushed or fetched
+MODEL_FILES = (  # patterns of the files of a model; no other files are pushed or fetched
     *REQUIRED_FILES,
     INDEX_NAME,
     "model-*-of-*.safetensors",
@@ -31,14 +31,18 @@ MODEL_FILES = (  # patterns: what a model folder may hold, and all that is ever 
     GENERATION_CONFIG_NAME,
     *RECORDS,
 )
-REMOTE_CODE = ("configuration_poet.py", "modeling_poet.py")  # for transformers; never fetched nor run by us
+REMOTE_CODE = (
+    "configuration_poet.py",
+    "modeling_poet.py",
+)  # for transformers; this package never fetches or runs it
 
 
 def check_folder(folder: Path, name: str) -> Path:
-    """Returns the folder, if it has what a model needs.
+    """Returns the folder if it has all files that a model needs.
 
     Args:
-        name: of the model, for the message.
+        folder: the folder.
+        name: the name of the model in the error message.
 
     Raises:
         CheckpointError: a required file is missing.
@@ -48,30 +52,33 @@ def check_folder(folder: Path, name: str) -> Path:
         missing.remove(WEIGHTS_NAME)
     if missing:
         raise CheckpointError(
-            f"{name} is no whole poet-lstm model: {', '.join(missing)} is missing; save or download it "
+            f"{name} is not a complete poet-lstm model: {', '.join(missing)} is missing; save or download it "
             "again, or give another name"
         )
     return folder
 
 
 def model_files(names: Iterable[str]) -> list[str]:
-    """Those names that are files of a model."""
+    """The names that match a file of a model, sorted."""
     patterns = (*MODEL_FILES, *REMOTE_CODE)
     return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 def copy_records(source: Path, folder: Path) -> None:
-    """Copies card, metrics and training records from one model folder to another."""
+    """Copies the card, the metrics and the training records from one model folder to another."""
     for name in RECORDS:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
 
 
 def read_metrics(folder: str | Path) -> dict:
-    """The content of `metrics.json`; {} if the model has none.
+    """The content of `metrics.json`; {} if there is no such file.
 
-    Until 0.1 the figure by the protocol of tangshi-gpt stood among the perplexities. It is given where such
-    figures stand now: `external`, by the name of the other project.
+    Until version 0.1, the metric by the protocol of tangshi-gpt was stored under `perplexity`. It is returned
+    where such metrics are stored now: under `external`, by the name of the other project.
+
+    Raises:
+        CheckpointError: the file is damaged.
     """
     path = Path(folder) / METRICS_NAME
     metrics = read_json(path, dict) if path.is_file() else {}
@@ -82,15 +89,15 @@ def read_metrics(folder: str | Path) -> dict:
 
 
 def earlier_trainings(metrics: dict) -> list[dict]:
-    """What `metrics.json` says of the trainings before the last one: `corpus`, `training`, `commands`."""
+    """The records of the trainings before the last one: `corpus`, `training` and `commands` of each."""
     earlier = metrics.get("earlier")
     return [one for one in earlier if isinstance(one, dict)] if isinstance(earlier, list) else []
 
 
 def read_log(folder: str | Path) -> list[dict]:
-    """The training log of a model, preceded by that of the training it continued on the same corpus.
+    """The training log of a model, after that of the training that it continued on the same corpus, if any.
 
-    Epochs and steps are counted through both.
+    Epochs and steps are numbered continuously.
     """
     earlier, records = (read_json_lines(Path(folder) / name) for name in (EARLIER_LOG_NAME, LOG_NAME))
     for name in ("epoch", "step"):
@@ -102,6 +109,6 @@ def read_log(folder: str | Path) -> list[dict]:
 
 
 def weights_mark(folder: Path) -> str | None:
-    """The SHA-256 of the file of the weights; None of shards, which are not compared."""
+    """The SHA-256 of the weights file; None if the weights are in shards, which are not compared."""
     path = folder / WEIGHTS_NAME
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

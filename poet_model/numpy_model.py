@@ -1,4 +1,4 @@
-"""NumpyPoetModel: a model folder read and run without torch. It writes the same poems as PoetModel.
+"""NumpyPoetModel: reads and runs a model folder without torch. It writes the same poems as PoetModel.
 
 >>> from poet_model import NumpyPoetModel
 >>> print(NumpyPoetModel.from_pretrained("assets/tang-lstm").generate("春", form="五絕", tones=True))
@@ -24,17 +24,17 @@ State = tuple[np.ndarray, np.ndarray]  # hidden and cell state, each (L, B, H)
 
 
 class NumpyPoetModel(Writer):
-    """The network of a PoetModel in NumPy, for writing only: where torch is not installed, or not wanted.
+    """The network of a PoetModel in NumPy, for generation only. It does not need torch.
 
-    Load it by `from_pretrained`; `generate` and `stream` are those of PoetModel, and with the same seed and
-    options they write the same poem (but for one in thousands, where a random number falls between the two
-    roundings of a probability).
+    Load it with `from_pretrained`. With the same seed and options, `generate` and `stream` give the same
+    poem as those of PoetModel, except for one poem in thousands, in which a random number falls between the
+    two roundings of a probability.
 
     Args:
-        config: the network's shape.
-        tokenizer: its vocabulary.
+        config: the architecture.
+        tokenizer: the tokenizer with the vocabulary.
         weights: float32 arrays by their names in a PoetModel.
-        generation_config: how characters are chosen where nothing else is said.
+        generation_config: the default sampling settings.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class NumpyPoetModel(Writer):
         self._stepper = NumpyStepper(config, weights)
 
     def stepper(self) -> NumpyStepper:
-        """The network one character at a time."""
+        """The model as a Stepper, which takes one character at a time."""
         return self._stepper
 
     @classmethod
@@ -64,15 +64,15 @@ class NumpyPoetModel(Writer):
         force_download: bool = False,
         local_files_only: bool = False,
     ) -> NumpyPoetModel:
-        """Loads a model from a folder or from the Hub, ready to write.
+        """Loads a model from a folder or from the Hub.
 
         Args:
             name_or_path: a model folder, or a Hub id such as `user/tang-lstm`.
-            revision, subfolder, cache_dir, token, force_download, local_files_only: as huggingface_hub has
-                them.
+            revision, subfolder, cache_dir, token, force_download, local_files_only: as in
+                `huggingface_hub.snapshot_download`.
 
         Raises:
-            CheckpointError: the folder is damaged or not a model of ours.
+            CheckpointError: the folder is damaged, or does not hold a model of this package.
             HubError: the Hub has no such model or cannot be reached.
         """
         folder = find_folder(
@@ -102,7 +102,7 @@ class NumpyPoetModel(Writer):
 
 
 def shapes_of(config: PoetConfig) -> dict[str, tuple[int, ...]]:
-    """The names and shapes of the weights of a model."""
+    """The names and shapes of all weights of a model."""
     width, rows = config.hidden_size, CELL_GATES[config.cell] * config.hidden_size
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (config.vocab_size, width)}
     shapes["bias"] = (config.vocab_size,)
@@ -114,10 +114,10 @@ def shapes_of(config: PoetConfig) -> dict[str, tuple[int, ...]]:
 
 
 class NumpyStepper:
-    """The Stepper protocol in NumPy: one product a layer, `[x, h] @ [W_ih, W_hh]^T`, as in TorchStepper.
+    """The Stepper protocol in NumPy. A layer is one product, `[x, h] @ [W_ih, W_hh]^T`, as in TorchStepper.
 
     Args:
-        config: the network's shape.
+        config: the architecture.
         weights: float32 arrays by their names in a PoetModel.
     """
 
@@ -127,12 +127,16 @@ class NumpyStepper:
         self._is_rnn = CELL_GATES[config.cell] == 1
         self._layers = []
         for layer in range(config.num_layers):
-            of = {key: weights[f"lstm.layers.{layer}.{key}_l0"] for key in _PARTS}
-            weight = np.concatenate([of["weight_ih"], of["weight_hh"]], axis=1)  # (4H, 2H)
-            self._layers.append((weight, of["bias_ih"] + of["bias_hh"]))
+            parts = {key: weights[f"lstm.layers.{layer}.{key}_l0"] for key in _PARTS}
+            weight = np.concatenate([parts["weight_ih"], parts["weight_hh"]], axis=1)  # (4H, 2H)
+            self._layers.append((weight, parts["bias_ih"] + parts["bias_hh"]))
 
     def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
-        """Ids (T,) of a stream's beginning -> logits (T - first, V) from place `first` on, and the state."""
+        """Reads ids (T,) from the beginning of a stream.
+
+        Returns:
+            The logits (T - first, V) after each id from position `first` on, and the state after the last id.
+        """
         hidden, state = [], (self._zeros, self._zeros)
         for token in ids:
             output, state = self._hidden(np.array([token]), state)
@@ -140,19 +144,19 @@ class NumpyStepper:
         return self._logits(np.concatenate(hidden[first:])), state
 
     def step(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
+        """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
         hidden, state = self._hidden(ids, state)
         return self._logits(hidden), state
 
     def select(self, state: State, rows: Sequence[int]) -> State:
-        """The state of some rows of the batch, which may be left out, repeated or in another order."""
+        """The state of the given rows of the batch; rows may be dropped, repeated or reordered."""
         return state[0][:, rows], state[1][:, rows]
 
     def _logits(self, hidden: np.ndarray) -> np.ndarray:
         return hidden @ self._embedding.T + self._bias
 
     def _hidden(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Ids (B,) -> outputs of the last layer (B, H), and the state after."""
+        """Takes ids (B,) and the state before them; returns the outputs (B, H) and the new state."""
         x, hidden, cell = self._embedding[ids], [], []
         for (weight, bias), h, c in zip(self._layers, *state, strict=True):
             a = np.concatenate([x, h], axis=1) @ weight.T + bias
@@ -171,5 +175,5 @@ _PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    """Written by tanh, which never overflows."""
+    """The sigmoid, computed by tanh because that never overflows."""
     return 0.5 * np.tanh(0.5 * x) + 0.5

@@ -1,4 +1,4 @@
-"""Simplified and traditional script, and the width of punctuation. Knows characters, not poems."""
+"""Converts between simplified and traditional script, and folds punctuation. It does not deal with poems."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ _PUNCTUATION = str.maketrans({
     ";": "，", "；": "，", ":": "，", "：": "，",
 })  # fmt: skip
 _INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # format, control and space characters
-_KEPT_BY_SIMPLIFIED = "乾徵"  # 乾坤 and 宮商角徵羽 are written so in both scripts
-_KEPT_BY_TRADITIONAL = (
-    "却荆迹脚烟脉凭笋衮恒葱虬耻叶姹灾踪强猪凉咤携"  # 全唐詩 writes these, Big5 has them not
-)
+_KEPT_BY_SIMPLIFIED = "乾徵"  # used in both scripts, in 乾坤 and 宮商角徵羽
+_KEPT_BY_TRADITIONAL = "却荆迹脚烟脉凭笋衮恒葱虬耻叶姹灾踪强猪凉咤携"  # used in 全唐詩, but not in Big5
 
 
 @functools.cache
 def _opencc(name: str):
-    import opencc  # only when a conversion is asked for: it takes 50 ms
+    import opencc  # imported here because it takes 50 ms
 
     return opencc.OpenCC(name)
 
 
 def to_simplified(text: str) -> str:
-    """Traditional text in simplified characters (OpenCC t2s, by phrase: 乾坤 keeps 乾)."""
+    """Converts traditional text to simplified characters (OpenCC t2s, by phrase: 乾坤 keeps 乾)."""
     return _opencc("t2s").convert(text)
 
 
 def to_traditional(text: str) -> str:
-    """Simplified text in traditional characters (OpenCC s2t, by phrase); for single characters a guess."""
+    """Converts simplified text to traditional characters (OpenCC s2t, by phrase).
+
+    A single character may have several traditional forms, of which one is guessed.
+    """
     return _opencc("s2t").convert(text)
 
 
 def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> list[str]:
-    """Each character converted alone, in one call (line breaks keep the phrase dictionary out of it)."""
+    """Converts each character by itself, in one call; line breaks between them prevent matches of phrases."""
     return convert("\n".join(characters)).split("\n") if characters else []
 
 
 def fold_punctuation(text: str) -> str:
-    """Half-width and modern punctuation as `，` and `。`; spaces and control characters go."""
+    """Replaces half-width and modern punctuation by `，` and `。`; removes spaces and control characters."""
     text = unicodedata.normalize("NFC", text).translate(_PUNCTUATION)
     return "".join(
         c for c in text if unicodedata.category(c) not in _INVISIBLE and not _is_variation_selector(c)
@@ -59,21 +60,21 @@ _HANZI = re.compile(
 
 
 def is_hanzi(character: str) -> bool:
-    """Whether a character is a Chinese one, supplementary planes and 〇 included."""
+    """Whether a character is a Chinese character, including supplementary planes and 〇."""
     return _HANZI.fullmatch(character) is not None
 
 
 def is_only_traditional(text: str) -> list[bool]:
-    """For each character: does it show that a text is in traditional script? 雲 does, 云 and 山 do not."""
+    """For each character, whether it occurs only in traditional text: 雲 does, 云 and 山 do not."""
     characters = [c if is_hanzi(c) and c not in _KEPT_BY_SIMPLIFIED else "，" for c in text]
     return [c != s for c, s in zip(characters, characterwise(to_simplified, characters), strict=True)]
 
 
 def is_only_simplified(text: str) -> list[bool]:
-    """For each character: does it show that a text is in simplified script? 风 does, 云 and 山 do not.
+    """For each character, whether it occurs only in simplified text: 风 does, 云 and 山 do not.
 
-    Big5 is the judge of what is a character of traditional script too, as 云, 里 and 后 are, beside a few
-    variants that 全唐詩 itself writes.
+    A character such as 云, 里 or 后 also counts as traditional if Big5 has it, or if it is one of a few
+    variants that 全唐詩 uses.
     """
     characters = [c if is_hanzi(c) else "，" for c in text]
     short = characterwise(to_simplified, characters)
@@ -85,11 +86,11 @@ def is_only_simplified(text: str) -> list[bool]:
 
 
 class TraditionalScript:
-    """Brings text in either script to the characters of one traditional vocabulary.
+    """Converts text in either script to the characters of one traditional vocabulary.
 
     Args:
-        characters: the vocabulary, most frequent first. The order decides: a simplified character with
-            several traditional forms (发: 發, 髮) becomes the one the corpus uses most.
+        characters: the vocabulary, most frequent first. A simplified character with several traditional forms
+            (发: 發, 髮) is converted to the first of them.
     """
 
     def __init__(self, characters: Iterable[str]):
@@ -101,16 +102,16 @@ class TraditionalScript:
             self._forms.setdefault(short, []).append(character)
 
     def variants(self, character: str) -> list[str]:
-        """Known characters with the same simplified form, most frequent first."""
+        """The other characters of the vocabulary with the same simplified form, most frequent first."""
         return [
             c for c in self._forms.get(characterwise(to_simplified, [character])[0], []) if c != character
         ]
 
     def convert(self, text: str) -> str:
-        """The text in the vocabulary's characters; what has no known form stays as it is.
+        """Converts a text to the vocabulary's characters. Characters without a known form stay unchanged.
 
-        A text with a character that only traditional script has is taken as traditional: 云 and 里, which are
-        words of their own there, are then left alone.
+        A text with a character that only traditional script has is treated as traditional. Then 云 and 里
+        stay unchanged, because they are words of their own in that script.
         """
         text = fold_punctuation(text)
         is_traditional = any(is_only_traditional(text))

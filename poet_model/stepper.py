@@ -1,4 +1,4 @@
-"""One character at a time, fast: the layers' weights laid out for decoding."""
+"""TorchStepper: fast decoding of one character at a time, with the weights laid out for it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .layers import HandwrittenRNN, LSTMStack, State
 
 
 class TorchStepper:
-    """A PoetModel one character at a time, on the device where it is; logits come back as NumPy arrays.
+    """The Stepper protocol for a PoetModel, on the model's device. Logits are returned as NumPy arrays.
 
-    The weights are copies: they do not follow later changes of the model.
+    The weights are copied, so later changes of the model have no effect.
 
     Args:
-        embedding: (V, H), also the output layer.
-        bias: (V,) of the output layer.
-        lstm: the layers between.
+        embedding: (V, H), the weight of the embedding and of the output layer.
+        bias: (V,), the bias of the output layer.
+        lstm: the layers between them.
         reads_float16: whether weights are read as float16 where that is exact and faster.
     """
 
@@ -34,9 +34,12 @@ class TorchStepper:
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
-        """Ids (T,) from a stream's beginning -> logits (T - first, V) from place `first` on, and the state.
+        """Reads ids (T,) from the beginning of a stream.
 
-        For the few ids of a prompt this is faster than nn.LSTM, which prepares its weights anew each time.
+        For the few ids of a prompt this is faster than nn.LSTM, which prepares its weights in every call.
+
+        Returns:
+            The logits (T - first, V) after each id from position `first` on, and the state after the last id.
         """
         hidden, state = [], self._cells.zero_state()
         for row in self._embedding[self._on_device(ids)].split(1):
@@ -46,13 +49,13 @@ class TorchStepper:
 
     @torch.inference_mode()
     def step(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Ids (B,) and the state before them -> raw logits (B, V) of what comes next, and the state after."""
+        """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
         hidden, state = self._cells.step(self._embedding[self._on_device(ids)], state)
         return self._logits(hidden), state
 
     @torch.inference_mode()
     def select(self, state: State, rows: Sequence[int]) -> State:
-        """The state of some rows of the batch, which may be left out, repeated or in another order."""
+        """The state of the given rows of the batch; rows may be dropped, repeated or reordered."""
         chosen = self._on_device(rows)
         return state[0][:, chosen], state[1][:, chosen]
 
@@ -64,10 +67,10 @@ class TorchStepper:
 
 
 class StackedCells:
-    """One time step of an LSTMStack: one product a layer, `[x, h] @ [W_ih, W_hh]^T`.
+    """One time step of an LSTMStack, with one product per layer, `[x, h] @ [W_ih, W_hh]^T`.
 
-    An `nn.LSTM` called on single characters spends most of its time on set-up; this is several times faster.
-    The weights are copies: they do not follow later changes of the layers.
+    An `nn.LSTM` that is called on single characters spends most of its time on set-up; this class is several
+    times faster. The weights are copied, so later changes of the layers have no effect.
     """
 
     @torch.no_grad()
@@ -89,7 +92,7 @@ class StackedCells:
 
     @torch.inference_mode()
     def step(self, x: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-        """(B, H) and the state before it -> (B, H) and the state after it; no gradients, no dropout."""
+        """Inputs (B, H) and the state before -> outputs (B, H) and the state after, without dropout."""
         hidden, cell = [], []
         for index, product in enumerate(self._products):
             a, c = product(torch.cat([x, state[0][index]], dim=1)), state[1][index]
@@ -105,11 +108,11 @@ class StackedCells:
 
 
 class RowProduct:
-    """`x @ W^T + b` for few rows, which is limited by how fast W is read from memory.
+    """The product `x @ W^T + b` for few rows, whose speed is limited by reading W from memory.
 
-    Weights that float16 holds exactly, as it does all that come from a saved model, are read as float16 and
-    multiplied in float32: half the bytes, the same result. FBGEMM does that on x86; elsewhere they are read
-    as they are.
+    Weights that float16 can represent exactly, as all weights of a model saved in float16, are read as
+    float16 and multiplied in float32. This halves the bytes and gives the same result. It needs FBGEMM on
+    x86; elsewhere the weights are read in their own type.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, reads_float16: bool = True):

@@ -1,4 +1,4 @@
-"""PoetTokenizer: characters to ids and back, and the stream the model reads. Knows no weights."""
+"""PoetTokenizer: maps characters to ids and back, and builds the stream of ids that the model reads."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ from .script import TraditionalScript, is_hanzi
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<sep>", "<eos>")
 PAD, UNK, BOS, SEP, EOS = range(5)
 _PIECES = re.compile("|".join(map(re.escape, SPECIAL_TOKENS)) + r"|[\s\S]")
-COMMON_STARTS = "春山月風花江不一白秋"  # what Tang poems often begin with, for advice
+COMMON_STARTS = "春山月風花江不一白秋"  # frequent first characters of Tang poems, used as suggestions
 
 
 class PoetTokenizer:
-    """One id a character, in the order of `characters`; ids 0-4 are `<pad> <unk> <bos> <sep> <eos>`.
+    """A tokenizer with one id per character.
+
+    Ids 0 to 4 are `<pad> <unk> <bos> <sep> <eos>`; the characters follow in the order of `characters`.
 
     Args:
         characters: the vocabulary without special tokens, most frequent first.
-        authors: whose poems the model was trained on, those of most poems first; empty if nobody noted it.
+        authors: the authors of the training poems, those with the most poems first; empty if unknown.
+
+    Raises:
+        InvalidValueError: `characters` has an entry that is not a single character, or one twice.
 
     Example:
         >>> tokenizer = PoetTokenizer("，。春風五絕")
@@ -39,7 +44,7 @@ class PoetTokenizer:
         self.authors = tuple(authors)
         counts = Counter(self.characters)
         if bad := [c for c, count in counts.items() if len(c) != 1 or count > 1]:
-            raise InvalidValueError(f"a vocabulary needs single characters, each once; wrong: {bad[:5]}")
+            raise InvalidValueError(f"a vocabulary needs single characters, each only once, got {bad[:5]}")
         self.tokens = (*SPECIAL_TOKENS, *self.characters)
         self.ids = {token: index for index, token in enumerate(self.tokens)}
 
@@ -51,9 +56,16 @@ class PoetTokenizer:
         required: Iterable[str] = (),
         authors: Iterable[str] = (),
     ) -> PoetTokenizer:
-        """Characters seen at least `min_count` times and the required ones; the author of each poem.
+        """A tokenizer for the characters of some texts.
 
-        Most frequent first, ties by code point: the same in every process.
+        Characters and authors are sorted by frequency, and ties by code point, so that the result is the same
+        in every process.
+
+        Args:
+            texts: the texts.
+            min_count: how often a character must occur to be in the vocabulary.
+            required: characters that are in the vocabulary in any case.
+            authors: the author of each poem; '' if unknown.
         """
         counts: Counter[str] = Counter()
         for text in texts:
@@ -65,7 +77,7 @@ class PoetTokenizer:
         )
 
     def extended(self, other: PoetTokenizer) -> PoetTokenizer:
-        """This vocabulary, with the characters and authors that only `other` knows after its own."""
+        """This vocabulary, followed by the characters and authors that only `other` has."""
         characters = dict.fromkeys([*self.characters, *other.characters])
         return PoetTokenizer(characters, dict.fromkeys([*self.authors, *other.authors]))
 
@@ -76,24 +88,28 @@ class PoetTokenizer:
         return character in self.ids
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text in which special tokens may be written out, as the `tokenizers` library reads it."""
+        """The ids of a text that may contain special tokens, as the `tokenizers` library encodes it."""
         return [self.ids.get(piece, UNK) for piece in _PIECES.findall(text)]
 
     def encode_characters(self, text: str) -> list[int]:
-        """Ids of a text's characters; `<sep>` written by a user is five characters here, never a token."""
+        """The ids of the characters of a text. `<sep>` is five characters here, never a special token."""
         return [self.ids.get(character, UNK) for character in text]
 
     def encode_header(self, title: str = "", author: str = "", form: str = "") -> list[int]:
-        """`<bos> form <sep> author <sep> title <sep>`: what stands before the poem."""
+        """The ids of the header before a poem, `<bos> form <sep> author <sep> title <sep>`."""
         encode = self.encode_characters
         return [BOS, *encode(form), SEP, *encode(author), SEP, *encode(title), SEP]
 
     def encode_poem(self, text: str, title: str = "", author: str = "", form: str = "") -> list[int]:
-        """The whole stream: header, poem, `<eos>`. The text is taken as it is: see `normalize`."""
+        """The ids of the whole stream: header, poem and `<eos>`. The text must be normalized already."""
         return [*self.encode_header(title, author, form), *self.encode_characters(text), EOS]
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
-        """The text of some ids; special tokens are written out unless they are to be skipped."""
+        """The text of some ids, with special tokens written out unless they are skipped.
+
+        Raises:
+            InvalidValueError: an id is not in the vocabulary.
+        """
         wrong = [i for i in ids if not 0 <= i < len(self)]
         if wrong:
             raise InvalidValueError(f"id {wrong[0]} is not in a vocabulary of {len(self)} tokens")
@@ -101,11 +117,11 @@ class PoetTokenizer:
 
     @functools.cached_property
     def script(self) -> TraditionalScript:
-        """Brings any text to the characters of this vocabulary."""
+        """The converter of any text to the characters of this vocabulary."""
         return TraditionalScript(self.characters)
 
     def normalize(self, text: str) -> str:
-        """Text in either script and any width of punctuation, as this vocabulary writes it."""
+        """Converts text in either script, with any punctuation width, to characters of this vocabulary."""
         return self.script.convert(text)
 
     def check_known(self, text: str) -> None:
@@ -115,13 +131,13 @@ class PoetTokenizer:
                 raise UnknownCharacterError(character, self.suggest(character))
 
     def suggest(self, character: str) -> list[str]:
-        """Up to five known characters: variants of the unknown one first, then common beginnings of poems."""
+        """Up to five known characters: variants of the unknown one first, then common first characters."""
         variants = self.script.variants(character) if is_hanzi(character) else []
         starts = [c for c in COMMON_STARTS if c in self.ids] or [c for c in self.characters if is_hanzi(c)]
         return list(dict.fromkeys([*variants, *starts]))[:5]
 
     def save(self, folder: Path) -> None:
-        """Writes `tokenizer.json`, a file of the `tokenizers` library, and `tokenizer_config.json`."""
+        """Writes `tokenizer.json`, in the format of the `tokenizers` library, and `tokenizer_config.json`."""
         from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
         tokenizer = Tokenizer(models.WordLevel(dict(self.ids), unk_token="<unk>"))
@@ -140,9 +156,11 @@ class PoetTokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> PoetTokenizer:
-        """Reads `tokenizer.json`, whose ids must run from 0 without a gap and begin with our special tokens.
+        """Reads `tokenizer.json`, and the authors from `tokenizer_config.json`, which may be missing.
 
-        The authors are in `tokenizer_config.json`, which may be missing.
+        Raises:
+            CheckpointError: a file is damaged, the ids do not run from 0 without a gap, or they do not begin
+                with the special tokens.
         """
         path = Path(folder) / TOKENIZER_NAME
         model = read_json(path, dict).get("model")

@@ -1,7 +1,7 @@
-"""model.safetensors of a model folder: written with a fingerprint, read only if everything about it is right.
+"""Writes model.safetensors with a fingerprint, and reads it with strict checks.
 
-It knows names, shapes and numbers, not what a model does with them. Nothing is ever unpickled, and no torch
-is needed: numbers are NumPy arrays, and those of type BF16, which NumPy lacks, are the uint16 of their bits.
+Nothing is ever unpickled, and torch is not needed. Tensors are NumPy arrays; those of type BF16, which NumPy
+lacks, are uint16 arrays of the same bits.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ DTYPES = {"F16": np.float16, "BF16": np.uint16, "F32": np.float32, "F64": np.flo
 _NAMES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 _TYPE_OF = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 FINGERPRINT = "content_sha256"  # a key of the file's metadata
-MAX_HEADER_BYTES = 1 << 20  # some hundred times what a model of ours needs
-OTHER_FILES = {  # how a file begins that is no safetensors file, whatever its name
+MAX_HEADER_BYTES = 1 << 20  # a hundred times more than a model of this package needs
+OTHER_FILES = {  # the first bytes of files that are often found in place of a safetensors file
     b"version https://git-lfs": "a Git LFS pointer: the weights themselves were not fetched",
     b"<": "a web page",
     b"PK": "a zip archive or a torch pickle, which is not opened because it could run code",
@@ -35,21 +35,26 @@ _READING = (
     OSError,
     RuntimeError,
     ValueError,
-)  # what safetensors, the system and NumPy raise at a bad file
+)  # raised by safetensors, the system and NumPy for a bad file
 Shape = tuple[int, ...]
 Tensors = dict[str, np.ndarray]
 
 
 def save_weights(path: Path, weights: Tensors, about: str) -> None:
-    """Writes the tensors; `about` is text that belongs to them, and must be the same when they are loaded.
+    """Writes the tensors with their fingerprint.
+
+    Args:
+        path: the file.
+        weights: the tensors by their names.
+        about: a text that is part of the fingerprint; it must be the same when they are loaded.
 
     Raises:
         InvalidValueError: a number is not finite.
     """
     if broken := [name for name, value in weights.items() if not is_finite(value)]:
         raise InvalidValueError(
-            f"{', '.join(broken[:5])}: not all finite in torch.{name_of(weights[broken[0]])}, nothing "
-            "was saved; the training diverged, or the numbers need dtype=torch.float32"
+            f"{', '.join(broken[:5])}: not all finite in torch.{name_of(weights[broken[0]])}, so nothing "
+            "was saved; either the training diverged, or the numbers need dtype=torch.float32"
         )
     specs = {
         name: TensorSpec(
@@ -57,31 +62,31 @@ def save_weights(path: Path, weights: Tensors, about: str) -> None:
         )
         for name, value in weights.items()
     }
-    # not serialize_file: it makes files that only their owner may read
+    # serialize_file is not used, because it creates files that only their owner may read
     path.write_bytes(_ordered(serialize(specs, {"format": "pt", FINGERPRINT: fingerprint(weights, about)})))
 
 
 def name_of(value: np.ndarray) -> str:
-    """The type of a tensor as torch calls it, such as `bfloat16`."""
+    """The name of a tensor's type in torch, such as `bfloat16`."""
     return _NAMES[_TYPE_OF[value.dtype]]
 
 
 def is_finite(value: np.ndarray) -> bool:
     """Whether all numbers of a tensor are finite."""
     if value.dtype == np.uint16:
-        return bool(((value & 0x7F80) != 0x7F80).all())  # an exponent of ones only is infinity or no number
+        return bool(((value & 0x7F80) != 0x7F80).all())  # infinities and NaN have an exponent of ones only
     return bool(np.isfinite(value).all())
 
 
 def to_float32(value: np.ndarray) -> np.ndarray:
-    """A tensor of any of DTYPES -> the same numbers as float32."""
+    """Converts a tensor of any type in DTYPES to float32."""
     if value.dtype == np.uint16:
         return (value.astype(np.uint32) << 16).view(np.float32)
     return value.astype(np.float32)
 
 
 def _ordered(data: bytes) -> bytes:
-    """The file with its metadata in order, not in a new one each time: equal models make equal files."""
+    """The bytes of a file with its metadata sorted, so that equal models give equal files."""
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -98,28 +103,32 @@ def fingerprint(weights: Tensors, about: str) -> str:
 
 
 def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple[Tensors, str]:
-    """The tensors of a model folder, from one file or from the shards that an index names; their fingerprint.
+    """Reads the tensors of a model folder, from one file or from the shards that an index lists.
 
     Args:
-        shapes: exactly the tensors that must be there.
-        about: what `save_weights` was given; compared if the file has a fingerprint.
+        folder: the model folder.
+        shapes: the names and shapes of exactly the tensors that the folder must have.
+        about: the text that was given to `save_weights`, compared if the file has a fingerprint.
+
+    Returns:
+        The tensors by their names, and their fingerprint.
 
     Raises:
-        CheckpointError: a file is missing, damaged, of another kind, or of another model.
+        CheckpointError: a file is missing or damaged, or belongs to another model or another format.
     """
     files, weight_map = _files_of(folder)
     headers = {path: _read_header(path) for path in files}
     marks = [header.pop("__metadata__", {}).get(FINGERPRINT) for header in headers.values()]
-    found: dict[str, Path] = {}
+    file_of: dict[str, Path] = {}
     for path, header in headers.items():
-        said = {tensor for tensor, file in weight_map.items() if file == path.name} or set(header)
-        if wrong := sorted(header.keys() ^ said):
+        expected = {tensor for tensor, file in weight_map.items() if file == path.name} or set(header)
+        if wrong := sorted(header.keys() ^ expected):
             raise CheckpointError(
                 f"{folder / INDEX_NAME} and {path.name} disagree on {', '.join(wrong[:5])}; download both "
                 "again"
             )
-        found |= dict.fromkeys(header, path)
-    _compare({name: headers[path][name] for name, path in found.items()}, shapes, files[0])
+        file_of |= dict.fromkeys(header, path)
+    _compare({name: headers[path][name] for name, path in file_of.items()}, shapes, files[0])
     weights: Tensors = {}
     for path in files:
         try:
@@ -129,7 +138,7 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
     for name, value in weights.items():
         if not is_finite(value):
             raise CheckpointError(
-                f"{found[name]}: {name} holds numbers that are not finite; download it again, or save it anew"
+                f"{file_of[name]}: {name} holds numbers that are not finite; download or save the file again"
             )
     mark = fingerprint(weights, about)
     if len(marks) == 1 and marks[0] not in (None, mark):
@@ -141,24 +150,24 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
 
 
 def _read_tensors(path: Path, header: dict[str, dict]) -> Tensors:
-    """The tensors of a file whose header was checked."""
+    """The tensors of a file whose header has been checked."""
     data = path.read_bytes()
     begin = 8 + int.from_bytes(data[:8], "little")
-    found = {}
+    tensors = {}
     for name, entry in header.items():
         first, last = entry["data_offsets"]
         values = np.frombuffer(data[begin + first : begin + last], DTYPES[entry["dtype"]])
-        found[name] = values.reshape(entry["shape"])
-    return found
+        tensors[name] = values.reshape(entry["shape"])
+    return tensors
 
 
 def read_fingerprint(path: Path) -> str | None:
-    """What `save_weights` wrote into a file; None if another program saved it."""
+    """The fingerprint that `save_weights` wrote into a file; None if another program saved it."""
     return _read_header(path).get("__metadata__", {}).get(FINGERPRINT)
 
 
 def _files_of(folder: Path) -> tuple[list[Path], dict[str, str]]:
-    """The file of the weights; or, if there is an index instead, all shards and the file of each tensor."""
+    """The weights file and {}; or all shards and the file name of each tensor, if there is only an index."""
     path, index = folder / WEIGHTS_NAME, folder / INDEX_NAME
     if path.is_file() or not index.is_file():
         return [path], {}
@@ -171,8 +180,8 @@ def _files_of(folder: Path) -> tuple[list[Path], dict[str, str]]:
     for name in names:
         if Path(name).name != name or not name.endswith(".safetensors") or "\\" in name:
             raise CheckpointError(
-                f"{index}: {name!r} is no file name of a shard; shards stand beside the index and end in "
-                ".safetensors"
+                f"{index}: {name!r} is not the file name of a shard; shards must be in the folder of the "
+                "index and end in .safetensors"
             )
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise CheckpointError(f"{index}: {', '.join(missing[:5])} is missing; download the model again")
@@ -180,7 +189,7 @@ def _files_of(folder: Path) -> tuple[list[Path], dict[str, str]]:
 
 
 def _read_header(path: Path) -> dict[str, dict]:
-    """The JSON at the head of a safetensors file, read without trusting it: nothing large is allocated."""
+    """The JSON header of a safetensors file. The file is not trusted: nothing large is allocated."""
     try:
         with open(path, "rb") as file:
             start = file.read(64)
@@ -197,7 +206,7 @@ def _read_header(path: Path) -> dict[str, dict]:
                 )
         raise _damaged(path, f"its header would have {size:,} bytes")
     try:
-        with safe_open(path, framework="np"):  # checks offsets, types and sizes, without reading a tensor
+        with safe_open(path, framework="np"):  # checks offsets, types and sizes without reading a tensor
             pass
     except _READING as error:
         raise _damaged(path, error) from error
@@ -212,19 +221,19 @@ def _damaged(path: Path, error: Exception | str) -> CheckpointError:
     )
 
 
-def _compare(found: dict[str, dict], shapes: Mapping[str, Shape], path: Path) -> None:
-    """Names, shapes and types must be exactly the model's."""
+def _compare(entries: dict[str, dict], shapes: Mapping[str, Shape], path: Path) -> None:
+    """Raises CheckpointError unless the names, shapes and types in the headers are those of the model."""
     wrong = [
-        *(f"{name} is missing" for name in shapes if name not in found),
-        *(f"{name} is not part of the model" for name in found if name not in shapes),
+        *(f"{name} is missing" for name in shapes if name not in entries),
+        *(f"{name} is not part of the model" for name in entries if name not in shapes),
         *(
-            f"{name} is {tuple(found[name]['shape'])}, expected {shape}"
+            f"{name} is {tuple(entries[name]['shape'])}, expected {shape}"
             for name, shape in shapes.items()
-            if name in found and tuple(found[name]["shape"]) != shape
+            if name in entries and tuple(entries[name]["shape"]) != shape
         ),
         *(
             f"{name} is of type {entry['dtype']}, expected one of {', '.join(DTYPES)}"
-            for name, entry in found.items()
+            for name, entry in entries.items()
             if entry["dtype"] not in DTYPES
         ),
     ]

@@ -1,4 +1,4 @@
-"""What could be imported from version 0.1.0 still can, with a warning that says where it stands now."""
+"""Names of version 0.1.0 can still be imported, with a warning that says where they are now."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from conftest import ROOT
 import poet_model
 from poet_model import deprecated
 
-# public names of the modules of 0.1.0 that are gone from where they were; those that only the package
-# itself had a use for are not among them (and Trainer and the objectives take other arguments now)
+# Public names of the modules of 0.1.0 that have moved, without those that only the package itself used.
+# (Trainer and the objectives take other arguments now.)
 OLD_NAMES = {
     "batches": "Batch Epoch HeaderRates IGNORE PIECE PoemBatches",
     "card": """
@@ -68,7 +68,7 @@ OLD_NAMES = {
     "table": "WHAT text_of",
     "trainer": "CHECKPOINT_NAME EpochSource Interrupted Trainer TrainingConfig find_checkpoint",
 }
-# these were modules, are packages, and have the name still, without a warning
+# names of modules that have become packages; the packages still have them, without a warning
 KEPT = {
     "corpus": "add_vocabulary cluster load_corpus",
     "evaluation": "command_line held_out_corpus measure update_folder",
@@ -80,7 +80,7 @@ KEPT = {
 
 @pytest.fixture
 def forgotten():
-    """As if nobody had imported an old module before."""
+    """Makes the import system forget the old modules, as if none had been imported yet."""
     for old in deprecated.MODULES:
         sys.modules.pop(f"poet_model.{old}", None)
         vars(poet_model).pop(old, None)
@@ -100,9 +100,14 @@ def test_the_table_of_names_here_is_that_of_the_package():
 def test_an_old_module_warns_and_has_its_names(forgotten, old):
     with pytest.warns(DeprecationWarning) as caught:
         module = importlib.import_module(f"poet_model.{old}")
-    (warning,) = [one for one in caught if str(one.message).startswith(f"poet_model.{old} is now")]
+    begins = "was split: use" if old in deprecated.SPLIT else "is now"
+    (warning,) = [one for one in caught if str(one.message).startswith(f"poet_model.{old} {begins} poet_")]
     for home in deprecated.MODULES[old]:
         assert f"poet_model.{home}" in str(warning.message)
+    for home, name in deprecated.SPLIT.get(old, {}).items():
+        if name:
+            assert f"poet_model.{home} ({name}, …)" in str(warning.message)
+            assert getattr(importlib.import_module(f"poet_model.{home}"), name)
     for name in OLD_NAMES[old].split():
         found = getattr(module, name)
         homes = [importlib.import_module(f"poet_model.{home}") for home in deprecated.MODULES[old]]

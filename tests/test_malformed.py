@@ -102,7 +102,7 @@ cases(
     only_metadata=raw({"__metadata__": {}}),
 )
 cases(
-    "the key 'a' stands twice",
+    "the key 'a' occurs twice",
     WEIGHTS,
     a_key_twice=raw(b'{"a":%b,"a":%b}' % ((json.dumps(entry()).encode(),) * 2), b"1234"),
 )
@@ -209,12 +209,12 @@ def shard(folder, weight_map=None, **index):
 
 
 for name, said, change in [
-    ("leads outside", "is no file name of a shard", lambda m: m | {"bias": "../model.safetensors"}),
-    ("an absolute path", "is no file name of a shard", lambda m: m | {"bias": "/etc/passwd"}),
-    ("a path of Windows", "is no file name of a shard", lambda m: m | {"bias": "..\\model.safetensors"}),
-    ("a folder", "is no file name of a shard", lambda m: m | {"bias": "sub/model.safetensors"}),
-    ("a pickle", "is no file name of a shard", lambda m: m | {"bias": "pytorch_model.bin"}),
-    ("a number", "is no file name of a shard", lambda m: m | {"bias": 5}),
+    ("leads outside", "is not the file name of a shard", lambda m: m | {"bias": "../model.safetensors"}),
+    ("an absolute path", "is not the file name of a shard", lambda m: m | {"bias": "/etc/passwd"}),
+    ("a path of Windows", "is not the file name of a shard", lambda m: m | {"bias": "..\\model.safetensors"}),
+    ("a folder", "is not the file name of a shard", lambda m: m | {"bias": "sub/model.safetensors"}),
+    ("a pickle", "is not the file name of a shard", lambda m: m | {"bias": "pytorch_model.bin"}),
+    ("a number", "is not the file name of a shard", lambda m: m | {"bias": 5}),
     ("a missing shard", "model-9.safetensors is missing", lambda m: m | {"bias": "model-9.safetensors"}),
     ("a tensor that is not there", "disagree on extra", lambda m: m | {"extra": m["bias"]}),
     ("a tensor left out", "disagree on bias", lambda m: {k: v for k, v in m.items() if k != "bias"}),
@@ -343,7 +343,7 @@ case("no model.vocab", f"{TOKENIZER}: no model")(lambda folder: edit(folder, TOK
 case("no model.vocab", f"{TOKENIZER}: a list of words")(lambda f: edit(f, TOKENIZER, model={"vocab": ["春"]}))
 
 
-@case("has .* bytes, more than any of ours")
+@case("has .* bytes, more than the limit of")
 def a_tokenizer_of_a_gigabyte(folder):
     with open(folder / TOKENIZER, "wb") as file:
         file.truncate(1 << 30)
@@ -388,13 +388,13 @@ for file in (CONFIG, WEIGHTS, TOKENIZER):
         ONLY_LOCAL[f"{file}: {function.__name__}"] = ONLY_LOCAL.pop(function.__name__)
 
 
-@local(r"generation_config\.json is no file")
+@local(r"generation_config\.json is not a file")
 def generation_config_that_is_a_pipe(folder):
     (folder / GENERATION).unlink()
     os.mkfifo(folder / GENERATION)
 
 
-@local(r"generation_config\.json is no file")
+@local(r"generation_config\.json is not a file")
 def generation_config_that_links_to_itself(folder):
     (folder / GENERATION).unlink()
     (folder / GENERATION).symlink_to(GENERATION)

@@ -262,7 +262,7 @@ def test_what_transformers_notes_in_a_generation_config_is_no_error(folder):
     assert PoetModel.from_pretrained(folder).generation_config.top_k == 40
     path.write_text(json.dumps(record | {"do_sample": False}), encoding="utf-8")
     with pytest.raises(
-        CheckpointError, match="do_sample must be true here; for the likeliest poem take temperature 0"
+        CheckpointError, match="do_sample must be true; for the likeliest characters set temperature to 0"
     ):
         PoetModel.from_pretrained(folder)
 

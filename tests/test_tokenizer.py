@@ -142,7 +142,7 @@ def test_a_missing_file_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("characters", ["春春", ["春眠"], [""]])
 def test_a_vocabulary_is_of_single_distinct_characters(characters):
-    with pytest.raises(InvalidValueError, match="single characters, each once"):
+    with pytest.raises(InvalidValueError, match="single characters, each only once"):
         PoetTokenizer(characters)
 
 

@@ -104,7 +104,7 @@ def test_it_measures_a_model_and_writes_its_card(run, tiny_model, tmp_path):
 def test_it_makes_a_space(run, tmp_path):
     made, here = tmp_path / "made", tmp_path / "here"
     command = ("-m", "poet_model.hub", "space", "user/tang-poet", "--model", MODEL, "--no-push")
-    assert "note: the Space has no model to stand in when" in run(*command, "--folder", str(made))
+    assert "note: the Space has no model to show when" in run(*command, "--folder", str(made))
     space.build(here, MODEL)
     ours, theirs = (
         {

@@ -1,4 +1,4 @@
-"""Writing poems: what is asked for, the rules that follow from it, and the loop that writes."""
+"""Poem generation: the options, the rules that they imply, and the decoding loop. Needs NumPy, not torch."""
 
 
 def __getattr__(name: str):

@@ -1,15 +1,16 @@
-"""Which options of `generate` apply to a poem: some need a regular form."""
+"""Selects the options of `generate` that apply to a poem: some of them need a regular form."""
 
 from __future__ import annotations
 
-GIVE_FORM = ("form", "acrostic", "telestich")  # without a form, an acrostic or a telestich brings one along
+GIVE_FORM = ("form", "acrostic", "telestich")  # an acrostic or a telestich implies a form if none is given
 NEED_FORM = ("rhyme", "tones", "template", "best_of")
 
 
 def applicable(options: dict) -> dict:
-    """Options of `generate`, without those that need a form if none of the others gives one.
+    """The options of `generate` that can be used together.
 
-    `generate` itself refuses such options; this is for callers that offer them beside "any form".
+    Options that need a form are dropped if no other option gives one. `generate` itself raises in that case;
+    this function is for callers that offer such options even when no form is chosen.
     """
     if any(options.get(name) for name in GIVE_FORM):
         return dict(options)

@@ -1,6 +1,6 @@
-"""The loop that writes: filters bar what may not stand, one id a row is drawn, the model steps on.
+"""The decoding loop: the filters mask the logits, one id per row is sampled, and the model takes one step.
 
-It works on NumPy arrays and knows of a model only the Stepper protocol.
+It works on NumPy arrays and uses a model only through the Stepper protocol.
 """
 
 from __future__ import annotations
@@ -19,27 +19,43 @@ from .request import Request
 from .row import Row
 from .sampling import largest, log_probs_of, sample
 
-LOOK_AHEAD, LOOK_AHEAD_ROWS = 24, 16  # characters weighed before a rhyme word; rows looked at together
+LOOK_AHEAD = 24  # candidate characters that are evaluated before a rhyme word
+LOOK_AHEAD_ROWS = 16  # rows that are evaluated in one batch
 
 
 class Stepper(Protocol):
-    """A model one character at a time. Logits are float32 arrays; a state is whatever the model likes."""
+    """A model that is run one character at a time.
+
+    Logits are float32 arrays. The state may be of any type: only the stepper itself looks inside it.
+    """
 
     def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, Any]:
-        """Ids (T,) from a stream's beginning -> logits (T - first, V) behind each from place `first` on.
+        """Reads a prompt from the beginning of a stream.
 
-        The second value is the state after them, of one row.
+        Args:
+            ids: (T,) ids.
+            first: the position of the first id whose logits are needed.
+
+        Returns:
+            The logits (T - first, V) after each id from position `first` on, and the state after the last
+            id, for a batch of one row.
         """
 
     def step(self, ids: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-        """Ids (B,) and the state before them -> logits (B, V) of what comes next, and the state after."""
+        """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
 
     def select(self, state: Any, rows: Sequence[int]) -> Any:
-        """The state of some rows, which may be left out, repeated or in another order."""
+        """The state of the given rows; rows may be dropped, repeated or reordered."""
 
 
 class Character(NamedTuple):
-    """A character of a poem: the number of the poem, the character, its log-probability."""
+    """A character of a poem.
+
+    Attributes:
+        poem: the number of the poem in the batch, from 0.
+        character: the character.
+        log_prob: its log-probability under the model, in nats.
+    """
 
     poem: int
     character: str
@@ -47,12 +63,13 @@ class Character(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What one step drew, one entry for each of the B rows.
+    """The characters that were sampled in one step, one for each of the B rows.
 
     Attributes:
-        ids, characters: what was drawn.
-        log_probs: (B,) by the model alone.
-        weighed_log_probs: (B,) with the frequency penalty.
+        ids: (B,) their ids.
+        characters: the characters themselves.
+        log_probs: (B,) their log-probabilities under the model alone.
+        weighed_log_probs: (B,) their log-probabilities after the frequency penalty.
     """
 
     ids: np.ndarray
@@ -62,7 +79,7 @@ class Drawn(NamedTuple):
 
 
 class EachCharacter:
-    """Commits each character as it is drawn: one row a poem."""
+    """Commits each character as soon as it is sampled. A poem has one row."""
 
     width = 1
 
@@ -70,21 +87,30 @@ class EachCharacter:
         self._rngs = rngs
 
     def uniforms(self, rows: Sequence[Row]) -> np.ndarray:
-        """Random numbers (B,), each of its poem's own generator."""
+        """Random numbers (B,) in [0, 1), each from the generator of the row's poem."""
         return np.array([self._rngs[row.poem].random() for row in rows])
 
     def commit(self, rows: Sequence[Row], drawn: Drawn) -> tuple[list[Character], list[int]]:
-        """The characters that are certain now, and the numbers of the rows that go on."""
+        """Decides which of the sampled characters are final.
+
+        Args:
+            rows: the B rows before the step.
+            drawn: the characters that the step sampled for them.
+
+        Returns:
+            The new characters that are final, and the indices of the rows that continue.
+        """
         kept = [number for number, token in enumerate(drawn.ids.tolist()) if token != EOS]
-        news = [Character(rows[i].poem, drawn.characters[i], float(drawn.log_probs[i])) for i in kept]
-        return news, kept
+        characters = [Character(rows[i].poem, drawn.characters[i], float(drawn.log_probs[i])) for i in kept]
+        return characters, kept
 
 
 class BestOfLines:
-    """Commits whole lines: a poem has `width` rows, candidates for the line under way.
+    """Commits whole lines. A poem has `width` rows, which are candidates for the current line.
 
-    When that line is done, one of them is drawn by its probability, and all rows of the poem go on from it.
-    A form is imposed, so all rows are equally long, and those of a poem stand together.
+    When the line is complete, one candidate is sampled in proportion to the probability of its line, and all
+    rows of the poem continue from it. A form must be imposed, so that all rows have the same length. The rows
+    of a poem are adjacent.
     """
 
     def __init__(self, rngs: Sequence[np.random.Generator], width: int, config: GenerationConfig):
@@ -93,33 +119,33 @@ class BestOfLines:
         self._line: list[Drawn] = []
 
     def uniforms(self, rows: Sequence[Row]) -> np.ndarray:
-        """As EachCharacter.uniforms, `width` numbers a poem."""
+        """Random numbers (B,) in [0, 1): `width` numbers from the generator of each poem."""
         return np.concatenate([self._rngs[row.poem].random(self.width) for row in rows[:: self.width]])
 
     def commit(self, rows: Sequence[Row], drawn: Drawn) -> tuple[list[Character], list[int]]:
-        """As EachCharacter.commit."""
+        """Decides which characters are final; see EachCharacter.commit."""
         if drawn.ids[0] == EOS:
             return [], []
         self._line.append(drawn)
         if rows[0].place < rows[0].form.length:
             return [], list(range(len(rows)))
         best = self._draw(rows)
-        news = [
+        characters = [
             Character(rows[i].poem, step.characters[i], float(step.log_probs[i]))
             for step in self._line
             for i in best
         ]
         self._line = []
-        return news, [i for i in best for _ in range(self.width)]
+        return characters, [i for i in best for _ in range(self.width)]
 
     def _draw(self, rows: Sequence[Row]) -> list[int]:
-        """For each poem the number of one of its rows, drawn by the log-probabilities of their lines."""
-        fits = np.zeros(len(rows), np.float32)
+        """The index of one row per poem, sampled by the log-probabilities of the candidate lines."""
+        scores = np.zeros(len(rows), np.float32)
         for step in self._line:
-            fits += step.weighed_log_probs
-        fits = fits.reshape(-1, self.width)  # (poems, candidates)
+            scores += step.weighed_log_probs
+        scores = scores.reshape(-1, self.width)  # (poems, candidates)
         uniforms = np.array([self._rngs[row.poem].random() for row in rows[:: self.width]])
-        return (sample(fits, uniforms, self._config) + self.width * np.arange(len(fits))).tolist()
+        return (sample(scores, uniforms, self._config) + self.width * np.arange(len(scores))).tolist()
 
 
 def decode(
@@ -129,13 +155,17 @@ def decode(
     num_poems: int = 1,
     filters: Sequence[LogitFilter] | None = None,
 ) -> Iterator[list[Character]]:
-    """Writes `num_poems` poems side by side; poem i has the random numbers of seed + i.
+    """Writes `num_poems` poems in one batch. Poem i uses the random numbers of seed + i.
 
     Args:
-        filters: the rules to keep; by default those of the request.
+        stepper: the model.
+        masks: the masks of its vocabulary.
+        request: the options of the poems.
+        num_poems: how many poems to write.
+        filters: the rules to apply; by default those of the request.
 
     Yields:
-        First the start's characters, then, as they become certain, the new ones of each step or line.
+        First the characters of the start, then the new characters of each step or line when they are final.
     """
     tokenizer, config = masks.tokenizer, request.config
     penalty = FrequencyPenalty(masks, config.frequency_penalty)
@@ -156,7 +186,7 @@ def decode(
     while rows:
         weighed = logits.copy()
         penalty(weighed, rows)
-        allowed = weighed if is_each else weighed.copy()  # candidates are compared by what they weigh
+        allowed = weighed if is_each else weighed.copy()  # candidates are compared before filtering
         for rule in filters:
             rule(allowed, rows)
         if request.look_ahead and request.form_rules:
@@ -165,10 +195,10 @@ def decode(
         characters = [tokenizer.tokens[token] for token in ids.tolist()]
         log_probs = log_probs_of(logits, ids)
         weighed_log_probs = log_probs if is_each else log_probs_of(weighed, ids)
-        news, kept = chooser.commit(rows, Drawn(ids, characters, log_probs, weighed_log_probs))
-        if news:
-            yield news
-        if kept != list(range(len(rows))):  # finished poems and other candidates leave the batch
+        committed, kept = chooser.commit(rows, Drawn(ids, characters, log_probs, weighed_log_probs))
+        if committed:
+            yield committed
+        if kept != list(range(len(rows))):  # finished poems and rejected candidates leave the batch
             state = stepper.select(state, kept)
         rows = [rows[i].after(characters[i]) for i in kept]
         if rows:
@@ -183,11 +213,19 @@ def look_ahead(
     filters: Sequence[LogitFilter],
     temperature: float,
 ) -> None:
-    """Weighs the characters before a rhyme word or a tail by how well what may follow them fits.
+    """Reweights the character before a rhyme word or a tail by how well an allowed word can follow it.
 
-    That is one of few, so the model has to be led to it: of the likeliest characters c each is drawn with
-    p(c) times the probability, after c, of all that the filters allow. Changes logits (B, V) in place, in
-    the rows that stand two characters before such a word.
+    Few characters are allowed as a rhyme word or a tail, so the model has to be led to one of them. Each of
+    the LOOK_AHEAD likeliest characters c gets the probability p(c) times the total probability, after c, of
+    the characters that the filters allow there.
+
+    Args:
+        stepper: the model.
+        state: its state before the character, for B rows.
+        logits: (B, V), changed in place in the rows whose next character but one is such a word.
+        rows: the B rows.
+        filters: the rules to apply.
+        temperature: the temperature of the sampling; 0 counts as 1 here.
     """
     numbers = [number for number, row in enumerate(rows) if row.form.is_before_few(row.state)]
     for first in range(0, len(numbers), LOOK_AHEAD_ROWS):
@@ -195,20 +233,23 @@ def look_ahead(
         ids = largest(logits[part], LOOK_AHEAD)  # (R, C)
         values = np.take_along_axis(logits[part], ids, axis=1)
         after, _ = stepper.step(ids.ravel(), stepper.select(state, np.repeat(part, ids.shape[1])))
-        may_stand = np.flatnonzero(np.isfinite(values).ravel())  # of the R x C
+        allowed = np.flatnonzero(np.isfinite(values).ravel())  # indices into the R x C candidates
         tokens = rows[0].form.masks.tokenizer.tokens
-        ahead = [rows[part[i // ids.shape[1]]].after(tokens[ids.flat[i]]) for i in may_stand]
+        ahead = [rows[part[i // ids.shape[1]]].after(tokens[ids.flat[i]]) for i in allowed]
         gain = np.full(ids.size, -np.inf, np.float32)
-        gain[may_stand] = _log_share_allowed(after[may_stand], ahead, filters)
+        gain[allowed] = _log_share_allowed(after[allowed], ahead, filters)
         logits[part] = -np.inf
         weighed = values + np.float32(temperature or 1.0) * gain.reshape(values.shape)
         logits[np.array(part)[:, None], ids] = weighed
 
 
 def _log_share_allowed(logits: np.ndarray, rows: Sequence[Row], filters: Sequence[LogitFilter]) -> np.ndarray:
-    """Of logits (N, V), changed in place: the log of the probability (N,) of all that the filters allow."""
+    """The log of the total probability (N,) of the ids that the filters allow.
+
+    Changes the logits (N, V) in place.
+    """
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     for rule in filters:
         rule(logits, rows)
-    with np.errstate(divide="ignore"):  # where nothing is allowed it is -inf
+    with np.errstate(divide="ignore"):  # log(0) is -inf where no id is allowed
         return np.log((weights * (logits > -np.inf)).sum(axis=1) / weights.sum(axis=1))

@@ -1,4 +1,4 @@
-"""Rules of a poem as filters of logits: each bars what may not stand next."""
+"""The rules of a poem as logit filters: each filter masks the characters that must not come next."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .masks import VocabularyMasks
 from .request import Request
 from .row import Row
 
-MAX_LINE = 16  # characters: the longest lines of 全唐诗, but for a few; then only a line end may follow
+MAX_LINE = 16  # characters per line, enough for all but a few lines of 全唐诗; then the line must end
 
 
 class LogitFilter(Protocol):
     """A rule of the poem."""
 
     def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
-        """Sets the logits (B, V) of what may not stand next in the B rows to -inf, in place."""
+        """Sets the logits (B, V) of the ids that must not come next in the B rows to -inf, in place."""
 
 
 class OnlyPoemCharacters:
-    """No `<unk> <pad> <bos> <sep>`: hanzi, `，`, `。` and `<eos>` alone."""
+    """Allows only hanzi, `，`, `。` and `<eos>`, and so bars `<unk>`, `<pad>`, `<bos>` and `<sep>`."""
 
     def __init__(self, masks: VocabularyMasks):
         self._barred = np.flatnonzero(~masks.poem_characters)
@@ -37,7 +37,10 @@ class OnlyPoemCharacters:
 
 
 class WholeLines:
-    """No empty line, none over MAX_LINE characters; a poem ends after a `。`, the next one if it is long."""
+    """Keeps lines between 1 and MAX_LINE characters, and lets a poem end only after a `。`.
+
+    A poem that has reached `max_length` characters ends with the current line.
+    """
 
     def __init__(self, masks: VocabularyMasks, max_length: int):
         self._masks, self._max_length = masks, max_length
@@ -55,11 +58,11 @@ class WholeLines:
             elif row.place >= MAX_LINE:
                 its_logits += self._masks.only(self._stop)
             elif is_long:
-                its_logits[self._comma] = -np.inf  # the line under way is the last
+                its_logits[self._comma] = -np.inf  # the current line is the last one
 
 
 class KeepsForm:
-    """A regular form: its shape, tones, rhymes, heads and tails."""
+    """Keeps a regular form: its shape, tones and rhymes, and the heads and tails that are requested."""
 
     def __init__(self, form: RegularForm):
         self._form = form
@@ -70,10 +73,12 @@ class KeepsForm:
 
 
 class OriginalLines:
-    """No line of MIN_ORIGINAL characters or more that stands, whole, in the poems of an index.
+    """Bars every line of at least MIN_ORIGINAL characters that occurs as a whole line in the indexed poems.
 
     Args:
-        length: characters of a line, if that is fixed; otherwise each character may be a line's last.
+        masks: the masks of the vocabulary.
+        index: the index of the poems.
+        length: the number of characters per line if it is fixed; otherwise any character may end a line.
     """
 
     def __init__(self, masks: VocabularyMasks, index: NoveltyIndex, length: int | None):
@@ -89,36 +94,39 @@ class OriginalLines:
                 known = [token for c in self._followers(line) for token in self._ids.get(c, ())]
                 its_logits[known] = -np.inf
             if not self._length and self._stands(line):
-                its_logits[self._ends] = -np.inf  # it was begun by the start
+                its_logits[self._ends] = -np.inf  # the start already gave all characters of a known line
 
     def _stands(self, line: str) -> bool:
         return len(line) >= MIN_ORIGINAL and plain(line[-1]) in self._followers(line[:-1])
 
 
 class FrequencyPenalty:
-    """Makes less likely what the poem has already, but not the same character twice running (叠字)."""
+    """Lowers the logits of characters that the poem already has.
+
+    The last character is exempt if it occurs only once, so that it may be doubled (叠字, as in 青青).
+    """
 
     def __init__(self, masks: VocabularyMasks, penalty: float):
         self._ids, self._penalty = masks.tokenizer.ids, penalty
 
     def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
-        """Lowers logits (B, V) in place."""
+        """Lowers the logits (B, V) in place."""
         if not self._penalty:
             return
         numbers, ids, counts = [], [], []
         for number, row in enumerate(rows):
-            # a character that stands in the poem once, and last, is the last that was counted
+            # If the last character of the poem is new, it is also the last key of `counts`. It is left out.
             is_last_new = row.place > 0 and row.counts[row.text[-1]] == 1
-            some = len(row.counts) - is_last_new
-            numbers += [number] * some
-            ids += islice(map(self._ids.__getitem__, row.counts), some)
-            counts += islice(row.counts.values(), some)
+            num_penalized = len(row.counts) - is_last_new
+            numbers += [number] * num_penalized
+            ids += islice(map(self._ids.__getitem__, row.counts), num_penalized)
+            counts += islice(row.counts.values(), num_penalized)
         if ids:
             logits[numbers, ids] -= np.float32(self._penalty) * np.array(counts, np.float32)
 
 
 def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
-    """The rules of a request; none of them cares which comes first."""
+    """The filters of a request. The result does not depend on their order."""
     filters: list[LogitFilter] = []
     if request.form_rules:
         filters.append(KeepsForm(request.form_rules))

@@ -1,4 +1,4 @@
-"""What is asked for fitted to a regular form; where it cannot be, the nearest that can."""
+"""Fits a request to a regular form, and suggests the nearest request that would work if it does not fit."""
 
 from __future__ import annotations
 
@@ -21,26 +21,32 @@ _EDGES = {"acrostic": "藏頭", "telestich": "藏尾"}
 def edges_of(
     tokenizer: PoetTokenizer, form: str, acrostic: str, telestich: str, start: str
 ) -> tuple[str, str, str]:
-    """The form, heads and tails of an acrostic and a telestich, in the model's script.
+    """The form, the heads and the tails of a poem with an acrostic or a telestich, in the model's script.
 
-    Without a form, the one that has room for them.
+    Args:
+        tokenizer: the model's tokenizer.
+        form: the requested form; if it is empty, a form with enough lines is chosen.
+        acrostic: the characters that the lines begin with; may be empty.
+        telestich: the characters that the lines end with; may be empty.
+        start: the first characters of the poem; may be empty.
 
     Raises:
-        UnknownCharacterError: one is not in the vocabulary.
-        InvalidValueError: too few or many, one that is no hanzi, or a start that begins otherwise.
+        UnknownCharacterError: a character is not in the vocabulary.
+        InvalidValueError: there are too few or too many characters, one of them is not a hanzi, or the start
+            begins with another character than the acrostic.
     """
     edges = {}
     for name, given in (("acrostic", acrostic), ("telestich", telestich)):
         edges[name] = tokenizer.normalize(given)
         if odd := [c for c in edges[name] if not is_hanzi(c)]:
             raise InvalidValueError(
-                f"{name} must be 2 to 8 hanzi, got {odd[0]!r} in {given[:20]!r}; leave it out",
+                f"{name} must be 2 to 8 hanzi, got {odd[0]!r} in {given[:20]!r}; remove that character",
                 chinese=f"{_EDGES[name]}要 2 至 8 個漢字，「{odd[0]}」不是漢字，請刪去。",
             )
         if given and not 2 <= (count := len(edges[name])) <= 8:
-            advice = "leave some out" if count > 8 else "add one, or take start instead"
+            advice = "remove some" if count > 8 else "add one, or use start instead"
             raise InvalidValueError(
-                f"{name} must be 2 to 8 hanzi, the first for the first line and so on, got {count}: "
+                f"{name} must be 2 to 8 hanzi, one for each line from the first, got {count}: "
                 f"{given[:20]!r}; {advice}",
                 chinese=f"{_EDGES[name]}要 2 至 8 個漢字，每句一字，現有 {count} 字。",
             )
@@ -53,36 +59,43 @@ def edges_of(
         name = max(edges, key=lambda name: len(edges[name]))
         raise InvalidValueError(
             f"a {form} has {SHAPES[form][0]} lines, and the {name} {edges[name]!r} has {needed} characters; "
-            f"take form={longer!r}, or fewer",
+            f"use form={longer!r}, or fewer characters",
             chinese=f"{form}只有 {SHAPES[form][0]} 句，{_EDGES[name]}「{edges[name]}」有 {needed} 字；"
             f"請選{longer}，或少寫幾字。",
         )
     heads, tails = edges.values()
     if start and heads and start[0] != heads[0]:
         raise InvalidValueError(
-            f"the start {start[:10]!r} does not begin with the first head {heads[0]!r}; leave the start out",
+            f"the start {start[:10]!r} must begin with the first character of the acrostic, {heads[0]!r}; "
+            "begin it so, or leave the start out",
             chinese=f"起首「{start[:10]}」不是以藏頭的「{heads[0]}」開頭，請把起首留空。",
         )
     return form, heads, tails
 
 
 def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[RegularForm, str]:
-    """The automaton of a form, and the start as the form has it.
+    """The automaton of a form, and the start with the line ends of that form.
+
+    Args:
+        masks: the masks of the vocabulary.
+        options: the form and its rules.
+        start: the first characters of the poem.
 
     Raises:
-        InvalidValueError: not all of it can be kept; the message says why, and what could be instead.
+        InvalidValueError: the options and the start do not fit together; the message gives the reason and the
+            nearest options that would work.
     """
     try:
         rules = RegularForm(masks, options, start)
         return rules, fit_start(rules, start)
     except InvalidValueError as error:
-        able = (names for *names, less in _less(options) if _is_possible(masks, less, start))
-        nearest = list(itertools.islice(able, 2))  # one of them may be no control of the page's
+        possible = (names for *names, less in _less_strict(options) if _is_possible(masks, less, start))
+        nearest = list(itertools.islice(possible, 2))  # two, because the page may have no control for one
         if not nearest:
             raise
         english, chinese = (" or ".join(names[0] for names in nearest), "，或".join(n[1] for n in nearest))
         raise InvalidValueError(
-            f"{error}; with {english} it would",
+            f"{error}; it would work with {english}",
             chinese=error.chinese and f"{error.chinese.rstrip('。')}；若{chinese}，就可以。",
         ) from None
 
@@ -95,8 +108,8 @@ def _is_possible(masks: VocabularyMasks, options: FormOptions, start: str) -> bo
     return True
 
 
-def _less(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]:
-    """Options that ask for less, the nearest first, each with its name in English and in Chinese."""
+def _less_strict(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]:
+    """Less strict options, the nearest first, each after its description in English and in Chinese."""
     level, rhyme = options.level, options.rhyme
     if options.has_tones and level < L1:
         yield "tones=True", "平仄用 L1", replace(options, level=L1)
@@ -119,15 +132,15 @@ def _less(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]:
 
 
 def fit_start(rules: RegularForm, start: str) -> str:
-    """The start as the form has it: with its line ends, if it was written without any.
+    """The start with the line ends of the form, which are added if it was written without any.
 
     Raises:
-        InvalidValueError: it breaks the form, the tones or the rhyme; the message says where.
+        InvalidValueError: the start breaks the form, the tones or the rhyme; the message says where.
     """
     given = [line.rstrip(LINE_ENDS) for line in split_lines(start)]
     if len(given) == 1:
         given = [given[0][i : i + rules.length] for i in range(0, len(given[0]), rules.length)]
-    if all(len(line) == rules.length for line in given[:-1]):  # which sign ends a line is the form's business
+    if all(len(line) == rules.length for line in given[:-1]):  # the form decides between `，` and `。`
         is_ended = start.endswith(tuple(LINE_ENDS))
         start = join_lines(given)
         start = start if is_ended or not start else start[:-1]
@@ -136,7 +149,7 @@ def fit_start(rules: RegularForm, start: str) -> str:
         state = rules.after(state, character)
         if state is None:
             fitting = start[:place]
-            fits = f"{fitting!r} would" if fitting else "no start that begins so would"
+            fits = f"{fitting!r} would fit" if fitting else "no start can begin with it"
             chinese_fits = f"「{fitting}」可以" if fitting else "不能以它開頭"
             raise InvalidValueError(
                 f"the start {start[:40]!r} does not fit {rules.options} at its character {place + 1}, "

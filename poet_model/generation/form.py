@@ -1,8 +1,8 @@
-"""RegularForm: a regular form as an automaton, which says at every place of a poem what may stand there.
+"""RegularForm: a regular form as an automaton that says which characters may come next in a poem.
 
-At every moment it knows which courses (templates, and patterns of the line under way) are still open. What
-may stand next is what any of them allows, and each choice closes some: nothing is decided before the model
-has had its say, and no line runs into a dead end (see the property test).
+Its state holds the courses (a template, and patterns of the current line) that are still open. A character is
+allowed if any open course allows it, and each character may close some courses. So no template is fixed in
+advance, the model's choices decide, and no line runs into a dead end (the property test checks this).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .masks import VocabularyMasks
 from .rhymes import open_groups
 
 
-# Courses and states are never changed, and compared as objects: many are made, and are keys of what is worked
-# out only once.
+# Courses and states are never modified. They are hashed by identity, because many of them are created and
+# serve as keys of caches.
 @dataclass(eq=False, slots=True)
 class Course:
-    """A way a poem can go on.
+    """One way in which a poem can continue.
 
     Attributes:
-        template: None if no tones are asked for.
-        patterns: those still open of the line under way.
+        template: its template; None if no tones are required.
+        patterns: the patterns of the current line that are still open.
     """
 
     template: Template | None
@@ -39,13 +39,13 @@ class Course:
 
 @dataclass(eq=False, slots=True)
 class FormState:
-    """Where a poem stands.
+    """The state of the automaton after the first characters of a poem.
 
     Attributes:
-        line, place: of the next character, from 0.
-        courses: those still open.
-        groups: that the poem may still rhyme in; None: there is no rhyme word yet.
-        words: the rhyme words used.
+        line, place: the line and the place in it of the next character, both from 0.
+        courses: the courses that are still open.
+        groups: the groups in which the poem may still rhyme; None if there is no rhyme word yet.
+        words: the rhyme words that have been used.
     """
 
     line: int
@@ -56,15 +56,16 @@ class FormState:
 
 
 class RegularForm:
-    """The automaton of one poem's form, made for a vocabulary.
+    """The automaton of a poem's form for one vocabulary.
 
     Args:
-        masks: of the vocabulary.
-        options: what is asked for.
-        start: what the poem will begin with: its characters may stand anywhere if their tones are unknown.
+        masks: the masks of the vocabulary.
+        options: the form and its rules.
+        start: the first characters of the poem. If the tones of one of them are unknown, it is allowed in
+            every place.
 
     Raises:
-        InvalidValueError: the vocabulary or the options do not allow it.
+        InvalidValueError: no poem in this vocabulary can have these options.
     """
 
     def __init__(self, masks: VocabularyMasks, options: FormOptions, start: str = ""):
@@ -74,7 +75,8 @@ class RegularForm:
         self._given = frozenset(options.heads + options.tails + start)
         self._groups = open_groups(masks, options)
         self._templates = self._open_templates() if options.has_tones else [None]
-        self._tones_here: dict[str, int] = {}  # what is worked out only once
+        # caches
+        self._tones_here: dict[str, int] = {}
         self._steps: dict[tuple[FormState, int | str], FormState | None] = {}
         self._mask_of: dict[FormState, np.ndarray] = {}
 
@@ -83,16 +85,16 @@ class RegularForm:
         return FormState(0, 0, tuple(Course(t, self._patterns(t, 0)) for t in self._templates))
 
     def after(self, state: FormState, character: str) -> FormState | None:
-        """The state after one more character; None if it may not stand there."""
+        """The state after one more character; None if that character is not allowed."""
         if state.place == self.length:
             return self._next_line(state, character)
         tones_here = self._tones_of(character)
         if not tones_here or state.line >= self.lines:
             return None
         is_inside = 0 < state.place < self.length - 1
-        if not is_inside and character != (self._asked_for(state) or character):
+        if not is_inside and character != (self._required(state) or character):
             return None
-        # characters of one tone are all the same, but for those that end a line
+        # except at the end of a line, all characters with the same tones lead to the same state
         key = character if state.place == self.length - 1 else tones_here
         if (state, key) not in self._steps:
             step = self._end if state.place == self.length - 1 else self._inside
@@ -100,59 +102,60 @@ class RegularForm:
         return self._steps[state, key]
 
     def state_of(self, text: str) -> FormState | None:
-        """The state after a text; None if it breaks a rule."""
+        """The state after a text; None if the text breaks a rule."""
         state = self.first()
         for character in text:
             state = state and self.after(state, character)
         return state
 
     def mask(self, state: FormState) -> np.ndarray:
-        """(V,) to add to logits in some state: -inf for what may not stand next."""
+        """The mask (V,) to add to the logits in a state: 0 for allowed ids, -inf for all others."""
         if state not in self._mask_of:
             self._mask_of[state] = self._make_mask(state)
         return self._mask_of[state]
 
     def is_before_few(self, state: FormState) -> bool:
-        """Whether the next character but one is one of few: a rhyme word or a tail."""
+        """Whether few characters are allowed in the place after the next, for a rhyme word or a tail."""
         if state.place != self.length - 2:
             return False
         return state.line < len(self.options.tails) or any(
             self._rhymes(course, state.line) for course in state.courses
         )
 
-    # Which courses there are
+    # The courses of the form
 
     def _open_templates(self) -> list[Template]:
-        """Those that have room for all heads and tails."""
+        """The templates that fit all heads and tails."""
         templates = self.options.templates
-        if found := [t for t in templates if all(self._has_room(t, line) for line in range(self.lines))]:
-            return found
+        if fitting := [t for t in templates if all(self._fits_edges(t, line) for line in range(self.lines))]:
+            return fitting
         raise InvalidValueError(
-            f"{self.options} cannot be{self._odd_one()}", chinese=f"{self.options.in_chinese}寫不出來。"
+            f"{self.options} is impossible: {self._why_impossible()}",
+            chinese=f"{self.options.in_chinese}寫不出來。",
         )
 
-    def _odd_one(self) -> str:
-        """The first line whose head and tail no template has room for, if it is one line's fault."""
+    def _why_impossible(self) -> str:
+        """Names the first line whose head and tail fit no template, if there is such a line."""
         for line in range(self.lines):
-            if not any(self._has_room(template, line) for template in self.options.templates):
+            if not any(self._fits_edges(template, line) for template in self.options.templates):
                 heads, tails = self.options.heads, self.options.tails
                 edges = [text[line] for text in (heads, tails) if line < len(text)]
-                found = " ".join(f"{c} {tones(c)}" for c in edges)
+                edges_and_tones = " ".join(f"{c} {tones(c)}" for c in edges)
                 rhyming = " that rhymes with the others, or ends in 仄"
-                return f": there is no line {line + 1} with {found}" + (
+                return f"there is no line {line + 1} with {edges_and_tones}" + (
                     rhyming if self.options.rhyme and line == 0 else ""
                 )
-        return ": each line could, but no course has them all"
+        return "each line is possible by itself, but no template allows all of them"
 
-    def _has_room(self, template: Template, line: int) -> bool:
-        """Whether a line has a pattern for its head and its tail."""
+    def _fits_edges(self, template: Template, line: int) -> bool:
+        """Whether a line has a pattern that its head and its tail fit."""
         first = self.options.tails[:1] if self.options.rhyme and line == 0 and 0 in template.rhymes else ""
         if first and (not self._groups & rhyme_groups(first) or first in self.options.reserved(0)):
             return False
         return bool(self._patterns(template, line))
 
     def _patterns(self, template: Template | None, line: int) -> tuple[Pattern, ...]:
-        """Patterns of a line that its head and its tail fit."""
+        """The patterns of a line that its head and its tail fit."""
         if line >= self.lines:
             return ()
         if template is None:
@@ -162,10 +165,10 @@ class RegularForm:
             (tone_mask(given[line]) if line < len(given) else 0) or ANY
             for given in (self.options.heads, self.options.tails)
         )
-        found = template.patterns(line, self.options.level)
-        return tuple(pattern for pattern in found if pattern[0] & head and pattern[-1] & tail)
+        patterns = template.patterns(line, self.options.level)
+        return tuple(pattern for pattern in patterns if pattern[0] & head and pattern[-1] & tail)
 
-    # From state to state
+    # Transitions
 
     def _next_line(self, state: FormState, character: str) -> FormState | None:
         """The state after a line end."""
@@ -188,7 +191,7 @@ class RegularForm:
         courses = self._fitting(state, tones_here)
         rhyming = tuple(course for course in courses if self._rhymes(course, state.line))
         if rhyming and common:
-            # a word of two tones, such as 看, may end the line either way: it rhymes
+            # A word of both tones, such as 看, could end the line with or without rhyme. It counts as rhyme.
             courses, groups, words = rhyming, common, words | {character}
         else:
             courses = tuple(course for course in courses if course not in rhyming)
@@ -196,7 +199,7 @@ class RegularForm:
 
     @staticmethod
     def _fitting(state: FormState, tones_here: int) -> tuple[Course, ...]:
-        """The courses that are open after a character with these tones."""
+        """The courses that stay open after a character with these tones."""
         open_ones = []
         for course in state.courses:
             patterns = tuple([p for p in course.patterns if p[state.place] & tones_here])
@@ -207,13 +210,13 @@ class RegularForm:
         return tuple(open_ones)
 
     def _tones_of(self, character: str) -> int:
-        """The tones that a character may have here; 0 if it may not stand in a line at all."""
+        """The tones that a character may have in this poem; 0 if it is not allowed in any line."""
         if character not in self._tones_here:
-            found = tone_mask(character) if is_hanzi(character) else 0
+            mask = tone_mask(character) if is_hanzi(character) else 0
             may_be_unknown = not self.options.needs_readings or character in self._given
-            if not found and is_hanzi(character) and may_be_unknown:
-                found = ANY
-            self._tones_here[character] = found
+            if not mask and is_hanzi(character) and may_be_unknown:
+                mask = ANY
+            self._tones_here[character] = mask
         return self._tones_here[character]
 
     def _rhymes(self, course: Course, line: int) -> bool:
@@ -223,13 +226,13 @@ class RegularForm:
         return line in course.template.rhymes if course.template else line % 2 == 1
 
     def _common(self, state: FormState, character: str) -> frozenset[str]:
-        """The groups in which the poem rhymes still, with this word too; empty if it may not be one."""
+        """The groups in which the poem can still rhyme after this rhyme word; empty if it cannot be one."""
         if character in state.words or character in self.options.reserved(state.line):
             return frozenset()
         return rhyme_groups(character) & (self._groups if state.groups is None else state.groups)
 
-    def _asked_for(self, state: FormState) -> str:
-        """The head or tail that has to stand next; '' if none does."""
+    def _required(self, state: FormState) -> str:
+        """The head or tail that must come next; '' if there is none."""
         if state.place == 0:
             return self.options.heads[state.line :][:1]
         return self.options.tails[state.line :][:1] if state.place == self.length - 1 else ""
@@ -239,8 +242,8 @@ class RegularForm:
             return self.masks.only(EOS)
         if state.place == self.length:
             return self.masks.only(self._ends[state.line % 2])
-        if asked_for := self._asked_for(state):
-            return self.masks.only(self.masks.tokenizer.ids[asked_for])
+        if required := self._required(state):
+            return self.masks.only(self.masks.tokenizer.ids[required])
         is_last = state.place == self.length - 1
         rhyming = [course for course in state.courses if is_last and self._rhymes(course, state.line)]
         open_tones = 0
@@ -249,7 +252,7 @@ class RegularForm:
                 for pattern in course.patterns:
                     open_tones |= pattern[state.place]
         groups = (self._groups if state.groups is None else state.groups) if rhyming else frozenset()
-        # used words are barred as rhyme words only: where a line may end otherwise, they may stand
+        # A used word is barred only as a rhyme word. It is allowed where the line may end without rhyme.
         words = state.words | set(self.options.reserved(state.line)) if is_last else ()
         used = frozenset(self.masks.tokenizer.ids[word] for word in words if self.after(state, word) is None)
         with_unknown = open_tones == ANY and not self.options.needs_readings

@@ -1,4 +1,4 @@
-"""FormOptions: the options of a regular form, and the same in words."""
+"""FormOptions: the options of a regular form, and their description in words for error messages."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from ..prosody.templates import LEVELS, Template, templates
 
 @dataclass(frozen=True)
 class FormOptions:
-    """What a poem's form is to be.
+    """The form of a poem and the rules that it follows.
 
     Attributes:
         form: one of prosody.FORMS.
-        level: each line keeps the tones of one of the four templates at this level (prosody/templates.py);
-            None: any tones.
-        template: the one of prosody.TEMPLATES to keep to; '' leaves the choice to the model.
-        rhyme: whether the even lines rhyme in one group of 平水韻, which the poem finds; or that group.
-        heads, tails: the first and last characters of the first lines; '' for none.
+        level: the level (see prosody/templates.py) at which every line follows the tones of one of the four
+            templates; None allows any tones.
+        template: one of prosody.TEMPLATES; '' leaves the choice to the model.
+        rhyme: True if the even lines must rhyme in one group of 平水韻 that the model chooses, or the name
+            of that group; False if they need not rhyme.
+        heads: the first characters of line 1, line 2 and so on; '' for none.
+        tails: the last characters of line 1, line 2 and so on; '' for none.
     """
 
     form: str
@@ -31,35 +33,35 @@ class FormOptions:
 
     @property
     def lines(self) -> int:
-        """Lines of the form."""
+        """The number of lines."""
         return SHAPES[self.form][0]
 
     @property
     def length(self) -> int:
-        """Characters of a line."""
+        """The number of characters per line."""
         return SHAPES[self.form][1]
 
     @property
     def has_tones(self) -> bool:
-        """Whether tones are asked for."""
+        """Whether tones are required."""
         return self.level is not None
 
     @property
     def needs_readings(self) -> bool:
-        """Whether only characters whose tones and rhymes are known will do."""
+        """Whether only characters with known tones and rhymes are allowed."""
         return self.has_tones or bool(self.rhyme)
 
     @cached_property
     def templates(self) -> tuple[Template, ...]:
-        """The templates that may be kept to."""
+        """The templates that the poem may follow."""
         return tuple(t for t in templates(self.form) if t.name == (self.template or t.name))
 
     def tails_before(self, line: int) -> str:
-        """Tails that rhyme, of the lines before one."""
+        """The tails of the even lines before `line` (counted from 0), which are rhyme words."""
         return self.tails[1:line:2]
 
     def reserved(self, line: int) -> str:
-        """Rhyme words that lines after one are to end in."""
+        """The tails of the even lines after `line` (counted from 0), which are reserved as rhyme words."""
         return self.tails[line + 1 + line % 2 :: 2]
 
     def __str__(self) -> str:
@@ -70,7 +72,7 @@ class FormOptions:
 
     @property
     def in_chinese(self) -> str:
-        """The same in Chinese, without level and template."""
+        """The description in Chinese, without level and template."""
         edges = [
             f"{name}「{given}」" for name, given in (("藏頭", self.heads), ("藏尾", self.tails)) if given
         ]

@@ -1,6 +1,6 @@
-"""VocabularyMasks: what the characters of a vocabulary may do in a poem, as NumPy masks.
+"""VocabularyMasks: the tones, rhymes and kinds of all characters of a vocabulary, as NumPy masks.
 
-A model owns one: looking up the tones of thousands of characters takes longer than writing a poem.
+Each model keeps one, as looking up the tones of thousands of characters takes longer than writing a poem.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from ..prosody.readings import PING, ZE, all_groups, rhyme_groups, tone_mask
 from ..script import is_hanzi
 from ..tokenizer import EOS, PoetTokenizer
 
-MAX_KEPT = 1024  # masks kept: most of them come back in poem after poem
+MAX_KEPT = 1024  # the number of masks in the cache; most masks are used again in poem after poem
 
 
 class VocabularyMasks:
-    """Tones, rhyme groups and kinds of all V characters of a vocabulary.
+    """The tones, rhyme groups and kinds of all V characters of a vocabulary.
 
-    The attributes are boolean arrays (V,). `only` and `only_like` return float32 arrays (V,) to add to
-    logits: 0 for what may stand next, -inf for the rest.
+    The properties give boolean arrays (V,). `only` and `only_like` return float32 arrays (V,) to add to
+    logits: 0 for allowed ids, -inf for all others.
 
     Attributes:
-        tokenizer: the vocabulary.
+        tokenizer: the tokenizer with the vocabulary.
     """
 
     def __init__(self, tokenizer: PoetTokenizer):
@@ -36,7 +36,7 @@ class VocabularyMasks:
 
     @cached_property
     def _hanzi(self) -> list[tuple[int, str]]:
-        """Ids and characters of the hanzi."""
+        """The ids and characters of all hanzi."""
         return [(i, token) for i, token in enumerate(self.tokenizer.tokens) if is_hanzi(token)]
 
     def _where(self, allows: Callable[[str], object]) -> np.ndarray:
@@ -46,14 +46,14 @@ class VocabularyMasks:
 
     @cached_property
     def poem_characters(self) -> np.ndarray:
-        """Hanzi, `，`, `。` and `<eos>`: what may stand in a poem at all."""
+        """Hanzi, `，`, `。` and `<eos>`: all tokens that a poem may contain."""
         allowed = self._where(lambda hanzi: True)
         allowed[[EOS, *self.line_ends]] = True
         return allowed
 
     @cached_property
     def by_tone(self) -> dict[int, np.ndarray]:
-        """PING and ZE -> the characters that may have that tone."""
+        """Maps PING and ZE to the characters that may have that tone."""
         return {tone: self._where(lambda c, t=tone: tone_mask(c) & t) for tone in (PING, ZE)}
 
     @cached_property
@@ -63,36 +63,37 @@ class VocabularyMasks:
 
     @cached_property
     def by_group(self) -> dict[str, np.ndarray]:
-        """A rhyme group of 平 -> the characters that rhyme in it."""
-        found = {group: np.zeros(len(self.tokenizer), dtype=bool) for group in all_groups()}
+        """Maps each rhyme group of 平 to the characters that rhyme in it."""
+        masks = {group: np.zeros(len(self.tokenizer), dtype=bool) for group in all_groups()}
         for i, hanzi in self._hanzi:
             for group in rhyme_groups(hanzi):
-                found[group][i] = True
-        return found
+                masks[group][i] = True
+        return masks
 
     @cached_property
     def ids_by_plain(self) -> dict[str, list[int]]:
-        """A character as a novelty index writes it -> the ids of all that are written so."""
-        found: dict[str, list[int]] = {}
+        """Maps each character, as a novelty index writes it, to the ids of all its written forms."""
+        ids: dict[str, list[int]] = {}
         for character in self.tokenizer.characters:
-            found.setdefault(plain(character), []).append(self.tokenizer.ids[character])
-        return found
+            ids.setdefault(plain(character), []).append(self.tokenizer.ids[character])
+        return ids
 
     @cached_property
     def line_ends(self) -> list[int]:
         """The ids of `，` and `。`.
 
         Raises:
-            InvalidValueError: the vocabulary lacks one.
+            InvalidValueError: the vocabulary lacks one of them.
         """
         if missing := [c for c in LINE_ENDS if c not in self.tokenizer]:
             raise InvalidValueError(
-                f"the vocabulary has no {' and no '.join(missing)}, so lines cannot end; train with both"
+                f"the vocabulary has no {' and no '.join(missing)}, so lines cannot end; train a model on "
+                "poems that have both"
             )
         return [self.tokenizer.ids[c] for c in LINE_ENDS]
 
     def only(self, token: int) -> np.ndarray:
-        """Bars every id but one."""
+        """The mask that bars every id but one."""
         if token not in self._kept:
             allowed = np.zeros(len(self.tokenizer), dtype=bool)
             allowed[token] = True
@@ -102,9 +103,11 @@ class VocabularyMasks:
     def only_like(
         self, tones: int, groups: frozenset[str], with_unknown: bool, without: frozenset[int]
     ) -> np.ndarray:
-        """Bars what has none of the tones and rhymes in none of the groups.
+        """The mask that allows every hanzi with one of the tones or in one of the rhyme groups.
 
         Args:
+            tones: PING, ZE, ANY, or 0 for none.
+            groups: the rhyme groups.
             with_unknown: whether hanzi of unknown tone are allowed too.
             without: ids that are barred in any case.
         """
@@ -119,7 +122,7 @@ class VocabularyMasks:
         return self._kept[key]
 
     def _keep(self, key: object, allowed: np.ndarray) -> None:
-        """Adding such a mask to logits is several times faster than filling by a boolean one."""
+        """Caches a mask as floats: adding it to logits is several times faster than boolean indexing."""
         if len(self._kept) >= MAX_KEPT:
             self._kept.clear()
         self._kept[key] = np.where(allowed, np.float32(0), np.float32(-np.inf))

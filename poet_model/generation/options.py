@@ -1,4 +1,4 @@
-"""What can be asked of a poem: GenerationConfig, saved with a model, and Options, given for each poem."""
+"""The options of poem generation: GenerationConfig, saved with a model, and Options, given for each poem."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from ..files import read_json, write_text
 from ..model_folder import GENERATION_CONFIG_NAME
 from ..novelty.index import NoveltyIndex
 
-# what transformers may note in a generation_config.json; our ids are those of the tokenizer
+# Keys that transformers may write into generation_config.json. They are ignored: ids come from the tokenizer.
 _IDS = [f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")]
 _OF_TRANSFORMERS = ("transformers_version", "_from_model_config", "use_cache", *_IDS)
 
 
 class Options(TypedDict, total=False):
-    """The options of `generate` and `stream`; all may be left out.
+    """The options of `generate` and `stream`, all of which are optional.
 
-    The last five are the settings of GenerationConfig: without them those of the model hold.
+    Defaults are given in parentheses where they are not empty. The last five options override the settings
+    of the model's GenerationConfig.
     """
 
-    # 五絕 七絕 五律 七律: number and length of the lines are then guaranteed, unless impose_form=False
+    # 五絕, 七絕, 五律 or 七律. The number and length of the lines are guaranteed unless impose_form=False.
     form: str
-    author: str  # in whose manner it is written
-    title: str  # what it is about
-    impose_form: bool  # False: the form stands in the header alone, and the model does as it likes (True)
+    author: str  # the poet whose style the poem imitates
+    title: str  # the title, and so the topic
+    impose_form: bool  # False: the form is only given to the model in the header, not enforced (True)
     tones: bool | str  # True: 平仄 by one of the four templates, at level L1; or "L0", "L1", "L2" (False)
-    template: str  # which of them, "T1" to "T4" of prosody.Template; without it the model chooses
+    template: str  # one of the templates, "T1" to "T4" of prosody.Template; without it the model chooses
     rhyme: bool | str  # True, or a group of 平水韻 such as "東" or "一東" (False)
     acrostic: str  # 藏頭: 2 to 8 characters that the lines begin with
     telestich: str  # 藏尾: 2 to 8 characters that the lines end with
-    # True: no line of five characters or more may stand in a poem of the corpus (of which there must be an
-    # index: `python -m poet_model.novelty build`); or a NoveltyIndex of other poems (False)
+    # True: no line of five characters or more may occur in a poem of the corpus. That needs an index, made by
+    # `python -m poet_model.novelty build`. Or a NoveltyIndex of other poems. (False)
     original: bool | NoveltyIndex
-    best_of: int  # candidates written of each line (with a form only), the likelier ones are taken (1)
-    look_ahead: bool  # weigh the character before a rhyme word by what may follow it (True)
-    seed: int | None  # the same seed writes the same poem (drawn anew for each call)
+    best_of: int  # candidates for each line, sampled again by probability; needs a form (1)
+    look_ahead: bool  # reweight the character before a rhyme word by how well a rhyme can follow (True)
+    seed: int | None  # the same seed gives the same poem (a random seed for each call)
     temperature: float
     top_k: int
     top_p: float
@@ -66,16 +67,18 @@ DEFAULTS: Options = {
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """How characters are chosen.
+    """The sampling settings of a model.
 
     Args:
-        temperature: logits are divided by it; 0 takes the likeliest character every time.
-        top_k: only the k likeliest characters are drawn from; 0 means all.
-        top_p: only the likeliest characters that together have at least this probability are drawn from.
-        max_length: after this many characters the poem ends with the line it is in.
-        frequency_penalty: nats that a character loses for each time the poem has it already, against
-            repetition; not right behind itself (叠字, as in 青青). With the default the shipped model repeats
-            about one character a poem, as real poems do; without it, it repeats several.
+        temperature: the logits are divided by it; 0 always takes the likeliest character.
+        top_k: characters are sampled from the k likeliest only; 0 means all.
+        top_p: characters are sampled from the likeliest only, as many as together have at least this
+            probability.
+        max_length: a poem that has reached this many characters ends with its current line.
+        frequency_penalty: nats subtracted from the logit of a character for each of its occurrences in the
+            poem, against repetition. A character may be doubled (叠字, as in 青青) without a penalty. With
+            the default, the shipped model repeats about one character per poem, as real poems do; with 0 it
+            repeats several.
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
@@ -95,13 +98,17 @@ class GenerationConfig:
         check_number("max_length", self.max_length, 1, 4096, whole=True)
 
     def save(self, folder: Path, more: dict | None = None) -> None:
-        """Writes `generation_config.json` into `folder`, with `more` keys for other libraries."""
+        """Writes `generation_config.json` into `folder`; `more` holds extra keys for other libraries."""
         text = json.dumps((more or {}) | asdict(self), indent=2)
         write_text(Path(folder) / GENERATION_CONFIG_NAME, text + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> GenerationConfig:
-        """Reads `generation_config.json` from `folder`; without that file the defaults hold."""
+        """Reads `generation_config.json` from `folder`, or returns the defaults if there is no such file.
+
+        Raises:
+            CheckpointError: the file is damaged or holds an invalid setting.
+        """
         path = Path(folder) / GENERATION_CONFIG_NAME
         if not os.path.lexists(path):
             return cls()
@@ -110,11 +117,11 @@ class GenerationConfig:
             record.pop(name, None)
         if record.pop("do_sample", True) is not True:
             raise CheckpointError(
-                f"{path}: do_sample must be true here; for the likeliest poem take temperature 0"
+                f"{path}: do_sample must be true; for the likeliest characters set temperature to 0"
             )
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
-            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; known are {sorted(known)}")
+            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; the settings are {sorted(known)}")
         try:
             return cls(**record)
         except InvalidValueError as error:

@@ -1,4 +1,4 @@
-"""Poem: what was written, with its probabilities."""
+"""Poem: a generated poem with its header, its seed and its log-probabilities."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ class Poem:
     """A finished poem.
 
     Attributes:
-        text: the poem in traditional script, hanzi with `，` and `。`.
-        log_probs: for each character of `text`, the natural log of the probability the model gave it, before
-            temperature and top-k, given the header and all before it; characters of the start are scored too.
-        seed: writes the same poem again, with the same options.
-        title, author, requested_form: the header it was written under.
+        text: the poem in traditional script: hanzi, `，` and `。`.
+        log_probs: for each character of `text`, the natural logarithm of its probability under the model,
+            given the header and all characters before it, before temperature, top-k and filters. The
+            characters of the start have one too.
+        seed: the seed that gives the same poem again with the same options.
+        title, author, requested_form: the header that the model was given; '' for a missing part.
     """
 
     text: str
@@ -28,12 +29,12 @@ class Poem:
 
     @property
     def lines(self) -> list[str]:
-        """The lines, each with its `，` or `。`."""
+        """The lines, each with its final `，` or `。`."""
         return prosody.split_lines(self.text)
 
     @property
     def form(self) -> str:
-        """The regular form that the poem has: `五絕 七絕 五律 七律`, or '' if it has none."""
+        """The regular form of the text, `五絕`, `七絕`, `五律` or `七律`; '' if it has none."""
         return prosody.form_of(self.text)
 
     @property

@@ -1,4 +1,4 @@
-"""Request: the options of one generation request, validated before anything is written."""
+"""Request: the options of one generation request, validated before generation starts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Request:
     """The options of one generation request, validated and reconciled with each other.
 
     Attributes:
-        start, form, author, title: in the model's script; '' if not given.
-        config: how characters are chosen.
-        seed: of the first poem; poem i has seed + i.
-        acrostic: the characters that the lines begin with, in the model's script.
-        form_rules: what the form, its tones and rhymes allow; None if no form is imposed.
-        best_of: how many candidates there are for each line.
-        known_lines: an index of poems none of whose lines may stand in this one; None: any may.
-        look_ahead: whether characters before a rhyme word are weighed by what may follow them.
+        start, form, author, title: text in the model's script; '' if not given.
+        config: the sampling settings.
+        seed: the seed of the first poem; poem i has seed + i.
+        acrostic: the characters that the lines begin with, in the model's script; '' if not given.
+        form_rules: the automaton of the form with its tones and rhymes; None if no form is imposed.
+        best_of: the number of candidates for each line.
+        known_lines: an index of poems whose lines the new poem must not repeat; None allows every line.
+        look_ahead: whether the character before a rhyme word is reweighted by how well a rhyme can follow.
     """
 
     start: str
@@ -58,35 +58,36 @@ class Request:
     def make(
         cls, masks: VocabularyMasks, defaults: GenerationConfig, start: str = "", **options: Unpack[Options]
     ) -> Request:
-        """Checks the options of a caller.
+        """Validates the options of a call.
 
         Args:
-            masks: of the model's vocabulary.
-            defaults: the model's settings, for those that are not given.
+            masks: the masks of the model's vocabulary.
+            defaults: the model's sampling settings, used for those that are not given.
             start: the poem's first characters.
+            **options: see Options.
 
         Raises:
-            UnknownCharacterError: a character of the start, an acrostic or the title is not in the
-                vocabulary.
-            InvalidValueError: anything else is not possible.
-            CheckpointError: there is no index of the corpus to tell what is original.
+            UnknownCharacterError: a character of the start, the title, the author, the acrostic or the
+                telestich is not in the vocabulary.
+            InvalidValueError: another option is invalid, or the options do not fit together.
+            CheckpointError: `original` is True, and there is no index of the corpus.
         """
         tokenizer = masks.tokenizer
-        config, asked = _settings(defaults, options)
-        _check_types(start, asked)
-        seed = _seed(asked["seed"])
+        config, given = _split_options(defaults, options)
+        _check_types(start, given)
+        seed = _seed(given["seed"])
         start = _start(tokenizer, start, config.max_length)
-        form = tokenizer.normalize(asked["form"])
+        form = tokenizer.normalize(given["form"])
         if form and form not in FORMS:
             raise InvalidValueError(f"form must be one of {' '.join(FORMS)} or empty, got {form[:20]!r}")
-        author, title = _author(tokenizer, asked["author"]), _title(tokenizer, asked["title"])
-        form, heads, tails = edges_of(tokenizer, form, asked["acrostic"], asked["telestich"], start)
-        tones, rhyme, rules = asked["tones"], asked["rhyme"], None
+        author, title = _author(tokenizer, given["author"]), _title(tokenizer, given["title"])
+        form, heads, tails = edges_of(tokenizer, form, given["acrostic"], given["telestich"], start)
+        tones, rhyme, rules = given["tones"], given["rhyme"], None
         if not form and (tones or rhyme):
             raise InvalidValueError(f"tones and rhyme need a form; give form, one of {' '.join(FORMS)}")
-        if form and (asked["impose_form"] or tones or rhyme or heads or tails):
-            wanted = FormOptions(form, _TONES[tones], asked["template"], rhyme, heads, tails)
-            rules, start = impose(masks, wanted, start)
+        if form and (given["impose_form"] or tones or rhyme or heads or tails):
+            form_options = FormOptions(form, _TONES[tones], given["template"], rhyme, heads, tails)
+            rules, start = impose(masks, form_options, start)
         return cls(
             start,
             form,
@@ -96,38 +97,38 @@ class Request:
             seed,
             acrostic=heads,
             form_rules=rules,
-            best_of=_best_of(asked["best_of"], rules, config),
-            known_lines=_known_lines(asked["original"], start, rules),
-            look_ahead=asked["look_ahead"],
+            best_of=_best_of(given["best_of"], rules, config),
+            known_lines=_known_lines(given["original"], start, rules),
+            look_ahead=given["look_ahead"],
         )
 
 
-def _settings(defaults: GenerationConfig, options: dict) -> tuple[GenerationConfig, dict]:
-    """The settings of GenerationConfig, and all other options with their defaults."""
+def _split_options(defaults: GenerationConfig, options: dict) -> tuple[GenerationConfig, dict]:
+    """The sampling settings, and all other options with their defaults filled in."""
     known = {field.name for field in fields(GenerationConfig)}
-    asked = DEFAULTS | {name: value for name, value in options.items() if name in DEFAULTS}
-    given = {name: value for name, value in options.items() if name not in asked and value is not None}
-    if unknown := [name for name in given if name not in known]:
+    others = DEFAULTS | {name: value for name, value in options.items() if name in DEFAULTS}
+    settings = {name: value for name, value in options.items() if name not in others and value is not None}
+    if unknown := [name for name in settings if name not in known]:
         names = [*DEFAULTS, *(field.name for field in fields(GenerationConfig))]
         near = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.5)
         meant = f"did you mean {near[0]}? " if near else ""
         raise InvalidValueError(
-            f"there is no setting {unknown[0]!r} for writing a poem; {meant}known are {', '.join(names)}"
+            f"there is no generation option {unknown[0]!r}; {meant}the options are {', '.join(names)}"
         )
-    return replace(defaults, **given), asked
+    return replace(defaults, **settings), others
 
 
-def _check_types(start: str, asked: dict) -> None:
+def _check_types(start: str, given: dict) -> None:
     texts = {"start": start} | {
-        name: asked[name] for name in ("form", "author", "title", "acrostic", "telestich")
+        name: given[name] for name in ("form", "author", "title", "acrostic", "telestich")
     }
     for name, value in texts.items():
         if not isinstance(value, str):
             raise InvalidValueError(f"{name} must be text, got {value!r}")
     for name in ("impose_form", "look_ahead"):
-        if not isinstance(asked[name], bool):
-            raise InvalidValueError(f"{name} must be True or False, got {asked[name]!r}")
-    tones, template, rhyme = asked["tones"], asked["template"], asked["rhyme"]
+        if not isinstance(given[name], bool):
+            raise InvalidValueError(f"{name} must be True or False, got {given[name]!r}")
+    tones, template, rhyme = given["tones"], given["template"], given["rhyme"]
     if not isinstance(tones, (bool, str)) or tones not in _TONES:
         raise InvalidValueError(
             'tones must be True (L1), False, or one of "L0", "L1", "L2" (see prosody/templates.py), '
@@ -151,8 +152,8 @@ def _seed(seed: int | None) -> int:
 
 
 def _start(tokenizer: PoetTokenizer, start: str, max_length: int) -> str:
-    """The start in the model's script, with one sign at a line end."""
-    if len(start) <= 4 * max_length:  # else it is too long whatever is folded away
+    """The start in the model's script, with a single punctuation mark at each line end."""
+    if len(start) <= 4 * max_length:  # a longer start is refused below without being normalized
         start = _REPEATED_ENDS.sub(_one_end, tokenizer.normalize(start)).lstrip(LINE_ENDS)
     if len(start) > max_length:
         raise InvalidValueError(
@@ -182,8 +183,8 @@ def _author(tokenizer: PoetTokenizer, author: str) -> str:
         near = difflib.get_close_matches(author, tokenizer.authors, cutoff=0.5)
         others = list(dict.fromkeys([*near, *tokenizer.authors[:8]]))
         raise InvalidValueError(
-            f"the model has read no poem by {author!r}; it knows {len(tokenizer.authors):,} authors, such as "
-            f"{' '.join(others)}: take one of them, or none",
+            f"the model was trained on no poem by {author!r}; it knows {len(tokenizer.authors):,} authors, "
+            f"such as {' '.join(others)}; give one of them, or leave author empty",
             chinese=f"模型沒讀過「{author}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
             f"例如{'、'.join(others)}；請換一位，或留空。",
         )
@@ -204,14 +205,14 @@ def _best_of(best_of: int, rules: RegularForm | None, config: GenerationConfig) 
         raise InvalidValueError(f"best_of must be a whole number from 1 to {MAX_BEST_OF}, got {best_of!r}")
     if best_of > 1 and not rules:
         raise InvalidValueError(
-            "best_of compares lines of one length, which a form that is imposed gives; give form, one of "
-            f"{' '.join(FORMS)}"
+            "best_of needs an imposed form, so that all candidates for a line have the same length; give "
+            f"form, one of {' '.join(FORMS)}"
         )
-    return best_of if config.temperature else 1  # else all candidates would be the same
+    return best_of if config.temperature else 1  # at temperature 0 all candidates would be the same
 
 
 def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm | None) -> NoveltyIndex | None:
-    """The index that tells which lines are not original, if they are to be."""
+    """The index of the lines that must not be repeated; None if the poem need not be original."""
     if original is False:
         return None
     if original is not True and not isinstance(original, NoveltyIndex):
@@ -223,8 +224,8 @@ def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm |
         whose = f"{match.author or '無名氏'}《{match.title or '無題'}》"
         if match.is_whole and is_whole and len(match.text) >= MIN_ORIGINAL:
             raise InvalidValueError(
-                f"the start's line {match.text!r} is not original: it stands in {whose}; give "
-                f"{match.text[:-1]!r} at most, or leave original out",
+                f"the line {match.text!r} of the start is not original: it occurs in {whose}; give at most "
+                f"{match.text[:-1]!r}, or leave original out",
                 chinese=f"起首的「{match.text}」是現成詩句，見{whose}；最多給「{match.text[:-1]}」，或不求原創。",
             )
     return index

@@ -1,4 +1,4 @@
-"""The rhyme groups that are open to a poem, by its options and the vocabulary."""
+"""The rhyme groups in which a poem may rhyme, given its options and the vocabulary."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..prosody.readings import group_named, rhyme_groups
 from .form_options import FormOptions
 from .masks import VocabularyMasks
 
-MIN_RHYME_WORDS = 20  # characters of a group that a model must know, to be let into it without being asked
+MIN_RHYME_WORDS = 20  # characters that the vocabulary must have of a group that the user did not name
 
 
 def open_groups(masks: VocabularyMasks, options: FormOptions) -> frozenset[str]:
-    """The groups of 平水韻 in which the poem may rhyme; empty if no rhyme is asked for.
+    """The groups of 平水韻 in which the poem may rhyme; empty if no rhyme is required.
 
     Raises:
-        InvalidValueError: the vocabulary or the tails leave none.
+        InvalidValueError: no group is left by the vocabulary and the tails.
     """
     if not options.rhyme:
         return frozenset()
     counts = {group: int(mask.sum()) for group, mask in masks.by_group.items()}
-    groups = _large_groups(counts) if options.rhyme is True else _group_asked_for(masks, options, counts)
+    groups = _large_groups(counts) if options.rhyme is True else _named_group(masks, options, counts)
     return _groups_of_tails(masks, options, groups)
 
 
@@ -31,51 +31,57 @@ def _large_groups(counts: dict[str, int]) -> frozenset[str]:
     if groups := frozenset(group for group, count in counts.items() if count >= MIN_RHYME_WORDS):
         return groups
     raise InvalidValueError(
-        f"this model knows no group of 平水韻 with {MIN_RHYME_WORDS} words; leave rhyme out",
+        f"the vocabulary of this model has no group of 平水韻 with {MIN_RHYME_WORDS} characters; leave rhyme "
+        "out",
         chinese="這個模型識字太少，押不了韻，請不求押韻。",
     )
 
 
-def _group_asked_for(masks: VocabularyMasks, options: FormOptions, counts: dict[str, int]) -> frozenset[str]:
+def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str, int]) -> frozenset[str]:
     given = masks.tokenizer.normalize(options.rhyme)
     group, needed = group_named(given), options.lines // 2 + 1
     if counts.get(group, 0) >= needed:
         return frozenset({group})
-    able = [name for name, count in counts.items() if count >= needed]
-    near = sorted(rhyme_groups(given).intersection(able)) if len(given) == 1 else []
+    usable = [name for name, count in counts.items() if count >= needed]
+    near = sorted(rhyme_groups(given).intersection(usable)) if len(given) == 1 else []
     own = f"{given} rhymes in {' or '.join(near)}; " if near else ""
     raise InvalidValueError(
-        f"rhyme must be True or a group of 平水韻 in which this model knows {needed} words, got "
-        f"{options.rhyme[:20]!r}; {own}it can be one of {' '.join(able)}",
-        chinese=f"韻部沒有「{given[:20]}」；可選{''.join(near or able)}。",
+        f"rhyme must be True or a group of 平水韻 with at least {needed} characters in this model's "
+        f"vocabulary, got {options.rhyme[:20]!r}; {own}it can be one of {' '.join(usable)}",
+        chinese=f"韻部沒有「{given[:20]}」；可選{''.join(near or usable)}。",
     )
 
 
 def _groups_of_tails(masks: VocabularyMasks, options: FormOptions, groups: frozenset[str]) -> frozenset[str]:
-    """Rhyme words that are given leave only the groups that all of them have."""
+    """The groups that all rhyme words among the tails share.
+
+    Raises:
+        InvalidValueError: there is no such group, or a rhyme word occurs twice.
+    """
     words = [(line, word) for line, word in enumerate(options.tails) if line % 2]
     for number, (line, word) in enumerate(words):
         before = options.tails_before(line)
         if word in before:
             raise InvalidValueError(
-                f"the tail {word!r} of line {line + 1} has rhymed already (重韻); take another word",
+                f"the tail {word!r} of line {line + 1} is already the rhyme word of an earlier line (重韻); "
+                "give another character",
                 chinese=f"藏尾第 {line + 1} 字「{word}」重韻，請換一字。",
             )
         if not (left := groups & rhyme_groups(word)):
             with_which = " ".join(word for _, word in words[:number])
             among = f"with {with_which}" if with_which else f"in {' '.join(sorted(groups))}"
-            able = _rhyming(masks, groups, before)
+            rhyming = _rhyming(masks, groups, before)
             raise InvalidValueError(
-                f"the tail {word!r} of line {line + 1} does not rhyme {among}; such as "
-                f"{' '.join(able)} would",
-                chinese=f"藏尾第 {line + 1} 字「{word}」不押韻，例如{'、'.join(able)}才押。",
+                f"the tail {word!r} of line {line + 1} does not rhyme {among}; give a character such as "
+                f"{' '.join(rhyming)}",
+                chinese=f"藏尾第 {line + 1} 字「{word}」不押韻，例如{'、'.join(rhyming)}才押。",
             )
         groups = left
     return groups
 
 
 def _rhyming(masks: VocabularyMasks, groups: frozenset[str], used: str, count: int = 8) -> list[str]:
-    """The commonest words of some groups."""
+    """The most frequent characters of the groups, at most `count`, without the used ones."""
     allowed = np.logical_or.reduce([masks.by_group[group] for group in groups])
     words = (masks.tokenizer.tokens[i] for i in np.flatnonzero(allowed))
     return list(itertools.islice((word for word in words if word not in used), count))

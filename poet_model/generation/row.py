@@ -1,4 +1,4 @@
-"""Row: a poem under way, and where in it the next character will stand."""
+"""Row: an unfinished poem in the batch, and its position in the line and in the form."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .form import FormState, RegularForm
 
 @dataclass(slots=True)
 class Row:
-    """One row of the batch: a poem, or one of the candidates for its line under way.
+    """One row of the batch: a poem, or one of the candidates for its current line.
 
-    Rows are never changed: `after` gives the row with one more character.
+    Rows are never modified: `after` returns a new row with one more character.
 
     Attributes:
-        poem: the number of the poem.
+        poem: the number of the poem in the batch, from 0.
         text: the poem so far.
-        place: characters of the line under way.
-        form: the regular form that is imposed; None if none is.
-        state: where the poem stands in that form.
-        counts: how often each character stands in the poem, line ends left out.
+        place: the number of characters in the current line.
+        form: the regular form that is imposed; None if there is none.
+        state: the state of that form after `text`; None if there is no form.
+        counts: how often each character occurs in the poem, without line ends.
     """
 
     poem: int
@@ -32,7 +32,7 @@ class Row:
 
     @classmethod
     def begin(cls, form: RegularForm | None, start: str) -> Row:
-        """The row of a poem that begins with `start`, which the form allows."""
+        """The row of a poem that begins with `start`, which the form must allow."""
         row = cls(0, form=form, state=form.first() if form else None)
         for character in start:
             row = row.after(character)
@@ -52,5 +52,5 @@ class Row:
 
     @property
     def line(self) -> str:
-        """The line under way."""
+        """The current line."""
         return self.text[len(self.text) - self.place :]

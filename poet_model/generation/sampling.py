@@ -1,4 +1,4 @@
-"""Drawing ids from logits, with NumPy."""
+"""Samples ids from logits with NumPy."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from .options import GenerationConfig
 
 
 def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -> np.ndarray:
-    """Draws one id a row, by the inverse of the cumulative probabilities in float64.
+    """Samples one id per row by inverting the cumulative distribution, in float64.
 
     Args:
-        logits: (B, V); -inf where an id is barred.
-        uniforms: (B,) numbers in [0, 1), one a row: the only source of chance.
+        logits: (B, V), -inf for barred ids.
+        uniforms: (B,) random numbers in [0, 1), one per row. They are the only source of randomness.
+        config: the sampling settings.
 
     Returns:
-        (B,) ids.
+        The ids (B,).
 
     Raises:
-        InvalidValueError: every id of some row is barred. No rule is dropped in silence.
+        InvalidValueError: every id of a row is barred. No rule is silently dropped.
     """
     likeliest = logits.max(axis=1)
     if (likeliest == -np.inf).any():
         raise InvalidValueError(
-            "the wishes together leave nothing that may stand next; take another seed, or ask for less",
+            "the options together allow no next character; use another seed, or fewer options",
             chinese="這些要求合在一起，接不下去了；請換個種子，或少些要求。",
         )
     if config.temperature == 0:
         return logits.argmax(axis=1)
     ids = largest(logits, config.top_k or logits.shape[1])
-    ids.sort(axis=1)  # cumulated in the order of ids, whatever order they were found in
+    ids.sort(axis=1)  # makes the cumulative sum independent of the order that argpartition gives
     values = np.take_along_axis(logits, ids, axis=1).astype(np.float64)
-    with np.errstate(over="ignore"):  # a tiny temperature: exp(-inf) is rightly 0
+    with np.errstate(
+        over="ignore"
+    ):  # with a tiny temperature the quotient overflows to -inf, and exp gives 0
         weights = np.exp((values - likeliest[:, None]) / config.temperature)
     if config.top_p < 1:
         _keep_top_p(weights, config.top_p)
@@ -42,14 +45,14 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -
 
 
 def largest(logits: np.ndarray, count: int) -> np.ndarray:
-    """The ids (B, count) of the largest logits (B, V) of each row, in no particular order."""
+    """The ids (B, count) of the largest of the logits (B, V) in each row, in no particular order."""
     if count >= logits.shape[1]:
         return np.tile(np.arange(logits.shape[1]), (len(logits), 1))
     return np.argpartition(logits, -count, axis=1)[:, -count:]
 
 
 def log_sum_exp(logits: np.ndarray) -> np.ndarray:
-    """(B, V) of finite numbers -> (B,) log of the sum of their exponentials."""
+    """The logarithm (B,) of the sum of exponentials of each row of finite logits (B, V)."""
     highest = logits.max(axis=1, keepdims=True)
     weights = logits - highest
     np.exp(weights, out=weights)
@@ -57,14 +60,14 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
 
 
 def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """The log-probabilities (B,) of one id a row, by logits (B, V)."""
+    """The log-probabilities (B,) of one id per row, given the logits (B, V)."""
     return logits[np.arange(len(ids)), ids] - log_sum_exp(logits)
 
 
 def _keep_top_p(weights: np.ndarray, top_p: float) -> None:
-    """Clears weights (B, k) but for the largest that together have at least `top_p` of the sum, in place."""
+    """Keeps the largest weights (B, k) with at least `top_p` of each row's sum; sets the rest to 0."""
     order = np.argsort(-weights, axis=1, kind="stable")
     falling = np.take_along_axis(weights, order, axis=1)
-    before = np.cumsum(falling, axis=1) - falling  # what the likelier ones have together
+    before = np.cumsum(falling, axis=1) - falling  # the sum of all likelier ones
     falling[before >= top_p * falling.sum(axis=1, keepdims=True)] = 0
     np.put_along_axis(weights, order, falling, axis=1)

@@ -1,4 +1,4 @@
-"""PoemStream: the pieces of a poem that is being written, and the poem as far as it has come."""
+"""PoemStream: an iterator over the pieces of a poem while it is being written."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from .poem import Poem
 
 
 class PoemStream(Iterator[str]):
-    """An iterator over the pieces of one poem; joined, they are its text.
+    """An iterator over the pieces of one poem, which together are its text.
 
-    The last `StopIteration` carries the finished Poem as its value, as a generator's would, so that
-    `poem = yield from stream` works.
+    The `StopIteration` at the end carries the finished Poem as its value, as that of a generator does, so
+    that `poem = yield from stream` works.
 
     Attributes:
-        poem: the poem as far as it is written. Until it is finished its `log_probs` are empty.
-        given: number of characters at the beginning of the text that come from the start that was asked for,
-            with the line ends that a form put into it.
-        heads: the acrostic, in the script of the model; '' without one.
+        poem: the poem so far. Its `log_probs` are empty until it is finished.
+        given: the number of characters at the beginning of the text that come from the requested start,
+            including line ends that the form added to it.
+        heads: the acrostic in the model's script; '' without one.
         is_finished: whether the poem is complete.
 
     Example:
@@ -33,8 +33,8 @@ class PoemStream(Iterator[str]):
         """Wraps a generator of pieces.
 
         Args:
-            pieces: yields the text in pieces and returns the finished poem.
-            unwritten: the poem before the first piece: no text, but its seed and header.
+            pieces: a generator that yields the text in pieces and returns the finished poem.
+            unwritten: the poem before the first piece, with its seed and header but without text.
             given, heads: see the attributes.
         """
         self._pieces = pieces
@@ -45,12 +45,12 @@ class PoemStream(Iterator[str]):
         try:
             piece = next(self._pieces)
         except StopIteration as end:
-            if isinstance(end.value, Poem):  # asked once more, a generator has no value
+            if isinstance(end.value, Poem):  # a generator that is exhausted already returns None
                 self.poem, self.is_finished = end.value, True
             raise
         self.poem = replace(self.poem, text=self.poem.text + piece)
         return piece
 
     def close(self) -> None:
-        """Stops writing; `poem` stays as it is, and no further piece comes."""
+        """Stops the generation. `poem` keeps what has been written, and the iterator is exhausted."""
         self._pieces.close()

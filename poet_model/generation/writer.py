@@ -1,4 +1,4 @@
-"""Writer: generate and stream, the same for every model that can step."""
+"""Writer: the methods `generate` and `stream` of every model that provides a Stepper."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from .poem import Poem
 from .request import Request
 from .stream import PoemStream
 
-MAX_POEMS = 1024  # of one batch
+MAX_POEMS = 1024  # poems per batch
 
 
 class Writer:
-    """What writes poems, given a vocabulary and a model one character at a time.
+    """A mixin that gives a model the methods `generate` and `stream`.
 
-    A model that inherits from it has the attributes `tokenizer` and `generation_config`, and `stepper()`.
+    The model must have the attributes `tokenizer` and `generation_config`, and the method `stepper()`.
     """
 
     tokenizer: PoetTokenizer
     generation_config: GenerationConfig
 
     def stepper(self) -> Stepper:
-        """The model one character at a time."""
+        """The model as a Stepper, which takes one character at a time."""
         raise NotImplementedError
 
     def _writing(self) -> AbstractContextManager:
-        """Holds while poems are written."""
+        """A context that is entered while poems are written."""
         return nullcontext()
 
     @cached_property
     def vocabulary_masks(self) -> VocabularyMasks:
-        """What the characters of the vocabulary may do in a poem, looked up once."""
+        """The tones, rhymes and kinds of all characters of the vocabulary, computed once."""
         return VocabularyMasks(self.tokenizer)
 
     @overload
@@ -54,29 +54,34 @@ class Writer:
 
         Args:
             start: the poem's first characters, in either script.
-            num_poems: how many; poem i is the one that seed + i writes alone.
-            **options: what the poem is to be, and how its characters are chosen:
+            num_poems: the number of poems. Poem i is the one that seed + i gives by itself.
+            **options: the rules of the poem and the sampling settings:
 
-                - `form`: 五絕 七絕 五律 七律; number and length of the lines are then guaranteed, unless
+                - `form`: 五絕, 七絕, 五律 or 七律. The number and length of the lines are guaranteed unless
                   `impose_form=False`.
                 - `tones`: True (平仄 by one of the four templates, at level L1), or "L0", "L1", "L2".
-                - `template`: which of them, "T1" to "T4" of prosody.Template; the model chooses without.
+                - `template`: one of the templates, "T1" to "T4" of prosody.Template; without it the model
+                  chooses.
                 - `rhyme`: True, or a group of 平水韻 such as "東" or "一東".
                 - `acrostic`, `telestich`: 2 to 8 characters that the lines begin (藏頭) or end with (藏尾).
-                - `title`, `author`: what it is about, and in whose manner.
-                - `original`: True if no line of five characters or more may stand in a poem of the corpus (of
-                  which there must be an index: `python -m poet_model.novelty build`), or a NoveltyIndex of
+                - `title`, `author`: the title, and so the topic; the poet whose style the poem imitates.
+                - `original`: True if no line of five characters or more may occur in a poem of the corpus,
+                  which needs an index (made by `python -m poet_model.novelty build`); or a NoveltyIndex of
                   other poems.
-                - `best_of`: how many candidates to write of each line (with a form only): the likelier ones
-                  are taken, at that many times the work.
-                - `look_ahead`: whether characters before a rhyme word are weighed by what may follow them.
-                - `seed`: the same seed writes the same poem.
+                - `best_of`: the number of candidates for each line, one of which is sampled by the
+                  probability of its line. It needs a form, and that many times the computation.
+                - `look_ahead`: whether the character before a rhyme word is reweighted by how well a rhyme
+                  can follow.
+                - `seed`: the same seed gives the same poem.
                 - `temperature`, `top_k`, `top_p`, `frequency_penalty`, `max_length`: see GenerationConfig.
 
+        Returns:
+            A Poem, or a list of them if `num_poems` is given.
+
         Raises:
-            UnknownCharacterError: a character that the model never saw was asked for.
-            InvalidValueError: another option is not possible; the message says what is.
-            CheckpointError: `original=True`, and there is no index.
+            UnknownCharacterError: an option has a character that is not in the vocabulary.
+            InvalidValueError: an option is invalid or cannot be met; the message says what is possible.
+            CheckpointError: `original` is True, and there is no index.
         """
         request = Request.make(self.vocabulary_masks, self.generation_config, start, **options)
         count = 1 if num_poems is None else num_poems
@@ -84,33 +89,39 @@ class Writer:
             raise InvalidValueError(f"num_poems must be a whole number from 1 to {MAX_POEMS}, got {count!r}")
         poems: list[list[Character]] = [[] for _ in range(count)]
         with self._writing():
-            for news in decode(self.stepper(), self.vocabulary_masks, request, count):
-                for new in news:
-                    poems[new.poem].append(new)
-        finished = [_poem_of(request, number, found) for number, found in enumerate(poems)]
+            for committed in decode(self.stepper(), self.vocabulary_masks, request, count):
+                for character in committed:
+                    poems[character.poem].append(character)
+        finished = [_poem_of(request, number, characters) for number, characters in enumerate(poems)]
         return finished[0] if num_poems is None else finished
 
     def stream(self, start: str = "", **options: Unpack[Options]) -> PoemStream:
-        """Writes one poem piece by piece, with the options of `generate`; joined, they are its text.
+        """Writes one poem piece by piece, with the options of `generate`.
 
-        The arguments are checked at once, not at the first piece. The stream's `poem` is the Poem so far.
+        The arguments are checked immediately, not when the first piece is requested.
+
+        Returns:
+            An iterator over the pieces, which together are the poem's text. Its `poem` is the Poem so far.
+
+        Raises:
+            PoetError: as `generate` does.
         """
         request = Request.make(self.vocabulary_masks, self.generation_config, start, **options)
         unwritten = _poem_of(request, 0, [])
         return PoemStream(self._stream(request), unwritten, given=len(request.start), heads=request.acrostic)
 
     def _stream(self, request: Request) -> Generator[str, None, Poem]:
-        """First the start, if there is one, then a character or a line at a time."""
-        found: list[Character] = []
+        """Yields the start, if there is one, and then one character or one line at a time."""
+        characters: list[Character] = []
         with self._writing():
-            for news in decode(self.stepper(), self.vocabulary_masks, request):
-                found += news
-                if news:
-                    yield "".join(new.character for new in news)
-        return _poem_of(request, 0, found)
+            for committed in decode(self.stepper(), self.vocabulary_masks, request):
+                characters += committed
+                if committed:
+                    yield "".join(one.character for one in committed)
+        return _poem_of(request, 0, characters)
 
 
-def _poem_of(request: Request, number: int, found: list[Character]) -> Poem:
-    text = "".join(new.character for new in found)
-    log_probs = tuple(new.log_prob for new in found)
+def _poem_of(request: Request, number: int, characters: list[Character]) -> Poem:
+    text = "".join(one.character for one in characters)
+    log_probs = tuple(one.log_prob for one in characters)
     return Poem(text, log_probs, request.seed + number, request.title, request.author, request.form)

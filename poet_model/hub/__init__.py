@@ -1,4 +1,4 @@
-"""Models and Spaces on the Hugging Face Hub: fetched, pushed, described by a card."""
+"""Models and Spaces on the Hugging Face Hub: fetching, pushing, and the model card."""
 
 from __future__ import annotations
 

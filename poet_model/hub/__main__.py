@@ -1,4 +1,4 @@
-"""`python -m poet_model.hub space USER/NAME --model USER/NAME`: makes a Gradio Space of a model."""
+"""`python -m poet_model.hub space USER/NAME --model USER/NAME`: creates a Gradio Space that shows a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m poet_model.hub space …`: see space.py."""
+    """Runs the command line of `python -m poet_model.hub`; see space.py for `space`."""
     if arguments[:1] == ["space"]:
         from . import space
 

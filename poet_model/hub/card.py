@@ -1,7 +1,7 @@
-"""metrics.json + model_card.md -> README.md of a model folder. Formats figures; measures none.
+"""Writes the README.md of a model folder from metrics.json and model_card.md. It formats metrics only.
 
-model_card.md is a Jinja2 template with one rule of its own: a line is left out if a figure in it was not
-measured. So a card states what metrics.json holds and nothing else.
+model_card.md is a Jinja2 template with one additional rule: a line is left out if a metric in it was not
+measured. So a card states only what metrics.json holds.
 """
 
 from __future__ import annotations
@@ -16,25 +16,32 @@ from ..model_folder import CARD_NAME, METRICS_NAME, earlier_trainings, read_metr
 from .project import project_file
 
 TEMPLATE_NAME = "model_card.md"
-_MISSING = "\0not measured\0"  # stands for a figure that is not there, until its line is taken out
+_MISSING = "\0not measured\0"  # stands for a missing metric until its line is removed
 
 
 class _Environment(jinja2.Environment):
     def getattr(self, obj: object, attribute: str) -> object:
-        """Keys of JSON objects only: `header.title` is never a method of `str`. Null counts as missing."""
+        """Looks up keys of JSON objects only, so that `header.title` is never a method of `str`.
+
+        Null counts as missing.
+        """
         value = obj.get(attribute) if isinstance(obj, dict) else None
         return self.undefined(obj=obj, name=attribute) if value is None else value
 
 
 def render(template: str, metrics: dict) -> str:
-    """Fills in a Jinja2 template, without the lines that lack a figure.
+    """Fills in a Jinja2 template and removes the lines in which a metric is missing.
 
-    `{{ perplexity.valid.tokens | number(",") }}` is formatted as Python formats; one with an interval (a dict
-    of `value`, `low`, `high`) becomes `93.7% (92.1 to 95.0)`. A name that is missing, or null, on the way to
-    a figure counts as not measured.
+    `{{ perplexity.valid.tokens | number(",") }}` uses Python's format specification. A metric with an
+    interval (a dict of `value`, `low`, `high`) becomes `93.7% (92.1 to 95.0)`. A metric counts as missing if
+    any name on its path is missing or null.
+
+    Args:
+        template: the text of the template.
+        metrics: the content of metrics.json.
 
     Raises:
-        CheckpointError: a figure has the wrong type, or the template is not valid Jinja2.
+        CheckpointError: a metric has the wrong type, or the template is not valid Jinja2.
     """
     environment = _Environment(
         trim_blocks=True,
@@ -50,49 +57,51 @@ def render(template: str, metrics: dict) -> str:
     except jinja2.TemplateError as error:
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         raise CheckpointError(
-            f"the card's template{line} is not valid Jinja2 ({error}); mend {TEMPLATE_NAME}"
+            f"the card's template{line} is not valid Jinja2 ({error}); correct {TEMPLATE_NAME}"
         ) from error
     except (ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
+            f"{METRICS_NAME} holds text where a number is expected ({error}); measure it again"
         ) from error
     return "".join(line for line in text.splitlines(keepends=True) if _MISSING not in line)
 
 
 def number(value: object, spec: str = "") -> str:
-    """The template's filter `number`, and what becomes of a figure without a filter."""
+    """The template's filter `number`. It is also applied to every value without a filter."""
     return _MISSING if value is None or isinstance(value, jinja2.Undefined) else shown(value, spec)
 
 
-def shown(figure: float | str | dict, spec: str) -> str:
-    """A number as Python formats it; `93.7% (92.1 to 95.0)` if it has an interval."""
-    if not isinstance(figure, dict):
-        return format(figure, spec)
+def shown(metric: float | str | dict, spec: str) -> str:
+    """Formats a metric by Python's format specification, as `93.7% (92.1 to 95.0)` if it has an interval."""
+    if not isinstance(metric, dict):
+        return format(metric, spec)
     value, low, high = (
-        "" if figure.get(name) is None else format(figure[name], spec) for name in ("value", "low", "high")
+        "" if metric.get(name) is None else format(metric[name], spec) for name in ("value", "low", "high")
     )
     return f"{value} ({low.rstrip('%')} to {high.rstrip('%')})" if low else value
 
 
 def card_text(folder: str | Path, known: dict | None = None, template: Path | None = None) -> str:
-    """The card of a model folder from its `metrics.json`.
+    """The text of the card of a model folder.
 
     Args:
-        known: figures for want of those in `metrics.json`.
-        template: default: the project's model_card.md.
+        folder: the model folder, whose `metrics.json` is read.
+        known: metrics to use where `metrics.json` has none.
+        template: the path of the template; by default the project's model_card.md.
 
     Raises:
-        CheckpointError: `metrics.json` is damaged or holds a figure of the wrong type; no such template.
+        CheckpointError: `metrics.json` is damaged or holds a metric of the wrong type, or the template is
+            missing or not valid.
     """
     template = template or project_file(TEMPLATE_NAME)
     if not template.is_file():
         raise CheckpointError(
-            f"{template} is missing, the template of the card; install poet-model again, or restore the file"
+            f"the template of the card, {template}, is missing; install poet-model again, or restore the file"
         )
     metrics = (known or {}) | read_metrics(folder)
     metrics["earlier"] = earlier_trainings(metrics)
     sources = [_source(one) for one in (metrics, *metrics["earlier"])]
-    if any("chinese-poetry" in source for source in sources):  # whose licence is known
+    if any("chinese-poetry" in source for source in sources):  # the card names its licence
         metrics["from_chinese_poetry"] = True
     metrics["dataset"] = "chinese-poetry" if "chinese-poetry" in sources[0] else "poems"
     return render(template.read_text(encoding="utf-8"), metrics)
@@ -104,5 +113,5 @@ def _source(metrics: dict) -> str:
 
 
 def write_card(folder: str | Path, known: dict | None = None) -> None:
-    """Writes the card into a model folder."""
+    """Writes the card into a model folder; the arguments are those of `card_text`."""
     write_text(Path(folder) / CARD_NAME, card_text(folder, known))

@@ -1,4 +1,4 @@
-"""The Hub's client: names, tokens, and its errors as ours. Knows no files."""
+"""Access to the Hub: checks names and tokens, and turns the Hub's errors into ours. It handles no files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from ..errors import CheckpointError, HubError, InvalidValueError, PoetError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-DEFAULT_NAME = "user/tang-lstm"  # in the card, until it is pushed
+DEFAULT_NAME = "user/tang-lstm"  # the model's name in the card before the model is pushed
 
 
 def check_token(token: str | bool | None) -> None:
+    """Raises InvalidValueError if `token` is text that cannot be a token of the Hub."""
     if isinstance(token, str) and not re.fullmatch(r"[\x21-\x7e]+", token):
         raise InvalidValueError(
-            "token is no token of the Hub (hf_…): it is empty, or has spaces or other signs"
+            "token must be a token of the Hub (hf_…), got one that is empty or has spaces or special "
+            "characters; copy it again"
         )
 
 
@@ -26,13 +28,13 @@ def check_token(token: str | bool | None) -> None:
 def explained(
     name: str, revision: str | None = None, *, writing: bool = False, near: str | None = None
 ) -> Iterator[None]:
-    """Turns what huggingface_hub raises into one of our errors, with a sentence that says what to do.
+    """Turns the exceptions of huggingface_hub into our errors, with a message that says what to do.
 
     Args:
-        name, revision: what is asked for.
-        writing: whether something is pushed.
-        near: where `name` may also be a mistyped path, which the sentence then says first: a hint at the
-            folder that may be meant, such as " (is it 'runs/tang-lstm'?)", or "".
+        name, revision: the repository and the revision that the block accesses.
+        writing: whether the block pushes something.
+        near: None if `name` cannot be a path. Otherwise the message says too that there is no such folder,
+            followed by this hint, such as " (is it 'runs/tang-lstm'?)", or "".
     """
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -46,7 +48,7 @@ def explained(
         RevisionNotFoundError,
     )
 
-    lead = "" if near is None else f"{name!r} is no folder here{near}; "
+    lead = "" if near is None else f"{name!r} is not a folder here{near}; "
     missing = _missing(name, writing, near)
     try:
         yield
@@ -54,7 +56,7 @@ def explained(
         raise
     except HFValidationError as error:
         raise CheckpointError(
-            f"{name!r} is neither a folder on this machine nor a possible Hub name such as {DEFAULT_NAME}; "
+            f"{name!r} is neither a folder on this machine nor a valid Hub name such as {DEFAULT_NAME}; "
             f"check the path{near or ''}"
         ) from error
     except RevisionNotFoundError as error:
@@ -69,19 +71,19 @@ def explained(
     except (RepositoryNotFoundError, LocalTokenNotFoundError) as error:
         raise HubError(missing) from error
     except OfflineModeIsEnabled as error:
-        raise HubError(f"{lead}{name}: the Hub was not asked, as HF_HUB_OFFLINE is set; unset it") from error
+        raise HubError(f"{lead}{name}: HF_HUB_OFFLINE is set, so the Hub was not asked; unset it") from error
     except LocalEntryNotFoundError as error:
         where = f"{name}, revision {revision}," if revision else name
         raise HubError(
-            f"{where} is no folder here and not whole in the cache, and {_silence(error)}; go online once, "
-            f"or give the path of a model folder{near or ''}"
+            f"{where} is not a folder here and not complete in the cache, and {_why_nothing_came(error)}; go "
+            f"online once, or give the path of a model folder{near or ''}"
         ) from error
     except HfHubHTTPError as error:
         refusal = _refusal(name, error)
         raise HubError(f"{lead}{refusal}" if refusal else missing) from error
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
         raise HubError(
-            f"{lead}{name}: the exchange with the Hub broke off ({_one_line(error)}); try again"
+            f"{lead}{name}: the request to the Hub failed ({_one_line(error)}); try again"
         ) from error
 
 
@@ -89,53 +91,59 @@ _NOT_FOUND = (
     "the Hub shows you no model of that name: check the spelling; if it is private, log in with "
     "`hf auth login` or pass token="
 )
-_LOG_IN = "{!r} cannot be pushed by somebody unknown to the Hub: log in with `hf auth login` or pass token="
+_LOG_IN = "{!r} cannot be pushed without a login: log in with `hf auth login` or pass token="
 
 
 def _missing(name: str, writing: bool, near: str | None) -> str:
-    """What is said where the Hub knows no such repository, or does not show it to us."""
+    """The message for a repository that does not exist, or that the Hub does not show to this user."""
     if writing:
         return _LOG_IN.format(name)
     return (
-        f"{name!r}: {_NOT_FOUND}" if near is None else f"{name!r} is no folder here{near}, and {_NOT_FOUND}"
+        f"{name!r}: {_NOT_FOUND}"
+        if near is None
+        else f"{name!r} is not a folder here{near}, and {_NOT_FOUND}"
     )
 
 
-def _silence(error: BaseException) -> str:
-    """Why the Hub gave nothing."""
+def _why_nothing_came(error: BaseException) -> str:
+    """The reason why the Hub gave no file."""
     response = getattr(error.__cause__, "response", None)
     if response is not None:
         return f"the Hub answered {response.status_code}"
-    return "the Hub did not answer" if error.__cause__ else "the Hub was not asked"
+    return "the Hub did not answer" if error.__cause__ else "the Hub was not contacted"
 
 
 def _one_line(error: BaseException) -> str:
-    """What an error says, without line breaks and request numbers."""
+    """The message of an error, without line breaks and request ids."""
     return " ".join(re.sub(r"\(Request ID: [^)]*\)", "", str(error)).split())
 
 
 def _refusal(name: str, error: Exception) -> str:
-    """What an answer that is an error means; '' where the repository is private or does not exist."""
+    """The meaning of an HTTP error; '' if the repository may be private or may not exist."""
     status = error.response.status_code
     message = error.response.headers.get("X-Error-Message") or _one_line(error)
     if status == 401 and message.startswith("Invalid credentials"):
         return (
-            f"the Hub does not know the token that was sent for {name}: make a new one and `hf auth login`, "
-            "or pass token="
+            f"the Hub does not accept the token that was sent for {name}: create a new one, and log in with "
+            "`hf auth login` or pass token="
         )
-    if status == 401:  # what the Hub says to anybody about such a repository
+    if status == 401:  # the Hub's answer to anyone without access
         return ""
     if status == 403:
-        return f"the Hub refused {name}: {message}; `hf auth whoami` tells who you are"
+        return f"the Hub refused {name}: {message}; `hf auth whoami` shows who you are"
     if status == 412:
-        return f"somebody else changed {name} at the same moment; push again"
+        return f"someone else changed {name} at the same time; push again"
     if status in (408, 429) or status >= 500:
         return f"the Hub answered {status} for {name}; try again later"
     return f"the Hub refused {name}: {message}"
 
 
 def api_with(token: str | None) -> HfApi:
-    """The client, with a token that can be one; None: that of `hf auth login` or HF_TOKEN."""
+    """The client of huggingface_hub with a token; None uses that of `hf auth login` or HF_TOKEN.
+
+    Raises:
+        InvalidValueError: `token` cannot be a token of the Hub.
+    """
     from huggingface_hub import HfApi
 
     check_token(token)
@@ -143,12 +151,12 @@ def api_with(token: str | None) -> HfApi:
 
 
 def check_name(repo_id: str) -> None:
-    """Raises InvalidValueError unless `repo_id` could be a repository."""
+    """Raises InvalidValueError if `repo_id` is not a valid name of a repository."""
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
         raise InvalidValueError(
-            f"{repo_id!r} is no possible Hub name; give one such as {DEFAULT_NAME}"
+            f"{repo_id!r} is not a valid Hub name; give one such as {DEFAULT_NAME}"
         ) from error

@@ -1,4 +1,4 @@
-"""A model of the Hub as a folder on this machine. Knows file names, not what the files hold."""
+"""Fetches a model from the Hub into a local folder. It uses the names of the files, not their contents."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ def find_folder(
     local_files_only: bool = False,
     check_config: Callable[[Path], object] = lambda folder: None,
 ) -> Path:
-    """The local folder of a model: `name_or_path` itself if it is one, else a snapshot from the Hub.
+    """The local folder of a model: `name_or_path` itself if it is a folder, else a snapshot from the Hub.
 
-    All files come from one commit. Arguments are those of `huggingface_hub.snapshot_download`, and:
+    All files of a snapshot come from the same commit.
 
     Args:
-        check_config: is given the folder as soon as it holds config.json, before anything large is fetched.
+        name_or_path: a model folder, or a Hub id such as `user/tang-lstm`.
+        subfolder: the model's folder inside the repository or inside `name_or_path`; '' for the top folder.
+        revision, cache_dir, token, force_download, local_files_only: as in
+            `huggingface_hub.snapshot_download`.
+        check_config: called with the folder once config.json is there, before large files are fetched.
 
     Raises:
-        CheckpointError: a folder without the files of a model, or a name that can be no repository.
-        HubError: the Hub has no such model, refuses it, or cannot be reached while nothing is cached.
+        CheckpointError: the folder lacks model files, or the name is not a valid name of a repository.
+        HubError: the Hub has no such model, refuses access, or cannot be reached and the cache has no copy.
         InvalidValueError: an argument has the wrong type.
     """
     if not isinstance(name_or_path, str | os.PathLike):
@@ -53,7 +57,7 @@ def find_folder(
     }
     first = _snapshot(name, revision, subfolder, [CONFIG_NAME], options)
     if (first / subfolder / CONFIG_NAME).is_file():
-        check_config(first / subfolder)  # a name mistyped may be that of a model of many gigabytes
+        check_config(first / subfolder)  # a mistyped name may belong to another model of many gigabytes
     commit = first.name
     folder = _snapshot(name, commit, subfolder, MODEL_FILES, options) / subfolder
     return check_folder(folder, f"{name} on the Hub{f', {subfolder}' if subfolder else ''}")
@@ -69,8 +73,8 @@ def _check_subfolder(subfolder: str) -> None:
 
 
 def _local_folder(name_or_path: str | Path, subfolder: str) -> Path | None:
-    """The model's folder if there is one on this machine; None if it must be a name on the Hub."""
-    path = os.path.expanduser(name_or_path)  # os.path takes any text, also what can be no path
+    """The model's folder if it is on this machine; None if `name_or_path` must be a name on the Hub."""
+    path = os.path.expanduser(name_or_path)  # os.path accepts any text, even one that cannot be a path
     local = Path(path, subfolder)
     if os.path.isfile(local / CONFIG_NAME):
         return check_folder(local, str(local))
@@ -84,7 +88,7 @@ def _local_folder(name_or_path: str | Path, subfolder: str) -> Path | None:
 def _snapshot(
     name: str, revision: str | None, subfolder: str, patterns: Sequence[str], options: dict
 ) -> Path:
-    """Fetches the files of `subfolder` that match a pattern; the folder of the snapshot."""
+    """Fetches the files of `subfolder` that match a pattern, and returns the folder of the snapshot."""
     from huggingface_hub import snapshot_download
 
     parts = [part for part in subfolder.split("/") if part]
@@ -99,7 +103,7 @@ def _snapshot(
 
 
 def _near(path: str) -> str:
-    """` (is it 'runs/tang-lstm'?)` if a model folder here has almost this path, else ''."""
+    """A hint such as ` (is it 'runs/tang-lstm'?)` if there is a model folder with a similar path, else ''."""
     parent, name = os.path.split(os.path.expanduser(path))
     try:
         names = [entry.name for entry in os.scandir(parent or ".") if (Path(entry) / CONFIG_NAME).is_file()]

@@ -1,7 +1,7 @@
-"""Files of the project's top folder that the package needs: the card's template, the parts of a Space.
+"""Finds files of the project's top folder that the package needs: the card's template and parts of a Space.
 
-In a clone they are read where they stand. setup.py copies them into a wheel, into `project_files`
-beside this file.
+In a clone they are read from the top folder. In a wheel they are in `project_files` beside this module, where
+setup.py copies them.
 """
 
 from __future__ import annotations
@@ -13,5 +13,5 @@ INSTALLED = Path(__file__).resolve().parent / "project_files"
 
 
 def project_file(name: str) -> Path:
-    """The path of a file of the project's top folder; it need not be there."""
+    """The path of a file of the project's top folder, which may not exist."""
     return (INSTALLED if INSTALLED.is_dir() else CLONE) / name

@@ -1,4 +1,4 @@
-"""A model folder onto the Hub, in one commit. Knows file names, not what the files hold."""
+"""Pushes a model folder to the Hub in one commit. It uses the names of the files, not their contents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .client import DEFAULT_NAME, api_with, check_name, explained
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
-TRANSFORMERS_KEYS = {  # what config.json then says
+TRANSFORMERS_KEYS = {  # added to config.json for transformers
     "auto_map": {
         "AutoConfig": "configuration_poet.PoetConfig",
         "AutoModelForCausalLM": "modeling_poet.PoetModel",
@@ -26,7 +26,7 @@ TRANSFORMERS_KEYS = {  # what config.json then says
 
 
 def copy_remote_code(folder: Path) -> None:
-    """Puts the code for transformers into a model folder."""
+    """Copies the code for transformers into a model folder."""
     for name in REMOTE_CODE:
         shutil.copyfile(Path(__file__).resolve().parent / "remote_code" / name, folder / name)
 
@@ -43,25 +43,25 @@ def push_folder(
     commit_description: str | None = None,
     tags: list[str] | None = None,
 ) -> str:
-    """Uploads the files of a model folder, and no others, in one commit; creates the repository if need be.
+    """Uploads the model files of a folder in one commit, and creates the repository if it does not exist.
 
-    Files of a model that are on the Hub but not in `folder` are deleted there (the code for transformers
-    too, if this model was saved without); all others stay. Nothing is committed if nothing has changed.
-    Until the commit, which is the last step but for tags, the Hub shows the old state.
+    Model files that are on the Hub but not in `folder` are deleted there, including the code for
+    transformers if this model was saved without it; all other files stay. Nothing is committed if nothing
+    has changed. Until the commit, which is the last step before the tags, the Hub shows the old state.
 
     Args:
-        private: of a new repository; an old one must be so already.
-        revision: branch to commit to, created if it is missing; or a pull request, `refs/pr/1`.
+        private: whether a new repository is private; an existing one must already be as requested.
+        revision: the branch to commit to, created if it is missing; or a pull request, `refs/pr/1`.
         create_pr: whether to open a pull request against main instead.
-        tags: git tags to put on the new commit.
+        tags: git tags for the new commit.
 
     Returns:
-        The address of the commit, or of the pull request.
+        The URL of the commit, or of the pull request.
 
     Raises:
-        CheckpointError: `folder` is no whole model.
-        InvalidValueError: `repo_id` can be no name, or an argument cannot be.
-        HubError: the Hub cannot be reached or refuses, or a tag marks another commit already.
+        CheckpointError: `folder` is not a complete model.
+        InvalidValueError: `repo_id` is not a valid name, or another argument is invalid.
+        HubError: the Hub cannot be reached or refuses, or a tag already points to another commit.
     """
     folder = check_folder(Path(folder), str(folder))
     check_name(repo_id)
@@ -77,7 +77,7 @@ def push_folder(
         for tag in tags or ():
             if marked.get(tag, there.sha) != there.sha:
                 raise HubError(
-                    f"the tag {tag!r} of {repo_id} marks another commit already; give another name"
+                    f"the tag {tag!r} of {repo_id} already points to another commit; give another name"
                 )
         commit = api.create_commit(
             repo_id,
@@ -93,20 +93,27 @@ def push_folder(
 
 
 def _check_target(revision: str | None, create_pr: bool, tags: list[str] | None) -> None:
-    """Raises InvalidValueError for what cannot be pushed to, before the Hub is asked."""
+    """Raises InvalidValueError for a target that cannot be pushed to, before the Hub is contacted."""
     if isinstance(tags, str):
         raise InvalidValueError(f"tags must be a list of names, got {tags!r}; write [{tags!r}]")
     if create_pr and revision not in (None, "main"):
-        raise InvalidValueError(f"a pull request is against main: leave out revision={revision!r}")
+        raise InvalidValueError(f"a pull request is opened against main; leave out revision={revision!r}")
     if revision and re.fullmatch("[0-9a-f]{40}", revision):
         raise InvalidValueError(f"revision must be a branch to push to, got the commit {revision}")
 
 
 def _prepare_branch(api: HfApi, repo_id: str, branch: str | None) -> dict[str, str]:
-    """Creates the branch if it is missing (None: main, or a pull request); commits of the tags by name."""
+    """Creates a branch if it is missing, and returns the commit of each existing tag.
+
+    Args:
+        branch: its name; None for main, or for a new pull request.
+
+    Returns:
+        The hashes of the tagged commits by the names of the tags.
+    """
     marked = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
     if branch in marked:
-        raise InvalidValueError(f"revision must be a branch to push to, and {branch!r} is a tag")
+        raise InvalidValueError(f"revision must be a branch to push to, but {branch!r} is a tag")
     if branch and not branch.startswith("refs/"):
         api.create_branch(repo_id, branch=branch, exist_ok=True)
     return marked
@@ -115,7 +122,7 @@ def _prepare_branch(api: HfApi, repo_id: str, branch: str | None) -> dict[str, s
 def _changes(
     folder: Path, names: list[str], old: list[str], repo_id: str
 ) -> list[CommitOperationAdd | CommitOperationDelete]:
-    """What a commit does: files of `names` are written, those of `old` that are not among them deleted."""
+    """The operations of a commit, which adds the files `names` and deletes those of `old` not among them."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     return [
@@ -125,27 +132,33 @@ def _changes(
 
 
 def _tag(api: HfApi, repo_id: str, commit: CommitInfo, tags: Sequence[str], marked: dict[str, str]) -> None:
-    """Puts tags on the new commit; `marked` says which tags were there before it."""
+    """Tags the new commit. `marked` maps the tags that existed before it to their commits."""
     for tag in tags:
         if marked.get(tag, commit.oid) != commit.oid:
             raise HubError(
-                f"{commit.commit_url} was pushed, but the tag {tag!r} marks the commit before it; give "
+                f"{commit.commit_url} was pushed, but the tag {tag!r} points to the commit before it; give "
                 "another name"
             )
         api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
 
 
 def check_visibility(repo_id: str, is_private: bool, wanted: bool | None) -> None:
-    """Raises HubError if a repository that is there already is not as private as it was asked to be."""
+    """Raises HubError if an existing repository is public although a private one is wanted, or vice versa."""
     if wanted not in (None, is_private):
         now, then = ("private", "public") if is_private else ("public", "private")
-        raise HubError(f"{repo_id} is {now} already: make it {then} in its settings on the Hub, then push")
+        raise HubError(
+            f"{repo_id} already exists and is {now}; make it {then} in its settings on the Hub, then push"
+        )
 
 
 def check_can_push(repo_id: str, *, private: bool | None = None, token: str | None = None) -> None:
-    """Raises InvalidValueError or HubError, before hours of work, if it can be seen that a push would fail.
+    """Checks before hours of work whether a later push is possible.
 
-    Not seen before the push: whether a token of fine grain, or the user, may write to that very repository.
+    Whether the user, or a fine-grained token, may write to this repository cannot be checked in advance.
+
+    Raises:
+        InvalidValueError: `repo_id` is not a valid name, or `token` cannot be a token.
+        HubError: the push would fail, or the Hub cannot be reached.
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -155,15 +168,16 @@ def check_can_push(repo_id: str, *, private: bool | None = None, token: str | No
         me = api.whoami()
         if me.get("auth", {}).get("accessToken", {}).get("role") == "read":
             raise HubError(
-                f"a push to {repo_id} needs a token with the role write, and this one may only read"
+                f"a push to {repo_id} needs a token with the role write, but this token may only read; pass "
+                "another one"
             )
-        with suppress(RepositoryNotFoundError):  # it will be made
+        with suppress(RepositoryNotFoundError):  # the push will create it
             name = repo_id if "/" in repo_id else f"{me['name']}/{repo_id}"
             check_visibility(name, api.repo_info(name).private, private)
 
 
 def _content(path: Path, repo_id: str) -> bytes | Path:
-    """What is uploaded for a file: itself; of the card, one that speaks of the repository it is pushed to."""
+    """The content to upload for a file: its path, or for the card its text with the repository's name."""
     if path.name != CARD_NAME:
         return path
     text = path.read_bytes().replace(f'"{DEFAULT_NAME}"'.encode(), f'"{repo_id}"'.encode())

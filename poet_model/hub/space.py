@@ -1,10 +1,10 @@
-"""The folder of a Gradio Space that shows a model of the Hub; and that folder onto the Hub.
+"""Builds the folder of a Gradio Space that shows a model of the Hub, and pushes that folder.
 
     python -m poet_model.hub space user/tang-poet --model user/tang-lstm
 
-It holds the page, what the page needs of the package, the same pins, and, if this is a clone of the project,
-its model, for when the Hub cannot be reached. The page reads from the front matter of the Space's README.md
-which model it shows.
+The folder holds the page, the parts of the package that the page needs, and the same pinned requirements. In
+a clone of the project it also holds the project's model, which is used when the Hub cannot be reached. The
+page reads the name of the model that it shows from the front matter of the Space's README.md.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .push import check_visibility
 
 PACKAGE = Path(__file__).resolve().parents[1]
 BUNDLED = Path("assets") / "tang-lstm"
-# folders of the package that the page does not need, and the commands
+# folders of the package that the page does not need, and the command-line modules
 LEFT_OUT = ("corpus", "evaluation", "from_scratch", "training", "remote_code", INSTALLED.name)
 LEFT_OUT += ("__main__.py", "__pycache__")
-MARK = "poet_model/__init__.py"  # a Space of ours has it
-FOR_TRAINING = "# Only to train:"  # below this line of requirements.txt
+MARK = "poet_model/__init__.py"  # a file that every Space of this program has
+FOR_TRAINING = "# Only to train:"  # the lines of requirements.txt below this one are left out
 TITLE = """
 # 唐詩 LSTM
 
@@ -39,20 +39,22 @@ INSTEAD = "; one that comes with the page stands in when it cannot be fetched"
 
 
 def build(folder: str | Path, model: str) -> None:
-    """Writes the Space's files into a new folder.
+    """Writes the files of a Space into a new folder.
 
     Args:
+        folder: the folder, which must not exist yet or must be empty.
         model: the Hub id of the model to show.
 
     Raises:
-        InvalidValueError: `folder` is there already, or `model` can be no name.
+        InvalidValueError: `folder` is not empty or cannot be created, `model` is not a valid name, or the
+            page is missing in this installation.
     """
     folder = Path(folder)
     check_name(model)
     if not project_file("app.py").is_file():
         raise InvalidValueError(
-            f"{project_file('app.py')} is missing, the page of the Space; install poet-model again, or run "
-            "this in a clone of the project"
+            f"the page of the Space, {project_file('app.py')}, is missing; install poet-model again, or run "
+            "this command in a clone of the project"
         )
     _make_folder(folder)
     shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns(*LEFT_OUT))
@@ -66,7 +68,7 @@ def build(folder: str | Path, model: str) -> None:
 
 
 def has_bundled() -> bool:
-    """Whether there is a model to go with a Space: a clone has one, an installed package not."""
+    """Whether a model can be copied into the Space. A clone has one, an installed package does not."""
     return (CLONE / BUNDLED).is_dir() and not INSTALLED.is_dir()
 
 
@@ -75,28 +77,37 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         is_new = not any(folder.iterdir())
     except OSError as error:
-        raise InvalidValueError(f"{folder} cannot be made ({error.strerror}); give another folder") from error
+        raise InvalidValueError(
+            f"{folder} cannot be created ({error.strerror}); give another folder"
+        ) from error
     if not is_new:
-        raise InvalidValueError(f"{folder} is there already; give a new folder, or delete it first")
+        raise InvalidValueError(f"{folder} already exists; give a new folder, or delete it first")
 
 
 def _readme(model: str) -> str:
-    """The Space's README.md: the front matter of the project's with the model's name, and a few words."""
-    ours = project_file("README.md").read_text(encoding="utf-8").split("---\n")[1]
-    front_matter = re.sub(r"^models: .*$", f"models: [{model}]", ours, flags=re.MULTILINE)
+    """The Space's README.md: the front matter of the project's README.md for this model, and a short text."""
+    of_project = project_file("README.md").read_text(encoding="utf-8").split("---\n")[1]
+    front_matter = re.sub(r"^models: .*$", f"models: [{model}]", of_project, flags=re.MULTILINE)
     title = TITLE.format(model=model, instead=INSTEAD if has_bundled() else "")
     return f"---\n{front_matter}---\n{title}"
 
 
 def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
-    """Makes the Space hold exactly the files of `folder`, in one commit; creates it if need be.
+    """Replaces the files of a Space by those of `folder` in one commit, and creates the Space if needed.
+
+    Args:
+        folder: the folder that `build` has written.
+        repo_id: the name of the Space, `user/name`.
+        private: whether a new Space is private; an existing one must already be as requested. None accepts
+            either.
+        token: a token of the Hub; None uses that of `hf auth login` or HF_TOKEN.
 
     Returns:
-        The Space's address.
+        The URL of the Space.
 
     Raises:
-        InvalidValueError: `repo_id` can be no name.
-        HubError: the Hub cannot be reached or refuses, or the Space is there and another one.
+        InvalidValueError: `repo_id` is not a valid name.
+        HubError: the Hub cannot be reached or refuses, or the existing Space was not made by this program.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -109,7 +120,9 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
         check_visibility(url.repo_id, now.private, private)
         there = {file.rfilename for file in now.siblings} - {".gitattributes"}
         if there - {"README.md"} and MARK not in there:
-            raise HubError(f"{repo_id} is a Space of another kind, which would be deleted; give another name")
+            raise HubError(
+                f"{repo_id} is a Space of another kind, whose files would be deleted; give another name"
+            )
         api.create_commit(
             url.repo_id,
             [
@@ -124,42 +137,42 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
 
 
 def about_model(model: str, token: str | None = None) -> str:
-    """What the person who makes a Space should know about its model; '' if all is well."""
+    """A note for the user if the Space will not be able to fetch its model; '' if it will."""
     try:
         with explained(model):
             private = api_with(token).model_info(model).private
     except HubError as error:
         shown = "the model that comes with it" if has_bundled() else "no model"
-        return f"{error}; until it is there, the Space shows {shown}"
+        return f"{error}; until the model can be fetched, the Space shows {shown}"
     return (
-        f"{model} is private: give the Space a secret HF_TOKEN in its settings, to fetch it"
+        f"{model} is private; add a secret HF_TOKEN in the Space's settings, so that it can fetch the model"
         if private
         else ""
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line of `python -m poet_model.hub space`."""
+    """Runs the command line of `python -m poet_model.hub space`."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.hub space",
-        description="Makes a Gradio Space that shows a model of the Hub.",
+        description="Creates or updates a Gradio Space that shows a model of the Hub.",
     )
-    parser.add_argument("repo_id", metavar="USER/NAME", help="the Space; created if it is not there")
-    parser.add_argument("--model", required=True, metavar="USER/NAME", help="the model that it shows")
-    parser.add_argument("--folder", type=Path, help="also keep the Space's files here")
+    parser.add_argument("repo_id", metavar="USER/NAME", help="the Space; created if it does not exist")
+    parser.add_argument("--model", required=True, metavar="USER/NAME", help="the model that the Space shows")
+    parser.add_argument("--folder", type=Path, help="also keep the Space's files in this folder")
     parser.add_argument("--no-push", action="store_true", help="only write the folder")
-    parser.add_argument("--private", action="store_true", default=None, help="if the Space is new")
+    parser.add_argument("--private", action="store_true", default=None, help="make a new Space private")
     options = parser.parse_args(arguments)
     if options.no_push and options.folder is None:
-        parser.error("--no-push without --folder does nothing")
+        parser.error("--no-push without --folder does nothing; give --folder too")
     try:
         with tempfile.TemporaryDirectory() as temporary:
             folder = options.folder or Path(temporary) / "space"
             build(folder, options.model)
             if not has_bundled():
                 print(
-                    f"note: the Space has no model to stand in when {options.model} cannot be fetched, as "
-                    f"only a clone of the project brings one; you may put yours into {BUNDLED.as_posix()}"
+                    f"note: the Space has no model to show when {options.model} cannot be fetched, because "
+                    f"only a clone of the project contains one; you may add yours as {BUNDLED.as_posix()}"
                 )
             if options.folder:
                 print("written:", folder)

@@ -1,4 +1,4 @@
-"""Which lines of a poem stand in other poems: an index of a corpus to look them up in."""
+"""An index of a corpus that finds the lines of a poem which also occur in other poems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m poet_model.novelty build | find`: makes the index of a corpus, or looks a poem up in it."""
+"""`python -m poet_model.novelty build | find`: builds the index of a corpus, or looks a poem up in it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from .index import NoveltyIndex, default_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+    """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m poet_model.novelty", description="Finds what stretches of a poem stand in the corpus."
+        prog="python -m poet_model.novelty",
+        description="Finds the stretches of a poem that also occur in the corpus.",
     )
     modes = parser.add_subparsers(required=True, metavar="build | find", dest="mode")
-    build = modes.add_parser("build", help="makes the index")
-    build.add_argument("--corpus", default="tang", help="as train.py has it")
-    find = modes.add_parser("find", help="looks a poem up")
+    build = modes.add_parser("build", help="build the index of a corpus")
+    build.add_argument("--corpus", default="tang", help="as in train.py (default: tang)")
+    find = modes.add_parser("find", help="look a poem up in the index")
     find.add_argument("poem")
     for mode in (build, find):
-        mode.add_argument("--folder", type=Path, help="of the index (default: in the user's cache folder)")
+        mode.add_argument(
+            "--folder", type=Path, help="folder of the index (default: in the user's cache folder)"
+        )
     options = parser.parse_args(arguments)
     folder = options.folder or default_folder()
     try:

@@ -1,11 +1,11 @@
-"""Which stretch of a line stands in the corpus, and whose poem is it? An index on disk, opened by memory map.
+"""NoveltyIndex: finds the longest stretch of a line that also occurs in a corpus, and the poem that has it.
 
     python -m poet_model.novelty build                   # 全唐诗, into the user's cache folder
     python -m poet_model.novelty find 春眠不覺曉，處處聞啼鳥。
 
-The index is a suffix array: every place of the corpus, in the order of the text that begins there. Lines are
-kept apart, so no stretch goes across a line end. Ways to write one character (爲 為 为) count as the same.
-Nothing in it is ever unpickled.
+The index is a suffix array: all places of the corpus, sorted by the text that begins there. A separator
+between lines keeps stretches from crossing line ends. Variants of a character (爲 為 为) count as the same.
+The index is stored on disk and opened as a memory map; nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from ..prosody.lines import LINE_ENDS, split_lines
 
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
 FORMAT_VERSION = 2
-SORTED_BY = 32  # characters of a suffix that decide its place: longer than any line of verse
-MIN_LENGTH = 3  # characters: shorter stretches are everybody's
-MIN_ORIGINAL = 5  # characters of a line that may be called somebody's
+SORTED_BY = 32  # suffixes are sorted by this many characters, more than any line of verse has
+MIN_LENGTH = 3  # characters; shorter stretches are too common to be reported
+MIN_ORIGINAL = 5  # characters; shorter lines count as common property
 
 
 @dataclass(frozen=True)
 class Match:
-    """The longest stretch of a line that the corpus holds too.
+    """The longest stretch of a line that also occurs in the corpus.
 
     Attributes:
-        line: number of the line, from 1.
-        text: the stretch; '' if not even MIN_LENGTH characters stand together in the corpus.
-        is_whole: whether that is the whole line.
-        title, author: of the first poem that holds it.
-        places: how many places hold it.
+        line: the number of the line, from 1.
+        text: the stretch; '' if no stretch of at least MIN_LENGTH characters occurs in the corpus.
+        is_whole: whether it is the whole line.
+        title, author: the title and the author of the first poem that has it.
+        places: how often it occurs in the corpus.
     """
 
     line: int
@@ -51,12 +51,12 @@ class Match:
 
 
 class NoveltyIndex:
-    """The places of a corpus, to be searched for stretches of a poem.
+    """A suffix array of a corpus, in which stretches of a poem can be looked up.
 
     Args:
-        text: (N,) code points, lines and poems separated by 0.
-        suffixes: (N,) places of `text` in the order of what begins there.
-        poems: place of the first character, title and author of each poem, in order.
+        text: (N,) code points of the corpus, with 0 between lines and poems.
+        suffixes: (N,) all places of `text`, sorted by the text that begins there.
+        poems: the place of the first character, the title and the author of each poem, in order.
     """
 
     def __init__(self, text: np.ndarray, suffixes: np.ndarray, poems: Sequence[tuple[int, str, str]]):
@@ -65,7 +65,7 @@ class NoveltyIndex:
 
     @classmethod
     def build(cls, poems: Iterable[tuple[str, str, str]]) -> NoveltyIndex:
-        """An index of poems, each (text, title, author)."""
+        """Builds the index of some poems, each given as (text, title, author)."""
         pieces, places, length = [], [], 0
         for text, title, author in poems:
             piece = plain(text).translate(str.maketrans(LINE_ENDS, "\0" * len(LINE_ENDS))) + "\0"
@@ -76,7 +76,7 @@ class NoveltyIndex:
         return cls(codes, sort_suffixes(codes), places)
 
     def save(self, folder: str | Path) -> None:
-        """Writes the index into a folder, in one step."""
+        """Writes the index into a folder atomically."""
         with replaced_folder(Path(folder)) as fresh:
             np.save(fresh / TEXT_NAME, self._text, allow_pickle=False)
             np.save(fresh / SUFFIXES_NAME, self._suffixes, allow_pickle=False)
@@ -87,18 +87,18 @@ class NoveltyIndex:
 
     @classmethod
     def load(cls, folder: str | Path) -> NoveltyIndex:
-        """Opens an index; the arrays stay on disk and are read where they are needed.
+        """Opens an index. The arrays stay on disk and are read where they are needed.
 
         Raises:
-            CheckpointError: there is none, or it is damaged.
+            CheckpointError: the folder has no index, or the index is damaged or of another version.
         """
         folder = Path(folder)
         if not (folder / POEMS_NAME).is_file():
             raise CheckpointError(
-                f"there is no index in {folder}; make one with python -m poet_model.novelty build",
+                f"there is no index in {folder}; build one with `python -m poet_model.novelty build`",
                 chinese="這裡沒有全唐詩的索引，查不了是否原創。",
             )
-        record = read_json(folder / POEMS_NAME, dict, "make it again: python -m poet_model.novelty build")
+        record = read_json(folder / POEMS_NAME, dict, "build it again: python -m poet_model.novelty build")
         try:
             text, suffixes = (
                 np.load(folder / name, mmap_mode="r", allow_pickle=False)
@@ -116,31 +116,31 @@ class NoveltyIndex:
         return cls(text, suffixes, poems)
 
     def find(self, poem: str) -> list[Match]:
-        """For each line of a poem, in either script, its longest stretch that the corpus holds."""
+        """The longest stretch of each line of a poem, in either script, that also occurs in the corpus."""
         lines = [line.rstrip(LINE_ENDS) for line in split_lines(poem)]
         return [self._find(number, line) for number, line in enumerate(lines, 1)]
 
     def followers(self, stretch: str) -> str:
-        """The characters, as `plain` has them, that stand behind a stretch somewhere in the corpus."""
+        """The characters that follow a stretch somewhere in the corpus, as `plain` writes them."""
         low, high = 0, len(self._suffixes)
         for depth, character in enumerate(plain(stretch)):
-            found = self._narrow(low, high, depth, np.uint32(ord(character)))
-            if found is None:
+            bounds = self._narrow(low, high, depth, np.uint32(ord(character)))
+            if bounds is None:
                 return ""
-            low, high = found
-        behind = self._suffixes[low:high] + len(stretch)
-        return "".join(map(chr, np.unique(self._text[behind[behind < len(self._text)]]))).lstrip("\0")
+            low, high = bounds
+        after = self._suffixes[low:high] + len(stretch)
+        return "".join(map(chr, np.unique(self._text[after[after < len(self._text)]]))).lstrip("\0")
 
     def _find(self, number: int, line: str) -> Match:
-        best = (MIN_LENGTH - 1, 0, 0, 0)  # length, start in the line, range of suffixes
+        best = (MIN_LENGTH - 1, 0, 0, 0)  # length, start in the line, bounds of the range of suffixes
         codes = np.array([ord(c) for c in plain(line)], np.uint32)
         for start in range(len(line)):
             low, high, length = 0, len(self._suffixes), 0
             while start + length < len(line) and length < SORTED_BY:
-                found = self._narrow(low, high, length, codes[start + length])
-                if found is None:
+                bounds = self._narrow(low, high, length, codes[start + length])
+                if bounds is None:
                     break
-                (low, high), length = found, length + 1
+                (low, high), length = bounds, length + 1
             if length > best[0]:
                 best = (length, start, low, high)
         length, start, low, high = best
@@ -151,10 +151,18 @@ class NoveltyIndex:
         return Match(number, line[start : start + length], length == len(line), title, author, high - low)
 
     def _narrow(self, low: int, high: int, depth: int, code: int) -> tuple[int, int] | None:
-        """Of the suffixes low … high, which share `depth` characters, those with `code` next; None: none."""
+        """Narrows a range of suffixes to those whose character at `depth` is `code`.
+
+        Args:
+            low, high: the bounds of the range, `high` excluded. Its suffixes share their first `depth`
+                characters.
+
+        Returns:
+            The bounds of the narrower range; None if it is empty.
+        """
 
         def first(at_least: int) -> int:
-            """The first of them whose next character is `at_least` or more."""
+            """The first suffix in the range whose next character is `at_least` or more."""
             left, right = low, high
             while left < right:
                 middle = (left + right) // 2
@@ -174,7 +182,7 @@ class NoveltyIndex:
 
 
 def plain(text: str) -> str:
-    """A text in which each character is written in one way: its simplified form."""
+    """The text with each character in its simplified form, so that all its variants become the same."""
     return "".join(map(_plain, text))
 
 
@@ -185,17 +193,26 @@ def _plain(character: str) -> str:
 
 
 def sort_suffixes(codes: np.ndarray) -> np.ndarray:
-    """Places in the order of the SORTED_BY characters that begin there, by doubling (Manber & Myers 1990)."""
+    """The places of a text, sorted by the SORTED_BY characters that begin there.
+
+    The algorithm is prefix doubling (Manber & Myers 1990).
+
+    Args:
+        codes: (N,) code points.
+
+    Returns:
+        (N,) places.
+    """
     _, ranks = np.unique(codes, return_inverse=True)
     ranks, width = ranks.astype(np.int64), 1
     while width < SORTED_BY:
-        behind = np.zeros_like(ranks)
-        behind[:-width] = ranks[width:] + 1
-        _, ranks = np.unique(ranks * (len(codes) + 2) + behind, return_inverse=True)
+        following = np.zeros_like(ranks)
+        following[:-width] = ranks[width:] + 1
+        _, ranks = np.unique(ranks * (len(codes) + 2) + following, return_inverse=True)
         width *= 2
     return np.argsort(ranks, kind="stable").astype(np.int32)
 
 
 def default_folder() -> Path:
-    """Where the index is kept if no folder is named."""
+    """The default folder of the index, in the user's cache folder."""
     return cache_folder() / "novelty"

@@ -77,7 +77,7 @@ def test_a_damaged_record_is_one_sentence(tmp_path, content, said):
 def test_a_huge_record_is_not_read(tmp_path):
     with open(tmp_path / "held_out.json", "wb") as file:
         file.truncate(40 << 20)
-    with pytest.raises(CheckpointError, match="more than any of ours"):
+    with pytest.raises(CheckpointError, match="more than the limit of"):
         held_out.read_held_out(tmp_path)
 
 

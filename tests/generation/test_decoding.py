@@ -358,7 +358,7 @@ def test_where_everything_is_barred_it_says_so():
     row = np.full((2, 5), -np.inf, np.float32)
     row[0] = 0
     for config in (NO_TOP_K, GenerationConfig(0), GenerationConfig(top_k=2)):
-        with pytest.raises(InvalidValueError, match="leave nothing that may stand next; take another seed"):
+        with pytest.raises(InvalidValueError, match="allow no next character; use another seed"):
             sample(row, np.array([0.1, 0.2]), config)
 
 
@@ -442,7 +442,7 @@ def test_an_original_poem_cannot_begin_with_anothers_line(tiny_model):
     index = NoveltyIndex.build([("春眠不覺曉，處處聞啼鳥。", "春曉", "孟浩然")])
     for wishes in ({"start": "春眠不覺曉，"}, {"start": "春眠不覺曉", "form": "五絕"}):
         with pytest.raises(
-            InvalidValueError, match="stands in 孟浩然《春曉》; give '春眠不覺' at most, or leave"
+            InvalidValueError, match="occurs in 孟浩然《春曉》; give at most '春眠不覺', or leave"
         ):
             tiny_model.generate(original=index, **wishes)
     for seed in range(20):  # begun by the start, it has to go on
@@ -452,7 +452,7 @@ def test_an_original_poem_cannot_begin_with_anothers_line(tiny_model):
 
 def test_another_way_to_write_a_character_does_not_make_a_line_original(tiny_model):
     index = NoveltyIndex.build([("春眠不覺曉，處處聞啼鳥。", "春曉", "孟浩然")])
-    with pytest.raises(InvalidValueError, match="stands in 孟浩然"):
+    with pytest.raises(InvalidValueError, match="occurs in 孟浩然"):
         tiny_model.generate("处处闻啼鸟，", original=index)
     simplified = NoveltyIndex.build([("春眠不觉晓，处处闻啼鸟。", "春晓", "孟浩然")])
     for poem in tiny_model.generate("春眠不覺", form="五絕", original=simplified, num_poems=20, seed=0):

@@ -1,4 +1,4 @@
-"""A form that is asked for is kept, by any weights; what cannot be is refused before the first character."""
+"""A requested form is kept with any weights; an impossible request is refused before generation starts."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_every_group_that_is_let_in_can_rhyme_a_whole_poem(untrained, group):
         try:
             poems = untrained.generate(form=form, rhyme=group, tones=True, num_poems=5, seed=1, top_k=0)
         except InvalidValueError as error:
-            assert "in which this model knows" in str(error)
+            assert "characters in this model's vocabulary" in str(error)
             continue
         for poem in poems:
             assert_regular(poem, form, rhyme=group)
@@ -226,21 +226,24 @@ def test_the_form_follows_from_the_heads(shipped):
     [
         (
             {"acrostic": "春"},
-            "acrostic must be 2 to 8 hanzi, .*, got 1: '春'; add one, or take start instead",
+            "acrostic must be 2 to 8 hanzi, .*, got 1: '春'; add one, or use start instead",
         ),
-        ({"acrostic": "春夏秋冬東西南北中"}, "acrostic must be 2 to 8 hanzi, .* got 9: .*; leave some out"),
+        ({"acrostic": "春夏秋冬東西南北中"}, "acrostic must be 2 to 8 hanzi, .* got 9: .*; remove some"),
         (
             {"rythm": True},
-            "no setting 'rythm' for writing a poem; did you mean rhyme. known are form, author",
+            "no generation option 'rythm'; did you mean rhyme. the options are form, author",
         ),
         ({"acrostic": "春，夏"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": "ab"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": 5}, "acrostic must be text, got 5"),
         (
             {"form": "五絕", "acrostic": "東西南北中"},
-            "a 五絕 has 4 lines, .* has 5 characters; take form='五律'",
+            "a 五絕 has 4 lines, .* has 5 characters; use form='五律'",
         ),
-        ({"acrostic": "春夏", "start": "秋"}, "does not begin with the first head '春'; leave the start out"),
+        (
+            {"acrostic": "春夏", "start": "秋"},
+            "must begin with the first character of the acrostic, '春'; begin it so, or leave the start out",
+        ),
         ({"rhyme": True}, "tones and rhyme need a form; give form, one of 五絕"),
         (
             {"form": "五絕", "rhyme": "江南"},
@@ -265,12 +268,13 @@ def test_the_form_follows_from_the_heads(shipped):
         ({"form": "五絕", "template": "T1"}, "together with tones; got 'T1' and tones=False"),
         (
             {"form": "五絕", "tones": True, "template": "T1", "start": "清泉石上流"},
-            'does not fit 五絕, tones L1 T1 at its character .*; with template="" or tones=False it would',
+            "does not fit 五絕, tones L1 T1 at its character .*; "
+            'it would work with template="" or tones=False',
         ),
         (
             {"form": "五絕", "tones": True, "start": "明月松間照，清泉石上流。月月"},
             "does not fit 五絕, tones L1 at its character 14, '月'; "
-            "'明月松間照，清泉石上流。月' would; with tones=False",
+            "'明月松間照，清泉石上流。月' would fit; it would work with tones=False",
         ),
         ({"form": "五絕", "start": "春眠不覺曉處，處"}, "does not fit 五絕 at its character 6"),
         (
@@ -278,50 +282,55 @@ def test_the_form_follows_from_the_heads(shipped):
             "does not fit 五絕, rhyme at its character 11",
         ),
         ({"form": "五絕", "start": "春" * 21}, "does not fit 五絕 at its character"),
-        # the nearest wish that could be
+        # the nearest request that would work
         ({"form": "五絕", "tones": "L0", "start": "月"}, None),
         (
             {"form": "五絕", "tones": "L0", "start": "月明"},
-            "L0 at its .* '月' would; with tones=True or .* it would",
+            "L0 at its .* '月' would fit; it would work with tones=True or ",
         ),
-        ({"form": "五絕", "tones": True, "start": "千山鳥飛絕"}, 'with tones="L2" or tones=False it would'),
+        (
+            {"form": "五絕", "tones": True, "start": "千山鳥飛絕"},
+            'it would work with tones="L2" or tones=False',
+        ),
         (
             {"form": "七絕", "tones": True, "rhyme": True, "start": "春眠不覺曉，"},
-            "with form='五絕'.* it would",
+            "it would work with form='五絕'",
         ),
         (
             {"form": "五絕", "rhyme": "東", "start": "白日依山盡，黃河入海流"},
-            "'流'; '白日依山盡，黃河入海' would; with rhyme=True or rhyme=False it would",
+            "'流'; '白日依山盡，黃河入海' would fit; it would work with rhyme=True or rhyme=False",
         ),
         (
             {"form": "五絕", "rhyme": True, "start": "白日依山盡，黃河入海月"},
-            "does not fit 五絕, rhyme .* with rhyme=False.* it would",
+            "does not fit 五絕, rhyme .* it would work with rhyme=False",
         ),
         # tails
         (
             {"form": "五絕", "rhyme": True, "telestich": "盡流目人"},
-            "'人' of line 4 does not rhyme with 流; such as .* would; with rhyme=False.* it would",
+            "'人' of line 4 does not rhyme with 流; give a character such as .*; "
+            "it would work with rhyme=False",
         ),
         (
             {"form": "五絕", "rhyme": "東", "telestich": "盡流"},
-            "'流' of line 2 does not rhyme in 東; such as 風 中",
+            "'流' of line 2 does not rhyme in 東; give a character such as 風 中",
         ),
         (
             {"form": "五絕", "rhyme": True, "telestich": "盡流目流"},
-            r"'流' of line 4 has rhymed already \(重韻\)",
+            r"'流' of line 4 is already the rhyme word of an earlier line \(重韻\)",
         ),
         (
             {"form": "五絕", "tones": True, "telestich": "盡月"},
-            "tones L1, tails 盡月 cannot be: there is no line 2 with 月 仄; with tones=False.* it would",
+            "tones L1, tails 盡月 is impossible: there is no line 2 with 月 仄; "
+            "it would work with tones=False",
         ),
         (
             {"form": "五絕", "tones": True, "rhyme": True, "telestich": "春風日中"},
-            "no line 1 with 春 平 that rhymes with the others, or ends in 仄; with rhyme=False.* it would",
+            "no line 1 with 春 平 that rhymes with the others, or ends in 仄; it would work with rhyme=False",
         ),
         ({"form": "五絕", "tones": True, "telestich": "盡流樓"}, "no line 3 with 樓 平"),
         ({"telestich": "a1"}, "telestich must be 2 to 8 hanzi"),
         # candidates, originality
-        ({"best_of": 4}, "best_of compares lines of one length, .* imposed gives; give form"),
+        ({"best_of": 4}, "best_of needs an imposed form, .* the same length; give form"),
         ({"form": "五絕", "best_of": 0}, "best_of must be a whole number from 1 to 64, got 0"),
         ({"form": "五絕", "best_of": 2.0}, "best_of must be a whole number from 1 to 64"),
         ({"original": "yes"}, "original must be True, False or a NoveltyIndex, got 'yes'"),
@@ -344,7 +353,7 @@ def test_an_unknown_head_gets_advice(shipped):
 
 def test_too_small_a_vocabulary_cannot_rhyme_and_says_so():
     small = PoetTokenizer("，。春花秋月五七絕律")
-    with pytest.raises(InvalidValueError, match="knows no group of 平水韻 with 20 words"):
+    with pytest.raises(InvalidValueError, match="has no group of 平水韻 with 20 characters"):
         RegularForm(VocabularyMasks(small), FormOptions("五絕", rhyme=True))
     with pytest.raises(InvalidValueError, match="the vocabulary has no ，, so lines cannot end"):
         RegularForm(VocabularyMasks(PoetTokenizer("。春花秋月五七絕律")), FormOptions("五絕"))

@@ -71,7 +71,7 @@ def test_a_figure_is_never_a_method_of_what_stands_in_its_place():
 
 def test_a_template_that_is_damaged_is_one_sentence():
     with pytest.raises(
-        CheckpointError, match=r"template, line 2 is not valid Jinja2 .*; mend model_card\.md"
+        CheckpointError, match=r"template, line 2 is not valid Jinja2 .*; correct model_card\.md"
     ):
         card.render("a\n{% if a %}\n", {})
 
@@ -94,7 +94,7 @@ def test_the_card_is_written_from_the_folders_metrics(tmp_path):
 
 
 def test_a_missing_template_is_one_sentence(tmp_path):
-    with pytest.raises(CheckpointError, match=r"none\.md is missing"):
+    with pytest.raises(CheckpointError, match=r"none\.md, is missing"):
         card.card_text(tmp_path, template=tmp_path / "none.md")
 
 
@@ -102,7 +102,7 @@ def test_text_in_place_of_a_figure_is_one_sentence(tmp_path):
     (tmp_path / "metrics.json").write_text(
         '{"model": {"parameters": "many", "num_layers": 2, "hidden_size": 8}}', encoding="utf-8"
     )
-    with pytest.raises(CheckpointError, match=r"metrics\.json holds text where a number belongs"):
+    with pytest.raises(CheckpointError, match=r"metrics\.json holds text where a number is expected"):
         card.card_text(tmp_path)
 
 

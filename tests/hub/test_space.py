@@ -118,9 +118,9 @@ def test_the_command(hub, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "kept" / "app.py").is_file()
     assert hub.repo(SPACE, "spaces").private
     assert run("space", SPACE, "--model", MODEL, "--folder", str(tmp_path / "kept")) == 2
-    assert "is there already; give a new folder" in capsys.readouterr().err
+    assert "already exists; give a new folder" in capsys.readouterr().err
     assert run("space", SPACE, "--model", "no name") == 2
-    assert "'no name' is no possible Hub name" in capsys.readouterr().err
+    assert "'no name' is not a valid Hub name" in capsys.readouterr().err
     monkeypatch.setenv("HF_TOKEN", "hf_stranger")
     assert run("space", SPACE, "--model", MODEL) == 2
     assert "error: the Hub refused" in capsys.readouterr().err
@@ -138,7 +138,7 @@ def test_a_space_of_another_kind_is_left_alone(hub, built):
     api.create_repo(SPACE, repo_type="space", space_sdk="static")
     api.upload_file(path_or_fileobj=b"<p>", path_in_repo="index.html", repo_id=SPACE, repo_type="space")
     with pytest.raises(
-        HubError, match="is a Space of another kind, which would be deleted; give another name"
+        HubError, match="is a Space of another kind, whose files would be deleted; give another name"
     ):
         space.push(built, SPACE, token=WRITER)
     assert "index.html" in hub.repo(SPACE, "spaces").resolve("main").files
@@ -146,27 +146,29 @@ def test_a_space_of_another_kind_is_left_alone(hub, built):
 
 def test_a_public_space_is_not_taken_for_a_private_one(hub, built):
     space.push(built, SPACE, token=WRITER)
-    with pytest.raises(HubError, match=f"{SPACE} is public already: make it private in its settings"):
+    with pytest.raises(
+        HubError, match=f"{SPACE} already exists and is public; make it private in its settings"
+    ):
         space.push(built, SPACE, token=WRITER, private=True)
 
 
 def test_what_is_said_about_its_model(hub, tiny_model):
     assert "shows you no model of that name" in space.about_model(MODEL, WRITER)
     tiny_model.push_to_hub(MODEL, token=WRITER, private=True)
-    assert "is private: give the Space a secret HF_TOKEN" in space.about_model(MODEL, WRITER)
+    assert "is private; add a secret HF_TOKEN" in space.about_model(MODEL, WRITER)
     hub.repo(MODEL).private = False
     assert space.about_model(MODEL, WRITER) == ""
 
 
 @pytest.mark.parametrize("name", ["README.md/sub", "/proc/none/sub"])
 def test_a_folder_that_cannot_be_made(name):
-    with pytest.raises(InvalidValueError, match="cannot be made"):
+    with pytest.raises(InvalidValueError, match="cannot be created"):
         space.build(ROOT / name, MODEL)
 
 
 def test_a_folder_that_is_there_is_not_written_over(tmp_path):
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(InvalidValueError, match="is there already"):
+    with pytest.raises(InvalidValueError, match="already exists"):
         space.build(tmp_path, MODEL)
 
 

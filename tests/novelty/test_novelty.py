@@ -111,7 +111,7 @@ def test_a_damaged_index_is_one_sentence(index, tmp_path, name, content):
 
 
 def test_no_index_says_how_to_make_one(tmp_path):
-    with pytest.raises(CheckpointError, match=r"make one with python -m poet_model\.novelty build"):
+    with pytest.raises(CheckpointError, match=r"build one with `python -m poet_model\.novelty build`"):
         NoveltyIndex.load(tmp_path)
 
 

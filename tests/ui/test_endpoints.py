@@ -80,7 +80,7 @@ def test_form_temperature_and_top_k_are_heeded(poet):
         ),
         ({"start": "春春春春春"}, "若不論平仄", "with tones=False"),
         ({"title": "春" * 41}, "題目有 41 字，最多 40 字", "The title has 41 characters"),
-        ({"author": "𪚥𪚥"}, "模型沒讀過「𪚥𪚥」的詩", "The model has read no poem by"),
+        ({"author": "𪚥𪚥"}, "模型沒讀過「𪚥𪚥」的詩", "The model was trained on no poem by"),
         ({"start": "", "acrostic": "春1"}, "「1」不是漢字", "Acrostic must be 2 to 8 hanzi"),
         ({"start": "", "acrostic": "春夏秋冬風"}, "五絕只有 4 句", "A 五絕 has 4 lines"),
         ({"acrostic": "明月"}, "藏頭時起首請留空", "With an acrostic, leave the start empty"),

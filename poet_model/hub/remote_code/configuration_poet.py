@@ -1,10 +1,13 @@
-"""config.json of a Tang poem LSTM, for transformers; `save_pretrained(transformers=True)` adds it."""
+"""The configuration of a Tang poem LSTM for transformers.
+
+`PoetModel.save_pretrained(transformers=True)` copies this file into the model folder.
+"""
 
 from transformers import PreTrainedConfig
 
 
 class PoetConfig(PreTrainedConfig):
-    """The shape of the network; token ids are those of tokenizer.json."""
+    """The shape of the network, read from config.json. The token ids are those of tokenizer.json."""
 
     model_type = "poet-lstm"
     attribute_map = {"num_hidden_layers": "num_layers"}  # noqa: RUF012

@@ -1,6 +1,7 @@
 """A Tang poem LSTM for transformers' AutoModelForCausalLM: the same model.safetensors, the same logits.
 
-It has no dropout and imposes nothing on a poem; `poet_model` trains it and writes with all its rules.
+This class has no dropout and enforces no rules of a poem. The package `poet_model` trains the model and can
+enforce all rules.
 """
 
 import torch
@@ -13,7 +14,7 @@ from .configuration_poet import PoetConfig
 
 
 class _Stack(nn.Module):
-    """Single-layer LSTMs (or vanilla RNNs), one on the other."""
+    """A stack of single-layer LSTMs, or of vanilla RNNs."""
 
     def __init__(self, config: PoetConfig):
         super().__init__()
@@ -23,7 +24,7 @@ class _Stack(nn.Module):
 
 
 class PoetModel(PreTrainedModel, GenerationMixin):
-    """Embedding, LSTM stack, and the embedding again as output layer."""
+    """An embedding, an LSTM stack, and the embedding again as the output layer."""
 
     config_class = PoetConfig
 
@@ -35,7 +36,7 @@ class PoetModel(PreTrainedModel, GenerationMixin):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """What `resize_token_embeddings` and others look for."""
+        """The input embedding, which methods such as `resize_token_embeddings` need."""
         return self.embedding
 
     def forward(
@@ -45,12 +46,11 @@ class PoetModel(PreTrainedModel, GenerationMixin):
         labels: torch.Tensor | None = None,
         **_,
     ) -> CausalLMOutputWithPast:
-        """Ids (B, T) -> logits (B, T, V); the state begins at 0, and padding is passed over."""
+        """Ids (B, T) -> logits (B, T, V). The state starts at 0, and padding is skipped."""
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        order = attention_mask.argsort(
-            dim=1, descending=True, stable=True
-        )  # padding to the end, all else stays
+        # moves padding to the end and keeps the order of the rest
+        order = attention_mask.argsort(dim=1, descending=True, stable=True)
         hidden = self.embedding(input_ids.gather(1, order))
         for layer in self.lstm.layers:
             hidden, _ = layer(hidden)
@@ -62,11 +62,15 @@ class PoetModel(PreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(loss=loss, logits=logits)
 
     def prepare_inputs_for_generation(self, input_ids, attention_mask=None, **_):
-        """The whole text at each step: there is no cache of keys and values."""
+        """The inputs of one step: the whole text, because there is no cache of keys and values."""
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 
     def generate(self, inputs=None, **options):
-        """As always; a text without a header, such as 春, gets the empty one that poems stand behind."""
+        """Generates ids as every transformers model does.
+
+        A prompt without a header, such as 春, is given an empty one, because every poem of the training data
+        has a header. It is not part of the returned ids.
+        """
         ids, config = options.pop("input_ids", inputs), self.config
         if ids is None:
             ids = torch.empty(1, 0, dtype=torch.long, device=self.device)
@@ -83,6 +87,6 @@ class PoetModel(PreTrainedModel, GenerationMixin):
         }
         written = super().generate(ids, attention_mask=mask, **defaults | options)
         if isinstance(written, torch.Tensor):
-            return written[:, header.shape[1] :]  # nobody asked for the header
+            return written[:, header.shape[1] :]
         written.sequences = written.sequences[:, header.shape[1] :]
         return written
