@@ -68,7 +68,7 @@ def build(poet: Poet) -> gr.Blocks:
         )
         shown = gr.State(poem)
         with gr.Row(elem_id="columns"):
-            with gr.Column(scale=4, min_width=280, elem_id="wishes"):
+            with gr.Column(scale=4, min_width=280, elem_id="options"):
                 start, button, another = _opening(first["start"])
                 has_index = poet.index is not None
                 settings = controls.settings(first, poet.model.tokenizer.authors, has_index)

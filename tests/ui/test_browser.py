@@ -262,7 +262,7 @@ def test_the_report_of_a_poem_unfolds(open_page):
     assert page.locator("#poem .report td:nth-child(2)").all_inner_texts() == traditional
 
 
-def test_more_wishes_unfold_and_an_acrostic_is_written(open_page):
+def test_more_options_unfold_and_an_acrostic_is_written(open_page):
     page = open_page()
     heads = page.locator("#acrostic textarea, #acrostic input").first
     assert not heads.is_visible()
