@@ -1,4 +1,4 @@
-"""app.py as people start it: as a process."""
+"""app.py, run as a process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_app(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
 
 
 def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_path):
-    """Also one that is called like the bundled one."""
+    """A model in another folder is loaded, even if the folder has the name of the bundled one."""
     tiny_model.save_pretrained(tmp_path / "tang-lstm")
     environment = os.environ | {"POET_MODEL": "tang-lstm", "POET_CACHE": str(tmp_path / "cache")}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
@@ -43,14 +43,14 @@ def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_
             assert f"{tiny_model.num_parameters:,}" in html and "唐詩 LSTM" in html
             server.send_signal(signal.SIGINT)
             said += server.stdout.read()
-            assert server.wait(timeout=30) in (0, 130)  # closed, or ended while it opened
+            assert server.wait(timeout=30) in (0, 130)  # closed in time, or ended while it was starting
         finally:
             server.kill()
     assert "Traceback" not in said
 
 
 def test_the_module_has_the_page_as_demo():
-    """A Gradio Space and the command `gradio app.py` look for it; nothing is served by an import."""
+    """A Gradio Space and the command `gradio app.py` need the name `demo`; the import starts no server."""
     code = "import app, gradio; print(isinstance(app.demo, gradio.Blocks), app.demo.is_running)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
@@ -59,7 +59,7 @@ def test_the_module_has_the_page_as_demo():
 
 
 def test_the_command_that_reloads_it_runs_the_file_again_in_a_thread():
-    """As `gradio app.py` does: it must neither read arguments nor serve, and puts a new page into `demo`."""
+    """Reloading, as `gradio app.py` does, reads no arguments, starts no server, and creates a new `demo`."""
     code = (
         "import threading; names = {'__name__': '__main__', '__file__': 'app.py'}\n"
         "source = open('app.py', encoding='utf-8').read()\n"

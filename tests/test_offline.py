@@ -1,4 +1,4 @@
-"""The road to a machine without a network and back, on a few hundred poems and a CPU: tools/offline_*.py."""
+"""tools/offline_*.py: training on a machine without a network, tested with a few hundred poems on a CPU."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from offline_contents import read_bundle  # noqa: E402
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 TINY = {
     "model": {"hidden_size": 32, "num_layers": 2, "output_dropout": 0.3},
-    # few epochs end a stage long before its time, so that a slow machine is as good
+    # with few epochs a stage ends long before its time limit, so that the test passes on a slow machine too
     "training": {"learning_rate": 0.002, "rhyme_memory": 0.5, "epochs": 10, "eval_every": 8},
 }
 MINUTES = 4
@@ -52,7 +52,7 @@ JUDGED = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓�
 
 
 def start(tool: str, *arguments: object, environment: dict | None = None, **options) -> subprocess.Popen:
-    """Starts one of the tools as a person would, with all the packages there are but on one thread."""
+    """Starts one of the tools as a process, with all installed packages but with one thread."""
     return subprocess.Popen(
         [sys.executable, str(TOOLS / f"{tool}.py"), *map(str, arguments)],
         env=os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {}),
@@ -64,7 +64,7 @@ def start(tool: str, *arguments: object, environment: dict | None = None, **opti
 
 
 def run(tool: str, *arguments: object, **options) -> tuple[int, str, str]:
-    """Runs a tool to its end: exit status, what it printed, and its errors."""
+    """Runs a tool to its end; returns its exit status, its output and its errors."""
     process = start(tool, *arguments, **options)
     out, errors = process.communicate(timeout=280)
     return process.returncode, out, errors
@@ -79,7 +79,7 @@ def write_poems(path: Path, poems) -> Path:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> dict[str, Path]:
-    """Some of the real quatrains, each as its own source; Song's also hold poems that Tang is judged by."""
+    """Two sources of real quatrains. Song's also has poems on which the Tang model is evaluated."""
     folder = tmp_path_factory.mktemp("sources")
     chosen = {}
     for name, number in (("tang", 140), ("song", 80)):
@@ -104,7 +104,7 @@ def sources(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def bundle(sources, tmp_path_factory) -> Path:
-    """A bundle of these, for the Python that runs the tests."""
+    """A bundle of these sources, for the Python that runs the tests."""
     path = tmp_path_factory.mktemp("bundle") / "bundle"
     status, out, errors = run(
         "offline_bundle",
@@ -138,7 +138,7 @@ def without_opencc(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def whole_road(bundle, preset, without_opencc, tmp_path_factory) -> tuple[Path, str, float]:
-    """The folder OUT of a whole run without OpenCC, what it printed, and its seconds."""
+    """The folder OUT of a complete run without OpenCC, its output, and its duration in seconds."""
     output = tmp_path_factory.mktemp("road") / "OUT"
     began = time.monotonic()
     status, out, errors = run(
@@ -168,7 +168,7 @@ def test_a_bundle_holds_what_its_manifest_names_and_no_poem_that_judges(bundle, 
     assert len(tang["valid"]) > 5 and len(song["train"]) > 50
     judging = [*tang["valid"], *tang["test"]]
     source = [json.loads(line)["text"] for line in sources["song"].read_text(encoding="utf-8").splitlines()]
-    assert {poem.text for poem in judging} & set(source)  # Song was given some
+    assert {poem.text for poem in judging} & set(source)  # Song's source has some of them
     for learnt in (song["train"], tang["train"]):
         texts = [poem.text for poem in learnt]
         assert JUDGED not in texts
@@ -209,7 +209,9 @@ def test_what_comes_back_is_the_model_that_was_measured(whole_road, bundle, tmp_
     paths = read_bundle(bundle).extract(tmp_path)
     valid = load_corpus(str(paths["tang"])).splits["valid"]
     loss = score(model, without_header(valid)).loss
-    assert loss == pytest.approx(index["validation_loss"], abs=2e-3)  # half precision on the way
+    assert loss == pytest.approx(
+        index["validation_loss"], abs=2e-3
+    )  # the weights were stored in half precision
     assert f"perplexity {math.exp(index['validation_loss']):.2f}" in out
     assert report["validation"]["loss"] == pytest.approx(loss, abs=1e-4)
     found = measure_by_protocol(model, paths["tangshi_gpt"])
@@ -222,7 +224,7 @@ def test_what_comes_back_is_the_model_that_was_measured(whole_road, bundle, tmp_
     assert metrics["training"]["recipe"]["rhyme_memory"] == 0.5
     assert metrics["commands"]["training"].startswith("python train.py --corpus tang.jsonl ")
     assert metrics["training"]["preset"] == f"{index['stage']}.json"
-    for path in (tmp_path / "candidate").iterdir():  # no place of that machine is published
+    for path in (tmp_path / "candidate").iterdir():  # no path of that machine is published
         assert str(output.parent).encode() not in path.read_bytes()
 
 
@@ -245,7 +247,7 @@ def test_killed_in_the_middle_it_leaves_a_whole_model(whole_road, bundle, preset
     offline_unpack.unpack(output, tmp_path / "candidate")
     assert PoetModel.from_pretrained(tmp_path / "candidate").generate("", seed=1).text
     earlier = read(tmp_path / "candidate" / "metrics.json")["earlier"]
-    assert earlier[-1]["training"]["recipe"]["rhyme_memory"] == 0.5  # of the model that it started from
+    assert earlier[-1]["training"]["recipe"]["rhyme_memory"] == 0.5  # from the model that it started from
 
 
 def test_the_model_to_start_from_is_named_without_its_place(tmp_path):
@@ -335,7 +337,7 @@ sys.exit(plan["status"])
 
 @pytest.fixture
 def stage_of(tmp_path):
-    """Makes a stage whose training does as it is told; what it says is kept in `said`."""
+    """Makes a stage with a scripted training, whose messages are kept in `said`."""
     script = tmp_path / "fake_train.py"
     script.write_text(FAKE_TRAIN, encoding="utf-8")
     (tmp_path / "OUT").mkdir()
@@ -362,7 +364,7 @@ def stage_of(tmp_path):
 
 
 def held(output: Path) -> tuple[float, str]:
-    """Loss and content (a step) of the model in OUT."""
+    """The loss and the content (a step) of the model in OUT."""
     index, data = offline_pieces.join(output)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return index["validation_loss"], archive.extractfile("config.json").read().decode()
@@ -421,7 +423,7 @@ def test_a_long_stage_tells_how_far_it_is(stage_of):
 
 
 class Interrupting(io.StringIO):
-    """A screen whose reader presses Ctrl-C when the first words come."""
+    """An output stream whose reader presses Ctrl-C at the first words."""
 
     def write(self, text: str) -> int:
         signal.raise_signal(signal.SIGINT)
@@ -429,7 +431,7 @@ class Interrupting(io.StringIO):
 
 
 def test_what_a_stop_leaves_is_said(bundle, pieces, tmp_path, capsys):
-    """Stopped before the first look at the machine; an earlier call's model is told apart."""
+    """A stop before the machine is checked; a model of an earlier call is reported as such."""
     index = pieces / offline_pieces.INDEX_NAME
     text = index.read_text(encoding="utf-8").replace('"b"', f'"{read_bundle(bundle).identity}"')
     index.write_text(text, encoding="utf-8")
@@ -453,7 +455,7 @@ def test_a_stopped_bundle_and_one_without_what_it_was_to_hold(tmp_path, capsys, 
         assert "pip" in command
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(subprocess, "run", stop_there)  # while pip fetches the wheels
+    monkeypatch.setattr(subprocess, "run", stop_there)  # while pip downloads the wheels
     assert offline_bundle.main(arguments[:2]) == 130
     assert capsys.readouterr().err == "stopped by SIGINT; no bundle was written\n"
     assert not (tmp_path / "bundle").exists()
@@ -473,18 +475,18 @@ def test_a_full_disk_ends_the_training_in_one_sentence_and_keeps_what_was_saved(
         CheckpointError, match=r"OUT cannot be written \(No space left on device\); .* is whole: make room"
     ):
         stage_of([(2, 4.0, True)], sleep=60, name="tang").run(began + 40)
-    assert time.monotonic() - began < 20  # the training does not go on for nothing
+    assert time.monotonic() - began < 20  # the training does not continue in vain
     assert held(tmp_path / "OUT") == (5.0, "1")
     assert not list((tmp_path / "staging").iterdir())
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing that the code does afterwards has an effect."""
+    """Simulates kill -9: nothing that the code does afterwards has an effect."""
 
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """Sets the number of the file operation at which the process dies; gives how many there were."""
+    """Sets the number of the file operation at which the process dies; counts the operations."""
     counts = {"done": 0, "last": math.inf}
 
     def limited(operation):
@@ -530,7 +532,7 @@ def test_a_kill_between_any_two_steps_leaves_a_whole_set(tmp_path, killed_at):
         assert len(list(output.iterdir())) + 1 <= 8  # and the report
         seen.add(found)
         killed_at(math.inf)
-        publish(output, third, record, staging)  # a later one clears up
+        publish(output, third, record, staging)  # a later call removes the remains
         assert offline_pieces.join(output)[1] == third
         assert len(list(output.iterdir())) == 4 + 1
     assert seen == {old, new} and last > 8
@@ -615,7 +617,7 @@ def test_a_folder_that_holds_something_is_not_mixed_with_a_model(pieces, tmp_pat
 
 
 def copy_of(bundle: Path, tmp_path: Path, change) -> Path:
-    """A copy of a bundle with a manifest that fits what `change(contents, manifest)` made of it."""
+    """A copy of a bundle after `change(contents, manifest)`, with a manifest that fits the new contents."""
     manifest = read(bundle / "manifest.json")
     contents = {name: (bundle / name).read_bytes() for name in manifest["files"]}
     change(contents, manifest)
@@ -717,7 +719,9 @@ def test_too_little_memory_on_the_gpu_is_said():
 @pytest.mark.slow
 def test_wheels_of_another_python_are_not_installed(bundle, tmp_path, without_opencc, monkeypatch):
     target = copy_of(bundle, tmp_path, lambda contents, manifest: manifest.update(python="3.99"))
-    assert offline_preflight.install_wheels(read_bundle(target), tmp_path / "site") == []  # none is needed
+    assert (
+        offline_preflight.install_wheels(read_bundle(target), tmp_path / "site") == []
+    )  # no wheel is needed
     monkeypatch.setenv("PYTHONPATH", without_opencc["PYTHONPATH"])
     with pytest.raises(InvalidValueError, match=rf"for Python 3\.99; make one for it: .*--python {PYTHON}"):
         offline_preflight.install_wheels(read_bundle(target), tmp_path / "site")
@@ -766,7 +770,7 @@ def test_the_fastest_sound_trial_is_taken_and_of_equals_the_one_with_smaller_bat
 
 
 def plan(seconds: float) -> offline_plan.Plan:
-    """Of a machine that starts in 5 s + 1 s for each 100 characters, validates in 2 s and ends in 30."""
+    """A plan for a machine that starts in 5 s + 1 s per 100 characters, validates in 2 s and ends in 30 s."""
     return offline_plan.Plan(
         stages={"mixed": ("tang", "song"), "tang": ("tang",)},
         characters={"tang": 100, "song": 900},
@@ -783,14 +787,16 @@ def test_the_minutes_are_divided():
     seconds, until = made.share("mixed")
     # 480 - 30 for the end - (5 + 10) - (5 + 1) for starting - 2 * 2 for a last validation = 425
     assert seconds == pytest.approx(0.55 * 425, abs=0.1)
-    assert until < made.end - 30 - 0.2 * 425  # however late, the second stage has its time
+    assert until < made.end - 30 - 0.2 * 425  # the second stage always has its time, however late it is
     last, end = made.share("tang")
     assert last == pytest.approx(480 - 30 - 6 - 2, abs=0.1) and end == pytest.approx(made.end - 30)
-    made.learn(("tang", "song"), 25.0)  # it took 10 s longer than was foreseen
+    made.learn(("tang", "song"), 25.0)  # it took 10 s longer than planned
     assert made.start_up(("tang",)) == pytest.approx(5 + 2)
     rhythm = made.rhythm(400, {"rows": 128, "steps_per_second": 50.0})
     assert 400 * 50 / rhythm["eval_every"] == pytest.approx(20, rel=0.2)
-    slow = made.rhythm(40, {"rows": 64, "steps_per_second": 1.0})  # 6 of 40 s may go into validations of 2
+    slow = made.rhythm(
+        40, {"rows": 64, "steps_per_second": 1.0}
+    )  # 6 of 40 s may be used for validations of 2 s
     assert 40 / slow["eval_every"] == pytest.approx(3, rel=0.35)
 
 

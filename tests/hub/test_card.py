@@ -1,4 +1,4 @@
-"""The card says what metrics.json says, and metrics.json what the model is."""
+"""The card agrees with metrics.json, and metrics.json with the model."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_template_that_is_damaged_is_one_sentence():
 
 @pytest.mark.parametrize("name", [path.stem for path in CARDS.glob("*.json")])
 def test_metrics_that_lack_something_give_the_card_they_always_gave(tmp_path, name):
-    """tests/hub/cards: written by the template engine that was ours, before Jinja2."""
+    """The cards in tests/hub/cards were written by the project's own template engine, before Jinja2."""
     shutil.copyfile(CARDS / f"{name}.json", tmp_path / "metrics.json")
     assert card.card_text(tmp_path) == (CARDS / f"{name}.md").read_text(encoding="utf-8")
 
@@ -90,7 +90,7 @@ def test_the_card_is_written_from_the_folders_metrics(tmp_path):
     assert "1,234,567 parameters" in text
     assert "| validation, header empty | poem + `<eos>` | 62,578 | 85.12 (80.2–90.2) | 150.50 |" in text
     assert "{{" not in text and "{%" not in text
-    assert "tangshi-gpt" not in text  # not measured, so not spoken of
+    assert "tangshi-gpt" not in text  # not measured, so not mentioned
 
 
 def test_a_missing_template_is_one_sentence(tmp_path):
@@ -114,7 +114,7 @@ def test_the_shipped_card_and_metrics_agree():
     names = {name.removeprefix("stage.") for name in re.findall(r"\{\{ ([\w.-]+)", template)}
     names -= {"dataset", "training.note"}
     missing = [name for name in names if card.render("{{ " + name + " }}", metrics) == ""]
-    assert len(names) > 100 and missing == []  # the shipped model has every figure the card can state
+    assert len(names) > 100 and missing == []  # the shipped model has every metric that the card can state
     for training in (stage["training"] for stage in metrics["earlier"]):
         assert f"{training['epochs']:.1f} epochs in {training['minutes']:.3g} minutes, learning rate" in text
         assert training.get("note", "") in text
@@ -136,7 +136,9 @@ def test_the_shipped_metrics_are_those_of_the_shipped_model():
 def test_the_bars_of_the_first_model_hold():
     metrics = card.read_metrics(SHIPPED)
     assert metrics["perplexity"]["valid"]["perplexity"] < 88
-    assert metrics["external"]["tangshi_gpt"]["perplexity"] < 48.64  # what tangshi-gpt states of itself
+    assert (
+        metrics["external"]["tangshi_gpt"]["perplexity"] < 48.64
+    )  # the value that tangshi-gpt reports for itself
     assert metrics["poems"]["settings"]["temperature"] == 0.8
     assert metrics["poems"]["free"]["equal_lines"] >= 0.9 * metrics["poems"]["free"]["poems"]
     assert metrics["poems"]["with_form"]["kept"] >= 0.9 * metrics["poems"]["with_form"]["poems"]
@@ -152,7 +154,7 @@ def test_the_shipped_figures_have_intervals_and_enough_poems():
             assert found["low"] <= found["value"] <= found["high"] and found["n"] > 1, (column, name)
     for name in ("structure", "rhyme", "tones_L1"):
         assert section["ruled"][name]["value"] == 1  # imposed
-    assert section["real"]["poems_with_copied_line"]["value"] < 0.1  # they do not find themselves
+    assert section["real"]["poems_with_copied_line"]["value"] < 0.1  # real poems do not match themselves
     assert metrics["header"]["title"]["character"]["difference"]["low"] > 0
     for field in ("title", "author", "form"):
         assert metrics["header"]["saved_nats"][field]["gap"]["low"] > 0
