@@ -114,7 +114,7 @@ def test_it_makes_a_space(run, tmp_path):
         }
         for folder in (here, made)
     )
-    assert "comes with the page" in ours.pop("README.md").decode("utf-8")
+    assert "the model that comes with it" in ours.pop("README.md").decode("utf-8")
     readme = theirs.pop("README.md").decode("utf-8")
-    assert f"models: [{MODEL}]" in readme and "comes with the page" not in readme
+    assert f"models: [{MODEL}]" in readme and "the model that comes with it" not in readme
     assert theirs == {name: data for name, data in ours.items() if not name.startswith("assets/")}
