@@ -19,14 +19,14 @@ TOOLS = ROOT / "tools"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 TINY = {
     "model": {"hidden_size": 32, "num_layers": 2, "output_dropout": 0.3},
-    # few epochs end a stage long before its time, so that a slow machine is as good
+    # with few epochs a stage ends long before its time limit, so that the test passes on a slow machine too
     "training": {"learning_rate": 0.002, "rhyme_memory": 0.5, "epochs": 10, "eval_every": 8},
 }
 JUDGED = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"  # one of tangshi-gpt's test poems here
 
 
 def start_tool(tool: str, *arguments: object, environment: dict | None = None, **options) -> subprocess.Popen:
-    """Starts one of the tools as a person would, with all the packages there are but on one thread."""
+    """Starts one of the tools as a process, with all installed packages but with one thread."""
     return subprocess.Popen(
         [sys.executable, str(TOOLS / f"{tool}.py"), *map(str, arguments)],
         env=os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {}),
@@ -38,7 +38,7 @@ def start_tool(tool: str, *arguments: object, environment: dict | None = None, *
 
 
 def run_tool(tool: str, *arguments: object, **options) -> tuple[int, str, str]:
-    """Runs a tool to its end: exit status, what it printed, and its errors."""
+    """Runs a tool to its end; returns its exit status, its output and its errors."""
     process = start_tool(tool, *arguments, **options)
     out, errors = process.communicate(timeout=280)
     return process.returncode, out, errors
@@ -56,7 +56,7 @@ def read_object(path: Path) -> dict:
 
 
 def copy_of(bundle: Path, tmp_path: Path, change) -> Path:
-    """A copy of a bundle with a manifest that fits what `change(contents, manifest)` made of it."""
+    """A copy of a bundle after `change(contents, manifest)`, with a manifest that fits the new contents."""
     manifest = read_object(bundle / "manifest.json")
     contents = {name: (bundle / name).read_bytes() for name in manifest["files"]}
     change(contents, manifest)
@@ -68,7 +68,7 @@ def copy_of(bundle: Path, tmp_path: Path, change) -> Path:
 
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory) -> dict[str, Path]:
-    """Some of the real quatrains, each as its own source; Song's also hold poems that Tang is judged by."""
+    """Two sources of real quatrains. Song's also has poems on which the Tang model is evaluated."""
     folder = tmp_path_factory.mktemp("sources")
     chosen = {}
     for name, number in (("tang", 140), ("song", 80)):
@@ -93,7 +93,7 @@ def sources(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def bundle(sources, tmp_path_factory) -> Path:
-    """A bundle of these, for the Python that runs the tests."""
+    """A bundle of these sources, for the Python that runs the tests."""
     path = tmp_path_factory.mktemp("bundle") / "bundle"
     status, out, errors = run_tool(
         "offline_bundle",

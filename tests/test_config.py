@@ -1,4 +1,4 @@
-"""PoetConfig: what it holds, what it refuses."""
+"""PoetConfig: which values are valid, and how it is saved and loaded."""
 
 import json
 
@@ -8,7 +8,7 @@ from poet_model import CheckpointError, InvalidValueError, PoetConfig
 
 
 def write(folder, **changes):
-    """A valid `config.json` with some settings changed, or left out where None."""
+    """Writes a valid `config.json` with some settings changed; a setting that is None is left out."""
     PoetConfig(vocab_size=100, hidden_size=8).save(folder)
     path = folder / "config.json"
     record = json.loads(path.read_text(encoding="utf-8")) | changes

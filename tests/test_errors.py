@@ -1,4 +1,4 @@
-"""check_number, the one checker of the numbers in all configs."""
+"""check_number, which checks the numbers in all configs."""
 
 from __future__ import annotations
 

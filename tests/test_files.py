@@ -1,4 +1,4 @@
-"""Files and folders: wholly the old or wholly the new."""
+"""Files and folders are written atomically: at any moment they have the old or the new content."""
 
 import os
 import signal
@@ -171,7 +171,7 @@ def test_kill_9_at_any_moment_leaves_one_whole_folder(tmp_path):
     folder = tmp_path / "model"
     for delay in range(8):
         process = writer(folder, "outside")
-        assert process.stdout.readline() == "0\n"  # it has saved once, and goes on saving
+        assert process.stdout.readline() == "0\n"  # it has saved once and keeps saving
         time.sleep(0.003 * delay)
         process.kill()
         process.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""Which room of the house may import which: the law, checked without importing anything."""
+"""Which module or folder may import which others. The test reads the sources without importing them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from conftest import ROOT
 
 import poet_model
 
-# room: (rooms of ours, other libraries), exactly; the standard library is open to all. A room is a module
-# or a folder of poet_model. The command of a folder, its __main__.py, ties rooms together and stands apart.
+# room: (imported rooms, imported libraries), exactly these; the standard library is always allowed. A room is
+# a module or a folder of poet_model. The __main__.py of a folder combines several rooms and is listed apart.
 LAW = {
     "errors": ("", ""),
-    "deprecated": ("", ""),  # it names modules, and imports them when they are asked for
+    "deprecated": ("", ""),  # it imports modules by their names, when they are used
     "machine": ("errors", "torch"),
     "layers": ("", "torch"),
     "script": ("", "opencc"),
@@ -51,9 +51,9 @@ LAW = {
     "ui": ("errors files generation model_folder novelty prosody script", "gradio pandas yaml"),
     "from_scratch": ("", "numpy safetensors"),
     "from_scratch.__main__": ("from_scratch", ""),
-    # they compare both halves, and draw
+    # they compare the NumPy and the torch code, and draw
     "from_scratch.experiments": ("corpus from_scratch layers model", "matplotlib numpy torch"),
-    # goes with a model to where there is no poet_model
+    # is copied into model folders, which are used without poet_model
     "hub.remote_code": ("", "torch transformers"),
     "train.py": ("errors training", ""),
     "app.py": ("errors hub model ui", ""),
@@ -90,12 +90,12 @@ WITHOUT_TORCH = [
 
 
 def sources() -> list[Path]:
-    """Every file of the package, and the two scripts beside it."""
+    """Every file of the package, and the two scripts in the top folder."""
     return sorted([*PACKAGE.rglob("*.py"), ROOT / "train.py", ROOT / "app.py"])
 
 
 def room_of(path: Path) -> str:
-    """The name in the law of a file of ours."""
+    """The room of a file."""
     inside = path.relative_to(ROOT).with_suffix("").parts
     if len(inside) == 1:
         return path.name
@@ -107,7 +107,7 @@ def room_of(path: Path) -> str:
 
 
 def imports_of(path: Path, root: Path = ROOT) -> tuple[set[str], set[str]]:
-    """Rooms of ours and other libraries that a file imports anywhere, functions included."""
+    """The rooms and the libraries that a file imports anywhere, including inside functions."""
     inside = path.relative_to(root).with_suffix("").parts  # ("poet_model", "ui", "curves")
     ours, others = set(), set()
 
@@ -132,10 +132,10 @@ def imports_of(path: Path, root: Path = ROOT) -> tuple[set[str], set[str]]:
 
 
 def imports_by_room() -> dict[str, tuple[set[str], set[str]]]:
-    """What all files of a room import together; imports within a room do not count."""
+    """All imports of the files of a room, without imports inside the room."""
     found: dict[str, tuple[set[str], set[str]]] = {}
     for path in sources():
-        if path == PACKAGE / "__init__.py":  # lazy: what it names is for type checkers, and in _MODULE_OF
+        if path == PACKAGE / "__init__.py":  # its imports are only for type checkers; see _MODULE_OF
             continue
         room = room_of(path)
         ours, others = imports_of(path)
@@ -171,7 +171,7 @@ def test_the_loop_of_training_knows_no_poem():
 
 
 def modules_within(folder: Path) -> dict[str, set[str]]:
-    """Module -> modules of the same folder that it imports when it is loaded or later."""
+    """Maps each module to the modules of the same folder that it imports at any time."""
     found: dict[str, set[str]] = {}
     for path in folder.glob("*.py"):
         names = found.setdefault(path.stem, set())
@@ -220,7 +220,7 @@ def test_the_reader_of_imports_sees_every_way_to_import(tmp_path):
 
 
 def loaded_by(code: str) -> set[str]:
-    """Names of all modules that a fresh Python has loaded after `code`."""
+    """The names of all modules that a new Python process has loaded after running `code`."""
     code += "\nimport sys\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())

@@ -11,7 +11,7 @@ APT, PLAYWRIGHT = "apt-get", "playwright"
 
 
 class Machine:
-    """Stands for the machine: what it has, and what each command brings."""
+    """A fake machine: the programs that it has, and those that each command installs."""
 
     def __init__(self, monkeypatch, *, has=(), brings=None, root=True):
         self.has, self.brings, self.asked = set(has), brings or {}, []

@@ -1,4 +1,4 @@
-"""The hand-written step and the stack against torch's own nn.LSTM; locked dropout against its definition."""
+"""The hand-written step and the stack, compared with nn.LSTM; locked dropout, with its definition."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def random_stack(hidden_size: int = 24, num_layers: int = 3, **dropout) -> LSTMS
 
 
 def same_weights(stack: LSTMStack) -> nn.LSTM:
-    """One multi-layer nn.LSTM with the stack's weights."""
+    """A multi-layer nn.LSTM with the weights of the stack."""
     width = stack.layers[0].hidden_size
     lstm = nn.LSTM(width, width, num_layers=len(stack.layers), batch_first=True)
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_steps_of_an_rnn_are_its_forward():
 
 @pytest.fixture
 def threads():
-    """Sets the number of torch's threads, and puts it back."""
+    """Sets the number of torch's threads, and restores it afterwards."""
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
@@ -127,7 +127,7 @@ def test_the_number_of_threads_changes_speed_alone(threads, number):
 def test_row_product_is_the_linear_layer_whatever_its_weights(rows, size):
     x, weight, bias = torch.randn(rows, 48), torch.randn(size, 48), torch.randn(size)
     torch.testing.assert_close(RowProduct(weight, bias)(x), F.linear(x, weight, bias), atol=1e-5, rtol=0)
-    weight = weight.half().float()  # as a saved model has them, the smallest numbers of float16 too
+    weight = weight.half().float()  # as in a saved model, with subnormal numbers of float16
     weight[0, :4] = torch.tensor([0.0, 6e-8, -3e-6, 65504.0]).half()
     exact = F.linear(x.double(), weight.double(), bias.double())
     given = RowProduct(weight, bias)(x)

@@ -1,4 +1,4 @@
-"""Damaged and hostile model folders, here and on the Hub: each is one clear error, no model, no code run."""
+"""Damaged and hostile model folders, local or on the Hub: each gives one clear error and runs no code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INDEX = "model.safetensors.index.json"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 15728640\n"
 PAGE = b"<!doctype html><html><body>404: sorry, this page does not exist</body></html>"
 SECONDS, MEGABYTES = 1, 200
-CASES = {}  # name: (what damages a folder, what the error says)
+CASES = {}  # name: (the function that damages a folder, a regular expression for the error message)
 
 
 def case(said, name=None):
@@ -45,7 +45,7 @@ def case(said, name=None):
 
 
 def cases(said, file, **contents):
-    """Registers contents that take the place of one file."""
+    """Registers contents that replace one file."""
     for name, content in contents.items():
         content = content if isinstance(content, bytes) else content.encode()
         CASES[f"{file}: {name}"] = (lambda f, c=content: (f / file).write_bytes(c), said)
@@ -152,7 +152,7 @@ for name, said, change in [
 
 
 class Bomb:
-    """Unpickling this makes a folder."""
+    """Unpickling this creates a folder."""
 
     place = Path()
 
@@ -349,7 +349,7 @@ def a_tokenizer_of_a_gigabyte(folder):
         file.truncate(1 << 30)
 
 
-# Only where there are folders, links and pipes
+# Only in local folders: folders, links and pipes in place of files
 
 ONLY_LOCAL = {}
 
@@ -414,7 +414,7 @@ def folder(tiny_model, tmp_path, monkeypatch):
 
 
 def memory(name):
-    """A figure of /proc/self/status in megabytes; 0 where there is none."""
+    """A value of /proc/self/status in megabytes; 0 if it is not there."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -423,9 +423,9 @@ def memory(name):
 
 
 def refused(name, said, **options):
-    """Asserts that loading fails as it should, soon, and without much memory."""
+    """Asserts that loading fails with the expected error, quickly, and without much memory."""
     if os.path.exists("/proc/self/clear_refs"):
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
     before, started = memory("VmRSS"), time.perf_counter()
     with warnings.catch_warnings(), pytest.raises(CheckpointError, match=said) as caught:
         warnings.simplefilter("error")
@@ -453,7 +453,7 @@ def test_a_damaged_folder_is_one_clear_error(folder, name):
     refused(folder, said)
 
 
-HUGE = {"weights_of_a_gigabyte_of_nothing", "a_tokenizer_of_a_gigabyte"}  # not to be sent over a socket
+HUGE = {"weights_of_a_gigabyte_of_nothing", "a_tokenizer_of_a_gigabyte"}  # too large to send over a socket
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in HUGE])
@@ -471,7 +471,7 @@ def test_on_the_hub_it_is_the_same_error(hub, folder, tmp_path, name):
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS, TOKENIZER])
 def test_a_file_that_may_not_be_read(folder, name, monkeypatch):
-    """As root may read everything, the system's answer is played."""
+    """Root may read every file, so the refusal of the system is simulated."""
     real = open
 
     def refusing(file, *args, **kwargs):
@@ -480,7 +480,7 @@ def test_a_file_that_may_not_be_read(folder, name, monkeypatch):
         return real(file, *args, **kwargs)
 
     monkeypatch.setattr("builtins.open", refusing)
-    monkeypatch.setattr("io.open", refusing)  # what pathlib calls
+    monkeypatch.setattr("io.open", refusing)  # pathlib calls this
     refused(folder, f"{name}.*Permission denied")
 
 
@@ -494,12 +494,12 @@ def test_code_in_the_folder_is_not_run(folder, tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-# At random
+# Random damage
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, tokenizer):
-    """A folder to damage again and again, what it holds, and the model that is in it."""
+    """A folder to damage repeatedly, the contents of its files, and the model in it."""
     from poet_model import PoetConfig
 
     torch.manual_seed(1)
@@ -514,7 +514,7 @@ def whole(tmp_path_factory, tokenizer):
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data())
 def test_any_change_of_bytes_is_our_error_or_an_equal_model(whole, file, data):
-    """A quarter of a thousand damages for each file; a poem's settings may be edited, all else may not."""
+    """Each file is damaged in 250 ways. Only generation settings may be changed without an error."""
     folder, files, model = whole
     content = bytearray(files[file])
     for _ in range(data.draw(st.integers(1, 3), label="changes")):

@@ -1,4 +1,4 @@
-"""Saving and loading give the same model or a clear error, and nothing that is loaded is ever run."""
+"""Saving and loading give the same model or a clear error, and never run code from a model folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def assert_same_weights_and_logits(first: PoetModel, second: PoetModel) -> None:
     weights, others = first.state_dict(), second.state_dict()
     assert list(weights) == list(others)
     assert all(torch.equal(value, others[name]) for name, value in weights.items())
-    # not bit for bit: MKL's rounding may depend on where in memory a tensor lies
+    # approximately, because MKL's rounding may depend on the alignment of a tensor in memory
     torch.testing.assert_close(logits_of(first), logits_of(second), atol=1e-6, rtol=0)
 
 
@@ -155,7 +155,7 @@ def test_saving_keeps_other_files_and_replaces_its_own(tiny_model, folder):
 
 
 def killed_while(action) -> None:
-    """Runs `action` in a child process, which has to die of a SIGKILL."""
+    """Runs `action` in a child process, which must die of a SIGKILL."""
     child = os.fork()
     if child == 0:  # pragma: no cover
         signal.alarm(60)
@@ -182,13 +182,13 @@ def test_a_kill_in_the_middle_of_saving_leaves_the_old_model(tiny_model, folder,
 
     killed_while(save_and_die)
     assert torch.equal(logits_of(PoetModel.from_pretrained(folder)), before)
-    tiny_model.save_pretrained(folder)  # and what the killed one left behind is in nobody's way
+    tiny_model.save_pretrained(folder)  # the remains of the killed process do no harm
     assert PoetModel.from_pretrained(folder).bias.abs().sum() == 0
 
 
 def test_broken_weights_are_not_saved_over_good_ones(tiny_model, folder):
     before = (folder / WEIGHTS_NAME).read_bytes()
-    for value in (float("nan"), 1e6):  # the second is infinite in float16
+    for value in (float("nan"), 1e6):  # 1e6 is infinite in float16
         with torch.no_grad():
             tiny_model.bias[3] = value
         with pytest.raises(InvalidValueError, match="bias: not all finite"):
@@ -214,7 +214,7 @@ print(loads, len(found))
 
 
 def test_readers_never_see_a_mixture_of_what_a_writer_saves(tokenizer, tmp_path):
-    """Two processes load while this one saves 200 times over their folder, two models by turns."""
+    """Two processes load from a folder to which this one saves two models in turn, 200 times."""
     models, marks = [], []
     for number, characters in enumerate((tokenizer.characters, tokenizer.characters[:-9])):
         own = PoetTokenizer(characters)
@@ -228,7 +228,7 @@ def test_readers_never_see_a_mixture_of_what_a_writer_saves(tokenizer, tmp_path)
     command = [sys.executable, "-c", READER, tmp_path / "model", "6", *marks]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     readers = [subprocess.Popen(list(map(str, command)), cwd=ROOT, **pipes) for _ in range(2)]
-    time.sleep(2.5)  # until they have imported torch
+    time.sleep(2.5)  # they import torch meanwhile
     rounds, end = 0, time.monotonic() + 5
     while rounds < 200 or time.monotonic() < end:
         models[rounds % 2].save_pretrained(tmp_path / "model")
@@ -238,7 +238,7 @@ def test_readers_never_see_a_mixture_of_what_a_writer_saves(tokenizer, tmp_path)
         assert reader.returncode == 0, errors[-2000:]
         loads, kinds = map(int, said.split())
         assert loads > 20
-        assert kinds == 2  # saves and loads did overlap
+        assert kinds == 2  # saves and loads overlapped
 
 
 def test_the_folder_one_works_in_can_be_saved_to(tiny_model, tmp_path, monkeypatch):
@@ -292,7 +292,7 @@ def test_a_pickle_under_another_name_is_never_run(folder, tmp_path, name, dump):
     with pytest.raises(CheckpointError, match=name):
         PoetModel.from_pretrained(folder)
     assert not (tmp_path / "exploded").exists()
-    with open(folder / name, "rb") as file:  # the bomb is a real one
+    with open(folder / name, "rb") as file:  # the pickle really runs code
         (pickle.load if dump is pickle.dump else lambda f: torch.load(f, weights_only=False))(file)
     assert (tmp_path / "exploded").exists()
 
@@ -405,7 +405,7 @@ def test_the_stepper_is_made_once_and_anew_when_weights_change(tiny_model, folde
         assert_stepper_is_fresh(tiny_model)
 
     optimizer = torch.optim.AdamW(tiny_model.parameters(), lr=0.1, fused=True)
-    for _ in range(2):  # as in a training that writes a poem now and then
+    for _ in range(2):  # as in a training that writes a poem from time to time
         tiny_model.train()
         tiny_model(IDS)[0].sum().backward()
         optimizer.step()
@@ -425,7 +425,7 @@ def test_the_stepper_is_made_once_and_anew_when_weights_change(tiny_model, folde
     tiny_model.load_state_dict(PoetModel.from_pretrained(folder).state_dict())
     assert_stepper_is_fresh(tiny_model)
 
-    for _ in range(5):  # a freed address may be given to the next tensor
+    for _ in range(5):  # a freed address may be reused by the next tensor
         tiny_model.half()
         tiny_model.float()
         assert_stepper_is_fresh(tiny_model)
@@ -476,7 +476,7 @@ def test_the_cell_is_one_field_of_the_configuration(tiny_model, tmp_path):
     tiny_model.save_pretrained(tmp_path, dtype=torch.float32)
     path = tmp_path / "config.json"
     record = json.loads(path.read_text(encoding="utf-8"))
-    for cell in ("handwritten_lstm", None):  # None: as models before this field were saved
+    for cell in ("handwritten_lstm", None):  # None: as in models saved before this field existed
         given = {key: value for key, value in record.items() if key != "cell"} | (
             {"cell": cell} if cell else {}
         )

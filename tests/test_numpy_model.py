@@ -1,4 +1,4 @@
-"""NumpyPoetModel beside PoetModel: the same numbers, the same poems, without torch."""
+"""NumpyPoetModel gives the same numbers and the same poems as PoetModel, without torch."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ def both():
 
 
 def assert_same(theirs, ours):
-    """The same poems; of many one may differ, from where a random number fell between the two roundings.
+    """Asserts that the poems are the same, except for one of many.
 
-    Logits differ by some 1e-5, and each of about 10,000 draws of such a batch has its boundaries.
+    Logits differ by about 1e-5, so in about 10,000 draws of such a batch a random number may fall between
+    two roundings of a probability.
     """
     pairs = [(one.text, other.text) for one, other in zip(ours, theirs, strict=True)]
     different = [pair for pair in pairs if pair[0] != pair[1]]

@@ -1,4 +1,4 @@
-"""The READMEs: valid Space front matter, the same commands in both languages, links that lead somewhere."""
+"""The READMEs: valid Space front matter, the same commands in both languages, no broken links."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def text_of(name: str) -> str:
 
 
 def code_of(name: str) -> list[str]:
-    """Commands and programs of a README, without their comments."""
+    """The code blocks of a README, without their comments."""
     blocks = re.findall(r"```\w+\n(.*?)```", text_of(name), re.DOTALL)
     return [re.sub(r"\s*#.*", "", line).strip() for block in blocks for line in block.splitlines()]
 

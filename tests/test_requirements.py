@@ -1,4 +1,4 @@
-"""pyproject.toml has ranges, the requirements files the pins that were tested: each pin lies in its range."""
+"""Every version pinned in a requirements file lies in the range that pyproject.toml gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poet_model.hub.space import FOR_TRAINING
 
 
 def pins(text: str) -> dict[str, Requirement]:
-    """Requirements of the text of a requirements file, by name."""
+    """The requirements in the text of a requirements file, by name."""
     lines = [line for line in text.splitlines() if line and not line.startswith(("#", "-r"))]
     return {requirement.name: requirement for requirement in map(Requirement, lines)}
 
@@ -28,7 +28,7 @@ DEV = pins(read("requirements-dev.txt"))
 
 
 def ranges(*extras: str) -> dict[str, Requirement]:
-    """The package's own requirements, or those of extras, by name."""
+    """The requirements of the package itself, or of extras, by name."""
     lists = [PROJECT["optional-dependencies"][extra] for extra in extras] or [PROJECT["dependencies"]]
     found = [Requirement(line) for lines in lists for line in lines]
     return {requirement.name: requirement for requirement in found if requirement.name != PROJECT["name"]}

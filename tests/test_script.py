@@ -1,4 +1,4 @@
-"""Simplified and traditional script, punctuation, and which of several forms is taken."""
+"""Simplified and traditional script, punctuation, and the choice among several traditional forms."""
 
 import pytest
 from conftest import POEMS
@@ -27,7 +27,10 @@ SCRIPT = TraditionalScript("，。雲里後發爲白風乾云裏髮后頭坤日�
         ("春眠？夜來！花落；知多少：", "春眠。夜來。花落，知多少，"),
         ("春､眠｡ 夜\u3000來\n花\t落", "春，眠。夜來花落"),
         ("\ufeff春\u200b眠\ufe00\U000e0100\u00ad", "春眠"),
-        ("\uf9d1\u2f00", "六\u2f00"),  # NFC knows the first as 六; the Kangxi radical is no hanzi
+        (
+            "\uf9d1\u2f00",
+            "六\u2f00",
+        ),  # NFC maps the first to 六; the Kangxi radical does not count as a hanzi
     ],
 )
 def test_punctuation_becomes_that_of_the_corpus(given_text, folded):
@@ -70,7 +73,7 @@ def test_characterwise_is_each_alone():
         ("后", "後"),
         ("头发", "頭發"),
         ("白云为风，", "白雲爲風，"),
-        ("乾坤日夜浮云", "乾坤日夜浮雲"),  # 乾坤 is written so in simplified script too
+        ("乾坤日夜浮云", "乾坤日夜浮雲"),  # 乾坤 is the same in simplified script
     ],
 )
 def test_a_simplified_character_takes_its_most_frequent_form(simplified, traditional):
@@ -83,7 +86,7 @@ def test_a_traditional_text_is_left_alone(text):
 
 
 def test_a_traditional_character_that_is_not_known_shows_the_script_too():
-    assert SCRIPT.convert("云為") == "云爲"  # the vocabulary writes 爲; 云 is the word of traditional script
+    assert SCRIPT.convert("云為") == "云爲"  # the vocabulary has 爲; 云 is a traditional word too
 
 
 @pytest.mark.parametrize("text", ["", "a", "😀", "\ud800", "龘", "春"])

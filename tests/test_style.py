@@ -1,4 +1,4 @@
-"""ruff finds nothing, as `make quality` asks; files and functions are short."""
+"""ruff finds no faults, as `make quality` requires; files and functions are short."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOURCES += [ROOT / "app.py", ROOT / "train.py"]
 
 
 def depth_of(node: ast.AST, around: int = 0) -> int:
-    """How many blocks stand around the deepest line of a function; an `elif` stands beside its `if`."""
+    """The number of blocks around the deepest line of a function; an `elif` is at the level of its `if`."""
     deepest = around
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
@@ -57,7 +57,7 @@ def test_depth_is_counted():
 
 
 def test_no_test_imports_or_patches_the_scripts():
-    """Nothing but Gradio and the shell needs what app.py and train.py define."""
+    """No module imports app.py or train.py; only Gradio and the shell use them."""
     for path in sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):

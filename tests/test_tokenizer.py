@@ -23,7 +23,7 @@ TEXTS = st.lists(PIECES | st.characters(exclude_categories=["Cs"])).map("".join)
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Ours, and what the `tokenizers` library alone makes of the file that ours has saved."""
+    """A PoetTokenizer, and the one that the `tokenizers` library reads from its saved file."""
     folder = tmp_path_factory.mktemp("tokenizer")
     ours = PoetTokenizer.from_texts([*POEMS, RARE], min_count=1)
     ours.save(folder)
@@ -84,7 +84,12 @@ def test_a_special_token_written_by_a_user_is_no_token_in_a_poem(tokenizer):
 def test_ids_go_by_frequency_then_code_point():
     texts = ["天天地地人", "天地人龜"]
     tokenizer = PoetTokenizer.from_texts(texts, min_count=2, required="春")
-    assert tokenizer.characters == ("地", "天", "人", "春")  # 地 U+5730 before 天 U+5929; 春 only required
+    assert tokenizer.characters == (
+        "地",
+        "天",
+        "人",
+        "春",
+    )  # 地 U+5730 comes before 天 U+5929; 春 is required
     assert tokenizer.ids["地"] == 5
     assert "龜" not in tokenizer
 

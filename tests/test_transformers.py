@@ -1,4 +1,4 @@
-"""transformers loads what we save, with the two files of code that go with it: tokens, logits, a poem."""
+"""transformers loads a saved model with its two files of code: tokens, logits and a poem are right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "user/tang-lstm"
 
 @pytest.fixture(autouse=True)
 def one_home(tmp_path, monkeypatch):
-    """Remote code is kept in a module cache, which would hold that of another test."""
+    """Gives each test its own cache of remote code, so that it cannot load that of another test."""
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
 
 
@@ -32,7 +32,9 @@ def load(name, **options):
 
 
 def tokenizer_of(name):
-    return transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)  # it needs none
+    return transformers.AutoTokenizer.from_pretrained(
+        name, trust_remote_code=False
+    )  # the tokenizer needs no remote code
 
 
 def test_without_being_asked_no_code_is_added(tiny_model, tmp_path):
@@ -82,7 +84,7 @@ def test_padding_on_either_side_is_passed_over(folder, side):
 
 
 def greedy(model, start):
-    """Twelve characters after a start, the likeliest each time, without our rules."""
+    """Twelve characters after a start, always the likeliest one, without any rules of poems."""
     ids = model.tokenizer.encode_header() + model.tokenizer.encode(start)
     first, allowed = len(ids), torch.ones(len(model.tokenizer), dtype=torch.bool)
     allowed[:4] = False
@@ -122,7 +124,7 @@ def test_a_pipeline_writes_a_poem_from_the_hub(hub, tiny_model, tmp_path, monkey
 
 
 def test_transformers_pushes_and_loads_by_itself(hub, folder, tiny_model):
-    """A second witness, beside the hf command line, that the test Hub is one."""
+    """Another client, besides the hf command line, accepts the test Hub as a Hub."""
     load(folder).push_to_hub("user/again", token="hf_writer")
     tokenizer_of(folder).push_to_hub("user/again", token="hf_writer")
     repo = hub.repo("user/again")

@@ -1,4 +1,4 @@
-"""The wheel of this tree, installed into an empty folder: it does from there what a clone does."""
+"""The wheel of this project, installed into an empty folder, can do what a clone can do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOURCES += ("app.py", "requirements.txt")
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """A folder that holds the package as pip installs it, and nothing else."""
+    """A folder that contains only the package, as pip installs it."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(ROOT / "poet_model", source / "poet_model", ignore=shutil.ignore_patterns("__pycache__"))
@@ -41,7 +41,7 @@ def installed(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(installed, tmp_path):
-    """Runs Python where there is no clone: the wheel's package, an empty folder to work in."""
+    """Runs Python with the package of the wheel, in an empty working directory outside any clone."""
     (tmp_path / "empty").mkdir()
 
     def run(*arguments: str, **environment: str) -> str:
@@ -66,7 +66,7 @@ def test_the_files_of_the_top_folder_are_those_of_the_tree(installed):
     assert files.keys() == {"model_card.md", "app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE"}
     for name, path in files.items():
         assert path.read_bytes() == (ROOT / name).read_bytes()
-    assert not (installed / "model_card.md").exists()  # they are in the way of nobody
+    assert not (installed / "model_card.md").exists()  # the files of the project do not litter site-packages
 
 
 def test_it_writes_judges_and_pushes(run, installed, hub, tiny_model, tmp_path):
@@ -77,7 +77,7 @@ model = PoetModel.from_pretrained({str(SHIPPED)!r})
 poem = model.generate("春", form="五絕", rhyme=True, tones=True, seed=7)
 print(json.dumps([poet_model.__file__, poem.text, prosody.scan(poem.text).form]))
 tiny = PoetModel.from_pretrained({str(tmp_path / "tiny")!r})
-tiny.bias.data += 0.5  # no longer the model that its records speak of: it gets a card of its own
+tiny.bias.data += 0.5  # its records no longer describe it, so it gets a new card
 tiny.push_to_hub({MODEL!r})
 """
     tiny_model.save_pretrained(tmp_path / "tiny")
@@ -114,7 +114,7 @@ def test_it_makes_a_space(run, tmp_path):
         }
         for folder in (here, made)
     )
-    assert "comes with the page" in ours.pop("README.md").decode("utf-8")
+    assert "the model that comes with it" in ours.pop("README.md").decode("utf-8")
     readme = theirs.pop("README.md").decode("utf-8")
-    assert f"models: [{MODEL}]" in readme and "comes with the page" not in readme
+    assert f"models: [{MODEL}]" in readme and "the model that comes with it" not in readme
     assert theirs == {name: data for name, data in ours.items() if not name.startswith("assets/")}

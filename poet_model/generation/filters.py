@@ -93,10 +93,10 @@ class OriginalLines:
             if len(line) != self._length:
                 known = [token for c in self._followers(line) for token in self._ids.get(c, ())]
                 its_logits[known] = -np.inf
-            if not self._length and self._stands(line):
+            if not self._length and self._is_known(line):
                 its_logits[self._ends] = -np.inf  # the start already gave all characters of a known line
 
-    def _stands(self, line: str) -> bool:
+    def _is_known(self, line: str) -> bool:
         return len(line) >= MIN_ORIGINAL and plain(line[-1]) in self._followers(line[:-1])
 
 

@@ -71,24 +71,24 @@ def push_folder(
     with explained(repo_id, revision, writing=True):
         repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id  # with the user's name
         branch = None if create_pr else revision
-        marked = _prepare_branch(api, repo_id, branch)
-        there = api.repo_info(repo_id, revision=branch)
-        check_visibility(repo_id, there.private, private)
+        tagged = _prepare_branch(api, repo_id, branch)
+        info = api.repo_info(repo_id, revision=branch)
+        check_visibility(repo_id, info.private, private)
         for tag in tags or ():
-            if marked.get(tag, there.sha) != there.sha:
+            if tagged.get(tag, info.sha) != info.sha:
                 raise HubError(
                     f"the tag {tag!r} of {repo_id} already points to another commit; give another name"
                 )
         commit = api.create_commit(
             repo_id,
-            _changes(folder, names, model_files(file.rfilename for file in there.siblings), repo_id),
+            _changes(folder, names, model_files(file.rfilename for file in info.siblings), repo_id),
             revision=branch,
             create_pr=create_pr,
             commit_message=commit_message or "Upload a Tang poem LSTM",
             commit_description=commit_description,
-            parent_commit=None if create_pr else there.sha,
+            parent_commit=None if create_pr else info.sha,
         )
-        _tag(api, repo_id, commit, tags or (), marked)
+        _tag(api, repo_id, commit, tags or (), tagged)
     return commit.pr_url or commit.commit_url
 
 
@@ -111,12 +111,12 @@ def _prepare_branch(api: HfApi, repo_id: str, branch: str | None) -> dict[str, s
     Returns:
         The hashes of the tagged commits by the names of the tags.
     """
-    marked = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
-    if branch in marked:
+    tagged = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
+    if branch in tagged:
         raise InvalidValueError(f"revision must be a branch to push to, but {branch!r} is a tag")
     if branch and not branch.startswith("refs/"):
         api.create_branch(repo_id, branch=branch, exist_ok=True)
-    return marked
+    return tagged
 
 
 def _changes(
@@ -131,10 +131,10 @@ def _changes(
     ]
 
 
-def _tag(api: HfApi, repo_id: str, commit: CommitInfo, tags: Sequence[str], marked: dict[str, str]) -> None:
-    """Tags the new commit. `marked` maps the tags that existed before it to their commits."""
+def _tag(api: HfApi, repo_id: str, commit: CommitInfo, tags: Sequence[str], tagged: dict[str, str]) -> None:
+    """Tags the new commit. `tagged` maps the tags that existed before it to their commits."""
     for tag in tags:
-        if marked.get(tag, commit.oid) != commit.oid:
+        if tagged.get(tag, commit.oid) != commit.oid:
             raise HubError(
                 f"{commit.commit_url} was pushed, but the tag {tag!r} points to the commit before it; give "
                 "another name"

@@ -35,7 +35,7 @@ TITLE = """
 A small neural network that writes Tang poems, one character at a time. The model is
 [{model}](https://huggingface.co/{model}){instead}.
 """
-INSTEAD = "; one that comes with the page stands in when it cannot be fetched"
+INSTEAD = "; if it cannot be fetched, the page uses the model that comes with it"
 
 
 def build(folder: str | Path, model: str) -> None:

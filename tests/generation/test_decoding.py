@@ -1,4 +1,4 @@
-"""Writing poems, against full forward passes, exact probabilities and the rules said another way."""
+"""Generation, checked against full forward passes, exact probabilities and a second version of the rules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_TOP_K = GenerationConfig(temperature=1.0, top_k=0)
 
 
 def allowed_next(tokenizer: PoetTokenizer, text: str, max_length: int) -> set[int]:
-    """The rules of whole lines again, said in another way: which ids may follow `text`."""
+    """A second version of the rule of whole lines: the ids that may follow `text`."""
     comma, stop = tokenizer.ids["，"], tokenizer.ids["。"]
     characters = set(range(5, len(tokenizer))) - {comma, stop}
     line = split_lines(text)[-1] if text else ""
@@ -49,14 +49,14 @@ def allowed_next(tokenizer: PoetTokenizer, text: str, max_length: int) -> set[in
 
 
 def forward(model: PoetModel, header: list[int], text: str) -> torch.Tensor:
-    """Logits after the header and each character of `text`, by one pass of the model: (1 + len(text), V)."""
+    """The logits (1 + len(text), V) after the header and after each character of `text`, by one pass."""
     ids = torch.tensor([header + model.tokenizer.encode_characters(text)])
     with torch.no_grad():
         return model(ids)[0][0, len(header) - 1 :]
 
 
 def repeats(text, token):
-    """How often a token's character stands in the text, by the definition of frequency_penalty."""
+    """How often a token's character occurs in the text, by the definition of frequency_penalty."""
     count = text.count(token) if len(token) == 1 and token not in "，。" else 0
     return 0 if count == 1 and text.endswith(token) else count
 
@@ -186,7 +186,7 @@ def test_whatever_the_model_whole_lines_come_out(tiny_model, max_length):
         assert "".join(poem.lines) == poem.text
         assert all(line[-1] in "，。" for line in poem.lines)
         body, last = "".join(poem.lines[:-1]), poem.lines[-1]
-        assert len(body) < max_length or not body.endswith("。")  # it ends with the line it is in
+        assert len(body) < max_length or not body.endswith("。")  # it ends with its current line
         assert len(body) < max_length + MAX_LINE
         assert last.endswith("。")
         assert np.isfinite(poem.log_probs).all()
@@ -225,7 +225,7 @@ def frequencies(logits: list[float], config: GenerationConfig, draws: int = 30_0
 
 
 def assert_drawn_from(counts: np.ndarray, probabilities: np.ndarray) -> None:
-    """Chi-square test at about one in 100,000."""
+    """Asserts that samples fit the probabilities, by a chi-square test at a level of about 1 in 100,000."""
     possible = probabilities > 0
     assert counts[~possible].sum() == 0
     expected = probabilities[possible] * counts.sum()
@@ -261,7 +261,7 @@ def test_top_p_keeps_the_fewest_that_reach_it(top_p, kept):
 
 
 def test_top_p_acts_after_top_k():
-    # of the best two, .5 and .3, the first has 62 % and is enough alone
+    # top-k leaves .5 and .3, of which the first has 62 % of the sum, enough for top-p by itself
     counts = frequencies(np.log([0.3, 0.5, 0.2]).tolist(), GenerationConfig(1.0, 2, 0.6))
     assert counts.tolist() == [0, 30_000, 0]
 
@@ -343,7 +343,7 @@ def test_a_character_loses_the_penalty_for_each_time_the_poem_has_it(tokenizer):
     expected = np.zeros_like(logits)
     for row, character, count in ((1, "春", 3), (1, "眠", 1), (2, "月", 3), (2, "眠", 1)):
         expected[row, tokenizer.ids[character]] = -0.5 * count
-    assert np.array_equal(logits, expected)  # the last 月 of the second poem may stand twice running
+    assert np.array_equal(logits, expected)  # the last 月 of the second poem may be doubled
 
 
 def test_the_penalty_leaves_fewer_repeats(tiny_model):
@@ -400,7 +400,7 @@ def test_lines_are_drawn_by_their_probability():
     fits = np.log(np.tile(np.array([0.1, 0.6, 0.3], np.float32), 4000))
     rngs = [np.random.default_rng(seed) for seed in range(4000)]
     chooser = BestOfLines(rngs, 3, GenerationConfig(temperature=1.0, top_k=1))
-    form = SimpleNamespace(length=0)  # the line is done
+    form = SimpleNamespace(length=0)  # the line is complete
     rows = [Row(poem, form=form) for poem in range(4000) for _ in range(3)]
     characters = [str(number) for number in range(12_000)]
     news, kept = chooser.commit(rows, Drawn(np.full(12_000, 9), characters, fits, fits))
@@ -412,12 +412,12 @@ def test_lines_are_drawn_by_their_probability():
     assert shares == pytest.approx([0.1, 0.6, 0.3], abs=0.03)
 
 
-# No line of another's
+# Original lines
 
 
 @pytest.fixture
 def known(tiny_model):
-    """An index of poems that the model would write."""
+    """An index of poems that the model itself has written."""
     poems = [
         *tiny_model.generate(num_poems=20, seed=0),
         *tiny_model.generate(form="五絕", num_poems=20, seed=0),
@@ -445,7 +445,7 @@ def test_an_original_poem_cannot_begin_with_anothers_line(tiny_model):
             InvalidValueError, match="occurs in 孟浩然《春曉》; give at most '春眠不覺', or leave"
         ):
             tiny_model.generate(original=index, **wishes)
-    for seed in range(20):  # begun by the start, it has to go on
+    for seed in range(20):  # the start gives a known line, so the line must continue
         assert not stolen(index, tiny_model.generate("春眠不覺曉", original=index, seed=seed).text)
         assert not stolen(index, tiny_model.generate("春眠不覺", form="五絕", original=index, seed=seed).text)
 
@@ -473,7 +473,7 @@ def test_without_an_index_it_says_how_to_make_one(tiny_model, tmp_path, monkeypa
 def test_an_author_nobody_knows_is_answered_with_those_it_knows(tiny_model, tokenizer, tmp_path):
     assert (
         tiny_model.generate(author="月", seed=0).author == "月"
-    )  # a model without a list: any known characters
+    )  # a model without a list of authors accepts any known characters
     tiny_model.tokenizer.authors = ("白居易", "李白", "孟浩然")
     tiny_model.save_pretrained(tmp_path / "model")
     model = PoetModel.from_pretrained(tmp_path / "model")

@@ -29,7 +29,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def untrained(tokenizer):
-    """A model that knows nothing but the commonest characters."""
+    """A model with random weights and a vocabulary of the most frequent characters."""
     torch.manual_seed(0)
     common = PoetTokenizer(tokenizer.characters[:2000])
     model = PoetModel(PoetConfig(len(common), hidden_size=8, num_layers=1), common).eval()
@@ -132,7 +132,7 @@ def test_a_form_need_not_be_imposed(untrained):
     )
 
 
-# With other wishes
+# With other options
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_each_level_of_tones(untrained, form, level):
     )
     reports = [scan(poem.text) for poem in poems]
     assert all(report.level <= level and report.rhyme.status == "平" for report in reports)
-    assert any(report.level == level for report in reports)  # what it allows is used
+    assert any(report.level == level for report in reports)  # the freedom of the level is used
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -218,7 +218,7 @@ def test_the_form_follows_from_the_heads(shipped):
     assert shipped.generate(acrostic="山水有清音", seed=0).form == "七律"
 
 
-# What cannot be
+# Impossible requests
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_the_form_follows_from_the_heads(shipped):
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_character(shipped, wishes, said):
-    if said is None:  # one step less is possible
+    if said is None:  # this request is possible
         assert shipped.generate(**wishes)
         return
     with pytest.raises(InvalidValueError, match=said):
@@ -360,7 +360,7 @@ def test_too_small_a_vocabulary_cannot_rhyme_and_says_so():
 
 
 def test_the_patterns_of_all_templates_can_be_written_to_their_end(tokenizer):
-    """No choice leads to where nothing is allowed: every character of every open course has a next one."""
+    """There is no dead end: after every allowed character, some next character is allowed."""
     rules = RegularForm(VocabularyMasks(tokenizer), FormOptions("五律", level=L1, rhyme=True))
     rng = np.random.default_rng(0)
     for _ in range(100):
@@ -386,9 +386,9 @@ def test_the_mask_allows_exactly_what_the_automaton_takes(tokenizer):
 
 
 def test_looking_ahead_leads_to_the_rhyme(shipped):
-    """The words that rhyme are likelier, to the model itself, than without.
+    """With look_ahead, the rhyme words are likelier under the model itself.
 
-    By 0.25 nats in benchmarks/results/constraints.json; by more, the less a model knows of rhyme itself.
+    The gain is 0.25 nats in benchmarks/results/constraints.json, and more for models that rhyme less well.
     """
 
     def at_rhyme_words(look_ahead):
@@ -401,7 +401,7 @@ def test_looking_ahead_leads_to_the_rhyme(shipped):
 
 
 def test_the_committed_figures_reach_their_bars():
-    """Made by benchmarks/constraints.py with the shipped model, 200 poems each."""
+    """The numbers were measured by benchmarks/constraints.py with the shipped model, 200 poems each."""
     record = json.loads((ROOT / "benchmarks/results/constraints.json").read_text(encoding="utf-8"))
     assert set(record["forms"]) == set(FORMS)
     assert record["forms"]["七律"]["seconds_alone_best_of_8"] < 1.5

@@ -1,4 +1,4 @@
-"""PoemStream: pieces as before, and the poem that grows with them."""
+"""PoemStream: the pieces of a poem, and the poem so far."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_the_card_is_written_from_the_folders_metrics(tmp_path):
     assert "1,234,567 parameters" in text
     assert "| validation, header empty | poem + `<eos>` | 62,578 | 85.12 (80.2–90.2) | 150.50 |" in text
     assert "{{" not in text and "{%" not in text
-    assert "tangshi-gpt" not in text  # not measured, so not spoken of
+    assert "tangshi-gpt" not in text  # not measured, so not mentioned
 
 
 def test_a_missing_template_is_one_sentence(tmp_path):
@@ -114,7 +114,7 @@ def test_the_shipped_card_and_metrics_agree():
     names = {name.removeprefix("stage.") for name in re.findall(r"\{\{ ([\w.-]+)", template)}
     names -= {"dataset", "training.note"}
     missing = [name for name in names if card.render("{{ " + name + " }}", metrics) == ""]
-    assert len(names) > 100 and missing == []  # the shipped model has every figure the card can state
+    assert len(names) > 100 and missing == []  # the shipped model has every metric that the card can state
     for training in (stage["training"] for stage in metrics["earlier"]):
         assert f"{training['epochs']:.1f} epochs in {training['minutes']:.3g} minutes, learning rate" in text
         assert training.get("note", "") in text
@@ -152,7 +152,7 @@ def test_the_shipped_figures_have_intervals_and_enough_poems():
             assert found["low"] <= found["value"] <= found["high"] and found["n"] > 1, (column, name)
     for name in ("structure", "rhyme", "tones_L1"):
         assert section["ruled"][name]["value"] == 1  # imposed
-    assert section["real"]["poems_with_copied_line"]["value"] < 0.1  # they do not find themselves
+    assert section["real"]["poems_with_copied_line"]["value"] < 0.1  # real poems do not match themselves
     assert metrics["header"]["title"]["character"]["difference"]["low"] > 0
     for field in ("title", "author", "form"):
         assert metrics["header"]["saved_nats"][field]["gap"]["low"] > 0

@@ -1,4 +1,4 @@
-"""From a name to a folder and from a folder to the Hub: the genuine client, real sockets, hub_server.py."""
+"""Fetching and pushing models, with the real client of huggingface_hub and the local Hub of hub_server.py."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folder(tiny_model, tmp_path):
 
 @pytest.fixture
 def pushed(hub, folder):
-    """A model on the Hub; what was asked for so far is forgotten."""
+    """A model on the Hub, with the list of requests cleared."""
     push_folder(folder, NAME, token=WRITER)
     hub.log.clear()
     return hub.repo(NAME)
@@ -112,7 +112,7 @@ def test_pushed_and_loaded_it_is_the_same(pushed, hub, tiny_model, cache):
     loaded = PoetModel.from_pretrained(NAME, cache_dir=cache)
     assert_equal(loaded, tiny_model)
     assert loaded.generate(seed=1).text
-    assert any(path.startswith("/storage/") for path in hub.paths("GET"))  # where a token would be refused
+    assert any(path.startswith("/storage/") for path in hub.paths("GET"))  # the storage would refuse a token
     assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache / "2", token=WRITER), tiny_model)
 
 
@@ -127,7 +127,7 @@ def test_the_second_load_asks_once_and_by_commit_never(pushed, hub, cache):
 
 
 def changed(model):
-    """A copy with one weight moved."""
+    """A copy of the model with one weight changed."""
     other = PoetModel(model.config, model.tokenizer).eval()
     other.load_state_dict(model.state_dict())
     with torch.no_grad():
@@ -143,7 +143,7 @@ def test_all_files_are_of_one_commit_though_main_moves_while_loading(pushed, hub
     def move(_):
         pushed.branches["main"] = pushed.branches["next"]
 
-    hub.on(r"HEAD /user/tang-lstm/resolve/.*/config\.json", move)  # after the listing, before any file
+    hub.on(r"HEAD /user/tang-lstm/resolve/.*/config\.json", move)  # after the list of files, before any file
     assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), tiny_model)
     assert pushed.branches["main"] != first
     assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), other)
@@ -159,7 +159,7 @@ def test_what_is_cached_is_used_offline(pushed, hub, tiny_model, cache, monkeypa
 
 
 def test_the_variable_hf_hub_offline(pushed, hub, tmp_path):
-    """In a process of its own, as the variable is read at import."""
+    """This runs in a new process, because the variable is read at import."""
     code = (
         f"from poet_model import PoetModel; print(PoetModel.from_pretrained({NAME!r}).generate('春', seed=1))"
     )
@@ -240,7 +240,7 @@ def test_a_download_that_breaks_off_is_an_error_and_can_be_repeated(pushed, hub,
     assert_equal(PoetModel.from_pretrained(NAME, cache_dir=cache), tiny_model)
 
 
-# What the Hub refuses
+# Refusals by the Hub
 
 
 def test_private(hub, folder, tiny_model, cache):
@@ -268,7 +268,7 @@ def test_no_such_model(hub, cache, token):
 
 
 def test_a_mistyped_folder_is_said_to_be_none_before_anything_else(hub, folder, tmp_path, monkeypatch):
-    """A path with one slash looks like a name on the Hub, which refuses it in its own ways."""
+    """A mistyped path with one slash looks like a Hub name, and the Hub's refusals differ."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     folder.rename(tmp_path / "runs" / "tang-lstm")
@@ -372,7 +372,7 @@ def test_a_revision_that_is_not_cached_and_a_busy_hub(pushed, hub, cache, status
         PoetModel.from_pretrained(NAME, cache_dir=cache, revision="v1")
 
 
-# Onto the Hub
+# Pushing to the Hub
 
 
 def test_a_push_is_one_commit_with_what_was_asked_for(hub, folder):
@@ -476,7 +476,7 @@ def test_a_tag_that_marks_another_commit_is_not_moved(pushed, tiny_model):
     commits = dict(pushed.commits)
     with pytest.raises(HubError, match="the tag 'v1' of user/tang-lstm already points to another commit"):
         tiny_model.push_to_hub(NAME, token=WRITER, tags=["v1"])
-    assert pushed.commits == commits  # seen before anything was pushed
+    assert pushed.commits == commits  # refused before anything was pushed
     assert pushed.tags == before
 
 
@@ -500,7 +500,7 @@ def test_tags_are_a_list(pushed, tiny_model):
 
 
 def test_where_a_push_can_go(pushed, tiny_model):
-    """To a branch or a pull request; not to a commit or a tag."""
+    """A push can go to a branch or a pull request, but not to a commit or a tag."""
     changed(tiny_model).push_to_hub(NAME, token=WRITER, create_pr=True)
     tiny_model.push_to_hub(NAME, token=WRITER, revision="refs/pr/1")
     assert len(pushed.history(pushed.pulls["refs/pr/1"])) == 4
@@ -643,11 +643,11 @@ def test_a_push_offline_or_to_an_impossible_name(folder, monkeypatch):
         push_folder(folder, NAME, token=WRITER)
 
 
-# Witnesses that the test Hub is one
+# Other clients accept the test Hub as a Hub
 
 
 def hf(*arguments, home, token=WRITER):
-    """The `hf` command line, in a process of its own."""
+    """Runs the `hf` command line in a new process."""
     environment = os.environ | {"HF_HOME": str(home), "HF_TOKEN": token}
     command = [sys.executable, "-m", "huggingface_hub.cli.hf", *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8")
@@ -672,7 +672,7 @@ def test_a_part_of_a_file_can_be_asked_for(pushed, hub):
         with urllib.request.urlopen(request) as answer:
             assert (answer.status, answer.read()) == (206, expected)
     request = urllib.request.Request(f"{hub.storage}/{file.sha256}", headers={"Authorization": "Bearer x"})
-    with pytest.raises(urllib.error.HTTPError, match="400"):  # the storage takes no token
+    with pytest.raises(urllib.error.HTTPError, match="400"):  # the storage refuses a token
         urllib.request.urlopen(request)
 
 

@@ -1,4 +1,4 @@
-"""The same push and pull by Xet: the client's own store in a folder, in processes where Xet is on."""
+"""Pushing and fetching by Xet, with the client's own local store, in processes in which Xet is enabled."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_push_and_load(xet_hub, tiny_model, tmp_path):
     assert [commit.title for commit in repo.history(repo.branches["main"])] == [
         "Upload a Tang poem LSTM",
         "initial commit",
-    ]  # one commit, and none for the same again
+    ]  # one commit, and none for pushing the same files again
     weights = repo.resolve("main").files["model.safetensors"]
-    assert weights.large and weights.content is None  # the Hub itself never saw it
+    assert weights.large and weights.content is None  # the Hub itself did not receive it
     assert list((tmp_path / "store").rglob("*.mdb"))
     assert not [path for path in xet_hub.paths() if "/info/lfs/" in path or path.startswith("/storage/")]
 

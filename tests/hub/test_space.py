@@ -1,4 +1,4 @@
-"""A Space: its folder is built and pushed, its requirements installed, its page opened."""
+"""A Space: building its folder, pushing it, installing its requirements, and opening its page."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_it_holds_the_page_the_model_and_no_training_code(built):
 
 
 def test_what_the_page_imports_is_there(built):
-    """In a process that finds no other poet_model."""
+    """This runs in a process that can import no other poet_model."""
     code = (
         "import app, sys; print([m.__file__ for n, m in sys.modules.items() if n.startswith('poet_model')])"
     )
@@ -83,7 +83,7 @@ def test_what_the_page_imports_is_there(built):
     used = {Path(name).relative_to(built).as_posix() for name in re.findall(r"'([^']+)'", done.stdout)}
     copied = {path.relative_to(built).as_posix() for path in built.rglob("poet_model/**/*.py")}
     assert used <= copied
-    # three files beside what the page needs are there in vain
+    # three of the files are not needed by the page
     in_vain = {"deprecated.py", "numpy_model.py", "hub/space.py"}
     assert copied - used == {f"poet_model/{name}" for name in in_vain}
 
@@ -174,7 +174,7 @@ def test_a_folder_that_is_there_is_not_written_over(tmp_path):
 
 @contextmanager
 def page(python, folder, **environment):
-    """The page of a Space's folder; gives its address."""
+    """Runs the page of a Space's folder, and gives its URL."""
     process = subprocess.Popen(
         [python, "-u", "app.py"],
         cwd=folder,
@@ -197,7 +197,7 @@ def page(python, folder, **environment):
 
 
 def run_elsewhere(command, home, **environment):
-    """A Python program in a process, with a home and so a cache of its own; what it prints."""
+    """The output of a Python program that runs in a new process with its own home and cache."""
     done = subprocess.run(
         list(map(str, command)),
         env=os.environ
@@ -214,9 +214,10 @@ def run_elsewhere(command, home, **environment):
 
 @pytest.mark.slow
 def test_the_whole_loop(hub, tmp_path):
-    """Train, push, load elsewhere, build a Space, install its requirements in a new environment, open it.
+    """The whole workflow: train, push, load elsewhere, build a Space, install requirements, open its page.
 
-    The page is opened twice: with the model of the Hub, and with a Hub that does not answer.
+    The requirements are installed in a new environment. The page is opened twice: with the model of the Hub,
+    and with a Hub that does not answer.
     """
     from gradio_client import Client
 
@@ -237,9 +238,9 @@ def test_the_whole_loop(hub, tmp_path):
     assert "pushed: " in run_elsewhere(train, tmp_path / "home 1", HF_TOKEN=WRITER)
     files = set(hub.repo(MODEL).resolve("main").files) - {".gitattributes"}
     assert files == {path.name for path in output.iterdir()}
-    assert {*REQUIRED_FILES, *RECORDS} - {EARLIER_LOG_NAME} <= files  # it went on from no other model
+    assert {*REQUIRED_FILES, *RECORDS} - {EARLIER_LOG_NAME} <= files  # it did not continue another model
     card = (output / "README.md").read_text(encoding="utf-8")
-    assert "license: mit" not in card and "chinese-poetry" not in card  # poems of one's own
+    assert "license: mit" not in card and "chinese-poetry" not in card  # the corpus is not chinese-poetry
     assert "| validation, header empty |" in card
 
     expected = PoetModel.from_pretrained(output).generate("月", seed=1).text

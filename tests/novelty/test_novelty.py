@@ -1,4 +1,4 @@
-"""The longest stretch of each line in a corpus: against brute force, on disk, in time."""
+"""NoveltyIndex: the longest stretches are those of a brute-force search; saving, loading and speed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_simplified_text_is_found_too(index):
 
 
 def brute_force(line, lines):
-    """The longest stretch, the slow way."""
+    """The longest stretch, by brute force."""
     for length in range(len(line), MIN_LENGTH - 1, -1):
         for start in range(len(line) - length + 1):
             if any(line[start : start + length] in other for other in lines):
@@ -123,7 +123,7 @@ def test_the_corpus_is_found_in_itself_and_a_poem_takes_little_time(tang, tang_i
     loaded.find(poems[0].text)
     started = time.perf_counter()
     found = [loaded.find(poem.text) for poem in poems]
-    assert (time.perf_counter() - started) / len(poems) < 0.5  # 20 ms on a quiet machine
+    assert (time.perf_counter() - started) / len(poems) < 0.5  # 20 ms on an idle machine
     assert all(match.is_whole for matches in found for match in matches)
 
 
@@ -131,7 +131,7 @@ def test_ways_to_write_one_character_are_the_same():
     index = NoveltyIndex.build([("獨在異鄉爲異客，每逢佳節倍思親。", "憶山東兄弟", "王維")])
     for line in ("獨在異鄉為異客，", "独在异乡为异客，", "獨在異鄉爲異客，"):
         [match] = index.find(line)
-        assert match.is_whole and match.text == line[:-1]  # as it was given
+        assert match.is_whole and match.text == line[:-1]  # in the script of the input
 
 
 def test_followers_are_what_stands_behind_a_stretch_anywhere():
@@ -140,7 +140,7 @@ def test_followers_are_what_stands_behind_a_stretch_anywhere():
     assert sorted(index.followers("春風")) == sorted("又来")
     assert (
         index.followers("綠") == index.followers("來") == index.followers("夏") == ""
-    )  # a line's end is no character
+    )  # a line end does not count as a character
     assert set(index.followers("")) == set("春眠不觉晓风又绿来")
 
 

@@ -32,7 +32,7 @@ def test_a_bundle_holds_what_its_manifest_names_and_no_poem_that_judges(bundle, 
     assert len(tang["valid"]) > 5 and len(song["train"]) > 50
     judging = [*tang["valid"], *tang["test"]]
     source = [json.loads(line)["text"] for line in sources["song"].read_text(encoding="utf-8").splitlines()]
-    assert {poem.text for poem in judging} & set(source)  # Song was given some
+    assert {poem.text for poem in judging} & set(source)  # Song's source has some of them
     for learnt in (song["train"], tang["train"]):
         texts = [poem.text for poem in learnt]
         assert JUDGED not in texts
@@ -106,7 +106,7 @@ def test_a_stopped_bundle_and_one_without_what_it_was_to_hold(tmp_path, capsys, 
         assert "pip" in command
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(subprocess, "run", stop_there)  # while pip fetches the wheels
+    monkeypatch.setattr(subprocess, "run", stop_there)  # while pip downloads the wheels
     assert offline_bundle.main(arguments[:2]) == 130
     assert capsys.readouterr().err == "stopped by SIGINT; no bundle was written\n"
     assert not (tmp_path / "bundle").exists()

@@ -20,12 +20,12 @@ from poet_model.errors import CheckpointError
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing that the code does afterwards has an effect."""
+    """Simulates kill -9: nothing that the code does afterwards has an effect."""
 
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """Sets the number of the file operation at which the process dies; gives how many there were."""
+    """Sets the number of the file operation at which the process dies; counts the operations."""
     counts = {"done": 0, "last": math.inf}
 
     def limited(operation):
@@ -71,7 +71,7 @@ def test_a_kill_between_any_two_steps_leaves_a_whole_set(tmp_path, killed_at):
         assert len(list(output.iterdir())) + 1 <= 8  # and the report
         seen.add(found)
         killed_at(math.inf)
-        publish(output, third, record, staging)  # a later one clears up
+        publish(output, third, record, staging)  # a later call removes the remains
         assert offline_pieces.join(output)[1] == third
         assert len(list(output.iterdir())) == 4 + 1
     assert seen == {old, new} and last > 8

@@ -11,7 +11,7 @@ from poet_model.errors import InvalidValueError
 
 
 def plan(seconds: float) -> offline_plan.Plan:
-    """Of a machine that starts in 5 s + 1 s for each 100 characters, validates in 2 s and ends in 30."""
+    """A plan for a machine that starts in 5 s + 1 s per 100 characters, validates in 2 s and ends in 30 s."""
     return offline_plan.Plan(
         stages={"mixed": ("tang", "song"), "tang": ("tang",)},
         characters={"tang": 100, "song": 900},
@@ -28,10 +28,10 @@ def test_the_minutes_are_divided():
     seconds, until = made.share("mixed")
     # 480 - 30 for the end - (5 + 10) - (5 + 1) for starting - 2 * 2 for a last validation = 425
     assert seconds == pytest.approx(0.55 * 425, abs=0.1)
-    assert until < made.end - 30 - 0.2 * 425  # however late, the second stage has its time
+    assert until < made.end - 30 - 0.2 * 425  # the second stage always has its time, however late it is
     last, end = made.share("tang")
     assert last == pytest.approx(480 - 30 - 6 - 2, abs=0.1) and end == pytest.approx(made.end - 30)
-    made.learn(("tang", "song"), 25.0)  # it took 10 s longer than was foreseen
+    made.learn(("tang", "song"), 25.0)  # it took 10 s longer than planned
     assert made.start_up(("tang",)) == pytest.approx(5 + 2)
     rhythm = made.rhythm(400, {"rows": 128, "steps_per_second": 50.0})
     assert 400 * 50 / rhythm["eval_every"] == pytest.approx(20, rel=0.2)

@@ -49,7 +49,7 @@ sys.exit(plan["status"])
 
 @pytest.fixture
 def stage_of(tmp_path):
-    """Makes a stage whose training does as it is told; what it says is kept in `said`."""
+    """Makes a stage with a scripted training, whose messages are kept in `said`."""
     script = tmp_path / "fake_train.py"
     script.write_text(FAKE_TRAIN, encoding="utf-8")
     (tmp_path / "OUT").mkdir()
@@ -84,7 +84,7 @@ def stage_of(tmp_path):
 
 
 def held(output: Path) -> tuple[float, str]:
-    """Loss and content (a step) of the model in OUT."""
+    """The loss and the content (a step) of the model in OUT."""
     index, data = offline_pieces.join(output)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return index["validation_loss"], archive.extractfile("config.json").read().decode()
@@ -146,6 +146,6 @@ def test_a_full_disk_ends_the_training_in_one_sentence_and_keeps_what_was_saved(
         CheckpointError, match=r"OUT cannot be written \(No space left on device\); .* is whole: make room"
     ):
         stage_of([(2, 4.0, True)], sleep=60, name="tang").run(began + 40)
-    assert time.monotonic() - began < 20  # the training does not go on for nothing
+    assert time.monotonic() - began < 20  # the training does not continue in vain
     assert held(tmp_path / "OUT") == (5.0, "1")
     assert not list((tmp_path / "staging").iterdir())

@@ -31,7 +31,7 @@ MINUTES = 4
 
 @pytest.fixture(scope="module")
 def whole_road(bundle, preset, without_opencc, tmp_path_factory) -> tuple[Path, str, float]:
-    """The folder OUT of a whole run without OpenCC, what it printed, and its seconds."""
+    """The folder OUT of a complete run without OpenCC, its output, and its duration in seconds."""
     output = tmp_path_factory.mktemp("road") / "OUT"
     began = time.monotonic()
     status, out, errors = run_tool(
@@ -88,7 +88,7 @@ def test_what_comes_back_is_the_model_that_was_measured(whole_road, bundle, tmp_
     assert metrics["training"]["recipe"]["rhyme_memory"] == 0.5
     assert metrics["commands"]["training"].startswith("python train.py --corpus tang.jsonl ")
     assert metrics["training"]["preset"] == f"{index['stage']}.json"
-    for path in (tmp_path / "candidate").iterdir():  # no place of that machine is published
+    for path in (tmp_path / "candidate").iterdir():  # no path of that machine is published
         assert str(output.parent).encode() not in path.read_bytes()
 
 
@@ -111,7 +111,7 @@ def test_killed_in_the_middle_it_leaves_a_whole_model(whole_road, bundle, preset
     offline_unpack.unpack(output, tmp_path / "candidate")
     assert PoetModel.from_pretrained(tmp_path / "candidate").generate("", seed=1).text
     earlier = read_object(tmp_path / "candidate" / "metrics.json")["earlier"]
-    assert earlier[-1]["training"]["recipe"]["rhyme_memory"] == 0.5  # of the model that it started from
+    assert earlier[-1]["training"]["recipe"]["rhyme_memory"] == 0.5  # from the model that it started from
 
 
 def test_the_model_to_start_from_is_named_without_its_place(tmp_path):
@@ -131,7 +131,7 @@ def test_too_little_time_for_the_preflight_is_said(bundle, preset, tmp_path, cap
 
 
 class Interrupting(io.StringIO):
-    """A screen whose reader presses Ctrl-C when the first words come."""
+    """An output stream whose reader presses Ctrl-C at the first words."""
 
     def write(self, text: str) -> int:
         signal.raise_signal(signal.SIGINT)
@@ -139,7 +139,7 @@ class Interrupting(io.StringIO):
 
 
 def test_what_a_stop_leaves_is_said(bundle, pieces, tmp_path, capsys):
-    """Stopped before the first look at the machine; an earlier call's model is told apart."""
+    """A stop before the machine is checked; a model of an earlier call is reported as such."""
     index = pieces / offline_pieces.INDEX_NAME
     text = index.read_text(encoding="utf-8").replace('"b"', f'"{read_bundle(bundle).identity}"')
     index.write_text(text, encoding="utf-8")
