@@ -69,7 +69,7 @@ class Writer:
                   which needs an index (made by `python -m poet_model.novelty build`); or a NoveltyIndex of
                   other poems.
                 - `best_of`: the number of candidates for each line, one of which is sampled by the
-                  probability of its line. It needs a form, and that many times the computation.
+                  probability of its line. It needs a form and multiplies the computation by that number.
                 - `look_ahead`: whether the character before a rhyme word is reweighted by how well a rhyme
                   can follow.
                 - `seed`: the same seed gives the same poem.
