@@ -124,8 +124,8 @@ sys.modules["torch"] = None  # importing it fails
 from poet_model import NumpyPoetModel
 from poet_model.prosody import FORMS
 model = NumpyPoetModel.from_pretrained(sys.argv[1])
-wishes = {"tones": True, "rhyme": True, "best_of": 2, "seed": 5}
-poems = [model.generate("春", form=form, **wishes).text for form in FORMS]
+options = {"tones": True, "rhyme": True, "best_of": 2, "seed": 5}
+poems = [model.generate("春", form=form, **options).text for form in FORMS]
 poems.append("".join(model.stream("花", seed=6)))
 poems.append(model.generate("", acrostic="春花秋月", seed=7).simplified)
 print(json.dumps(poems))
@@ -137,8 +137,8 @@ def test_it_writes_where_torch_cannot_be_imported(both):
         [sys.executable, "-c", WITHOUT_TORCH, str(SHIPPED)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    wishes = {"tones": True, "rhyme": True, "best_of": 2, "seed": 5}
-    expected = [both[0].generate("春", form=form, **wishes).text for form in FORMS]
+    options = {"tones": True, "rhyme": True, "best_of": 2, "seed": 5}
+    expected = [both[0].generate("春", form=form, **options).text for form in FORMS]
     expected.append(both[0].generate("花", seed=6).text)
     expected.append(both[0].generate("", acrostic="春花秋月", seed=7).simplified)
     assert json.loads(done.stdout) == expected

@@ -106,7 +106,7 @@ def test_the_shipped_model_has_the_probabilities_of_the_torch_half(shipped, torc
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "options",
     [
         {},
         {"temperature": 0},
@@ -117,10 +117,10 @@ def test_the_shipped_model_has_the_probabilities_of_the_torch_half(shipped, torc
         {"frequency_penalty": 5.0},
     ],
 )
-def test_the_same_seed_writes_the_poem_of_the_torch_half(shipped, torch_model, wishes):
+def test_the_same_seed_writes_the_poem_of_the_torch_half(shipped, torch_model, options):
     for start, seed in (("春", 7), ("明月", 8), ("", 9)):
-        expected = torch_model.generate(start, seed=seed, **wishes)
-        poem = generate(shipped, start, seed=seed, **wishes)
+        expected = torch_model.generate(start, seed=seed, **options)
+        poem = generate(shipped, start, seed=seed, **options)
         assert poem.text == expected.text
         assert poem.log_probs == pytest.approx(expected.log_probs, abs=1e-4)
 

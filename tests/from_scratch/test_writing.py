@@ -40,7 +40,7 @@ def test_a_model_without_punctuation_stops_by_itself_or_at_the_limit():
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("options", "message"),
     [
         ({"start": "🙂"}, "'🙂' is not among the .* characters"),
         ({"start": "<"}, "is not among"),
@@ -51,9 +51,9 @@ def test_a_model_without_punctuation_stops_by_itself_or_at_the_limit():
         ({"start": "春" * 200}, "at most 128 fit"),
     ],
 )
-def test_an_impossible_wish_is_said_in_one_sentence(wishes, message):
+def test_an_impossible_option_is_said_in_one_sentence(options, message):
     with pytest.raises(ValueError, match=message):
-        generate(make_model(), **wishes)
+        generate(make_model(), **options)
 
 
 @pytest.mark.parametrize(

@@ -74,13 +74,13 @@ def test_greedy_is_the_argmax_of_full_forward_passes(tiny_model, start, max_leng
         allowed = sorted(allowed_next(tiny_model.tokenizer, text, max_length))
         token = allowed[int(logits[allowed].argmax())]
         text += tiny_model.tokenizer.tokens[token] if token != EOS else ""
-    wishes = {"title": "望月", "author": "李白", "form": "五絕", "max_length": max_length}
-    wishes["frequency_penalty"] = penalty
-    wishes["impose_form"] = False
-    poem = tiny_model.generate(start, temperature=0, **wishes)
+    options = {"title": "望月", "author": "李白", "form": "五絕", "max_length": max_length}
+    options["frequency_penalty"] = penalty
+    options["impose_form"] = False
+    poem = tiny_model.generate(start, temperature=0, **options)
     assert poem.text == text
-    assert poem == tiny_model.generate(start, temperature=0, seed=poem.seed, **wishes)
-    assert tiny_model.generate(start, temperature=0, seed=99, **wishes).text == text
+    assert poem == tiny_model.generate(start, temperature=0, seed=poem.seed, **options)
+    assert tiny_model.generate(start, temperature=0, seed=99, **options).text == text
 
 
 def test_log_probs_are_those_of_a_teacher_forced_forward(tiny_model):
@@ -146,8 +146,8 @@ def test_a_simplified_form_is_understood(tiny_model):
 
 
 def test_the_header_changes_what_is_written(tiny_model):
-    wishes = ({}, {"form": "五絕"}, {"author": "李白"}, {"title": "月"})
-    log_probs = [tiny_model.generate("月", seed=1, **wish).log_probs[0] for wish in wishes]
+    options = ({}, {"form": "五絕"}, {"author": "李白"}, {"title": "月"})
+    log_probs = [tiny_model.generate("月", seed=1, **option).log_probs[0] for option in options]
     assert len(set(log_probs)) == 4
 
 
@@ -286,7 +286,7 @@ def test_barred_characters_are_never_drawn():
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "option",
     [
         {"temperature": -0.1}, {"temperature": 101}, {"temperature": float("nan")}, {"temperature": "hot"},
         {"temperature": True}, {"top_k": -1}, {"top_k": 2.5}, {"top_k": "many"}, {"top_p": 0}, {"top_p": 1.1},
@@ -297,16 +297,16 @@ def test_barred_characters_are_never_drawn():
         {"start": "月" * 100_000}, {"start": "月" * 6, "max_length": 5}, {"rhythm": True},
         {"form": "月" * 999},
     ],
-    ids=lambda wish: str(wish)[:40],
+    ids=lambda option: str(option)[:40],
 )  # fmt: skip
-def test_impossible_wishes(tiny_model, wish):
-    name = next(iter(wish))
+def test_impossible_options(tiny_model, option):
+    name = next(iter(option))
     with pytest.raises(InvalidValueError, match=name) as caught:
-        tiny_model.generate(**wish)
+        tiny_model.generate(**option)
     assert 20 < len(str(caught.value)) < 300
     if name != "num_poems":
         with pytest.raises(InvalidValueError, match=name):
-            tiny_model.stream(**wish)
+            tiny_model.stream(**option)
 
 
 @pytest.mark.parametrize("character", ["龘", "A", "😀", "1", "鬱", "~", "<"])
@@ -366,10 +366,10 @@ def test_where_everything_is_barred_it_says_so():
 
 
 def test_one_candidate_is_no_candidate(tiny_model):
-    wishes = {"form": "五絕", "seed": 3}
-    assert tiny_model.generate(best_of=1, **wishes) == tiny_model.generate(**wishes)
-    greedy = tiny_model.generate(best_of=8, temperature=0, **wishes)
-    assert greedy == tiny_model.generate(temperature=0, **wishes)
+    options = {"form": "五絕", "seed": 3}
+    assert tiny_model.generate(best_of=1, **options) == tiny_model.generate(**options)
+    greedy = tiny_model.generate(best_of=8, temperature=0, **options)
+    assert greedy == tiny_model.generate(temperature=0, **options)
 
 
 def test_of_the_candidates_the_likelier_are_taken(tiny_model):
@@ -382,12 +382,12 @@ def test_of_the_candidates_the_likelier_are_taken(tiny_model):
 
 
 def test_with_candidates_a_poem_is_the_same_alone_in_a_batch_and_streamed(tiny_model):
-    wishes = {"form": "五律", "best_of": 5, "title": "望月", "temperature": 1.2}
-    poems = tiny_model.generate("春眠", num_poems=4, seed=7, **wishes)
+    options = {"form": "五律", "best_of": 5, "title": "望月", "temperature": 1.2}
+    poems = tiny_model.generate("春眠", num_poems=4, seed=7, **options)
     header = tiny_model.tokenizer.encode_header("望月", "", "五律")
     for number, poem in enumerate(poems):
-        assert poem.text == tiny_model.generate("春眠", seed=7 + number, **wishes).text
-        pieces = list(tiny_model.stream("春眠", seed=7 + number, **wishes))
+        assert poem.text == tiny_model.generate("春眠", seed=7 + number, **options).text
+        pieces = list(tiny_model.stream("春眠", seed=7 + number, **options))
         assert "".join(pieces) == poem.text
         log_probs = forward(tiny_model, header, poem.text).log_softmax(dim=-1)
         for place, character in enumerate(poem.text):
@@ -429,22 +429,24 @@ def stolen(index, text):
     return [match.text for match in index.find(text) if match.is_whole and len(match.text) >= MIN_ORIGINAL]
 
 
-@pytest.mark.parametrize("wishes", [{}, {"form": "五絕"}, {"form": "五絕", "best_of": 3}, {"temperature": 0}])
-def test_no_line_of_an_original_poem_stands_in_the_index(tiny_model, known, wishes):
-    wishes |= {"num_poems": 20, "seed": 0}
-    if "temperature" not in wishes and "best_of" not in wishes:
-        assert all(stolen(known, poem.text) for poem in tiny_model.generate(**wishes) if len(poem.text) > 12)
-    for poem in tiny_model.generate(original=known, **wishes):
+@pytest.mark.parametrize(
+    "options", [{}, {"form": "五絕"}, {"form": "五絕", "best_of": 3}, {"temperature": 0}]
+)
+def test_no_line_of_an_original_poem_stands_in_the_index(tiny_model, known, options):
+    options |= {"num_poems": 20, "seed": 0}
+    if "temperature" not in options and "best_of" not in options:
+        assert all(stolen(known, poem.text) for poem in tiny_model.generate(**options) if len(poem.text) > 12)
+    for poem in tiny_model.generate(original=known, **options):
         assert not stolen(known, poem.text)
 
 
 def test_an_original_poem_cannot_begin_with_anothers_line(tiny_model):
     index = NoveltyIndex.build([("春眠不覺曉，處處聞啼鳥。", "春曉", "孟浩然")])
-    for wishes in ({"start": "春眠不覺曉，"}, {"start": "春眠不覺曉", "form": "五絕"}):
+    for options in ({"start": "春眠不覺曉，"}, {"start": "春眠不覺曉", "form": "五絕"}):
         with pytest.raises(
             InvalidValueError, match="occurs in 孟浩然《春曉》; give at most '春眠不覺', or leave"
         ):
-            tiny_model.generate(original=index, **wishes)
+            tiny_model.generate(original=index, **options)
     for seed in range(20):  # the start gives a known line, so the line must continue
         assert not stolen(index, tiny_model.generate("春眠不覺曉", original=index, seed=seed).text)
         assert not stolen(index, tiny_model.generate("春眠不覺", form="五絕", original=index, seed=seed).text)

@@ -64,9 +64,9 @@ def assert_regular(poem, form, heads="", rhyme=None):
 @pytest.mark.parametrize("form", FORMS)
 def test_whatever_the_weights_form_rhyme_and_tones_are_kept(untrained, form, template, acrostic):
     heads = HEADS[SHAPES[form][0]] if acrostic else ""
-    wishes = {"tones": True, "template": template, "rhyme": True, "acrostic": heads}
-    wishes |= {"temperature": 1.5, "top_k": 300, "seed": 0}
-    poems = untrained.generate(form=form, num_poems=POEMS, **wishes)
+    options = {"tones": True, "template": template, "rhyme": True, "acrostic": heads}
+    options |= {"temperature": 1.5, "top_k": 300, "seed": 0}
+    poems = untrained.generate(form=form, num_poems=POEMS, **options)
     [course] = [course for course in prosody.templates(form) if course.name == template]
     for poem in poems:
         assert_regular(poem, form, heads)
@@ -110,7 +110,7 @@ def test_the_shipped_model_keeps_them_too(shipped, form):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "holds"),
+    ("options", "holds"),
     [
         ({}, lambda report: True),
         ({"tones": True}, lambda report: report.level <= L1),
@@ -118,9 +118,9 @@ def test_the_shipped_model_keeps_them_too(shipped, form):
         ({"rhyme": "東"}, lambda report: "東" in report.rhyme.groups),
     ],
 )
-def test_each_wish_alone(untrained, wishes, holds):
+def test_each_option_alone(untrained, options, holds):
     for form in FORMS:
-        for poem in untrained.generate(form=form, num_poems=30, seed=0, **wishes):
+        for poem in untrained.generate(form=form, num_poems=30, seed=0, **options):
             report = scan(poem.text)
             assert report.form == poem.form == form
             assert holds(report)
@@ -145,8 +145,8 @@ def test_a_start_is_kept_and_gets_the_forms_line_ends(shipped, start):
     assert_regular(poem, "五絕")
 
 
-def test_all_wishes_together_in_a_batch_and_streamed(shipped):
-    wishes = {
+def test_all_options_together_in_a_batch_and_streamed(shipped):
+    options = {
         "form": "七律",
         "tones": True,
         "rhyme": "真",
@@ -154,16 +154,16 @@ def test_all_wishes_together_in_a_batch_and_streamed(shipped):
         "title": "春江",
         "author": "李白",
     }
-    wishes |= {"temperature": 0.9, "top_k": 80}
-    poems = shipped.generate("春", num_poems=3, seed=5, **wishes)
+    options |= {"temperature": 0.9, "top_k": 80}
+    poems = shipped.generate("春", num_poems=3, seed=5, **options)
     for number, poem in enumerate(poems):
         assert_regular(poem, "七律", "春江花月", "真")
-        assert shipped.generate("春", seed=5 + number, **wishes) == poem
-        assert "".join(shipped.stream("春", seed=5 + number, **wishes)) == poem.text
+        assert shipped.generate("春", seed=5 + number, **options) == poem
+        assert "".join(shipped.stream("春", seed=5 + number, **options)) == poem.text
         assert len(poem.log_probs) == len(poem.text)
 
 
-def test_simplified_wishes_are_understood(shipped):
+def test_simplified_options_are_understood(shipped):
     poem = shipped.generate(acrostic="云梦风华", form="五绝", rhyme="上平一东", tones=True, seed=0)
     assert_regular(poem, "五絕", "雲夢風華", "東")
 
@@ -172,8 +172,8 @@ def test_a_character_whose_tone_nobody_knows_fits_anywhere_if_it_is_asked_for(sh
     unknown = [c for c in shipped.tokenizer.characters if is_hanzi(c) and not prosody.tone_mask(c)]
     assert unknown
     for character in unknown[:3]:
-        for wishes in ({"acrostic": character + "春"}, {"start": character}, {"start": "春" + character}):
-            poem = shipped.generate(form="五絕", tones=True, rhyme=True, seed=0, **wishes)
+        for options in ({"acrostic": character + "春"}, {"start": character}, {"start": "春" + character}):
+            poem = shipped.generate(form="五絕", tones=True, rhyme=True, seed=0, **options)
             assert character in poem.text and scan(poem.text).level <= L1
         others = set(poem.text) - {character}
         assert not others & set(unknown)
@@ -194,8 +194,8 @@ def test_each_level_of_tones(untrained, form, level):
 @pytest.mark.parametrize("heads", ["", "明月"])
 @pytest.mark.parametrize("tails", ["盡流目樓", "事愁", "秋流月樓"])
 def test_the_tails_that_are_asked_for_end_the_lines(untrained, form, heads, tails):
-    wishes = {"telestich": tails, "acrostic": heads, "temperature": 1.5, "top_k": 300}
-    for poem in untrained.generate(form=form, tones=True, rhyme=True, num_poems=25, seed=0, **wishes):
+    options = {"telestich": tails, "acrostic": heads, "temperature": 1.5, "top_k": 300}
+    for poem in untrained.generate(form=form, tones=True, rhyme=True, num_poems=25, seed=0, **options):
         assert_regular(poem, form, heads, "尤")
         assert "".join(line[-2] for line in poem.lines)[: len(tails)] == tails
 
@@ -208,8 +208,8 @@ def test_tails_without_rhyme_and_tones_may_be_anything(untrained):
 def test_a_candidate_is_as_regular_as_the_only_one(untrained, shipped):
     for model, number in ((untrained, 30), (shipped, 5)):
         for form in FORMS:
-            wishes = {"tones": True, "rhyme": True, "best_of": 4, "acrostic": "春夏", "seed": 0}
-            for poem in model.generate(form=form, num_poems=number, **wishes):
+            options = {"tones": True, "rhyme": True, "best_of": 4, "acrostic": "春夏", "seed": 0}
+            for poem in model.generate(form=form, num_poems=number, **options):
                 assert_regular(poem, form, "春夏")
 
 
@@ -222,7 +222,7 @@ def test_the_form_follows_from_the_heads(shipped):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "said"),
+    ("options", "said"),
     [
         (
             {"acrostic": "春"},
@@ -338,12 +338,12 @@ def test_the_form_follows_from_the_heads(shipped):
         ({"author": "李" * 41}, "the author has 41 characters; at most 40 fit"),
     ],
 )
-def test_what_cannot_be_is_refused_before_the_first_character(shipped, wishes, said):
+def test_what_cannot_be_is_refused_before_the_first_character(shipped, options, said):
     if said is None:  # this request is possible
-        assert shipped.generate(**wishes)
+        assert shipped.generate(**options)
         return
     with pytest.raises(InvalidValueError, match=said):
-        shipped.stream(**wishes)
+        shipped.stream(**options)
 
 
 def test_an_unknown_head_gets_advice(shipped):
@@ -392,8 +392,8 @@ def test_looking_ahead_leads_to_the_rhyme(shipped):
     """
 
     def at_rhyme_words(look_ahead):
-        wishes = {"form": "七律", "tones": True, "rhyme": True, "look_ahead": look_ahead}
-        poems = shipped.generate(num_poems=120, seed=0, **wishes)
+        options = {"form": "七律", "tones": True, "rhyme": True, "look_ahead": look_ahead}
+        poems = shipped.generate(num_poems=120, seed=0, **options)
         found = [poem.log_probs[i - 1] for poem in poems for i, c in enumerate(poem.text) if c == "。"]
         return sum(found) / len(found)
 

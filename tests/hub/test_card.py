@@ -1,4 +1,4 @@
-"""The card says what metrics.json says, and metrics.json what the model is."""
+"""The card agrees with metrics.json, and metrics.json with the model."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_text_in_place_of_a_figure_is_one_sentence(tmp_path):
     (tmp_path / "metrics.json").write_text(
         '{"model": {"parameters": "many", "num_layers": 2, "hidden_size": 8}}', encoding="utf-8"
     )
-    with pytest.raises(CheckpointError, match=r"metrics\.json holds text where a number is expected"):
+    with pytest.raises(CheckpointError, match=r"metrics\.json holds text where a number belongs"):
         card.card_text(tmp_path)
 
 

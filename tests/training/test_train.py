@@ -204,7 +204,7 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     card = (tmp_path / "tuned" / "README.md").read_text(encoding="utf-8")
     assert not (tmp_path / "tuned" / "earlier_log.jsonl").exists()  # another corpus
     assert base["commands"]["training"] in card
-    assert "kept out of it" in card
+    assert "kept out of that training" in card
     assert "earlier" not in fresh
 
 

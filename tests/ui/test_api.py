@@ -124,7 +124,7 @@ BAD_VALUES = {
     "rules in words": ({"rules": "rhyme"}, "Rules must be a list"),
     "many candidates": ({"best_of": 400}, "from 1 to 16"),
     "too hot": ({"temperature": 1e9}, "Temperature must be"),
-    "an unknown author": ({"author": "𪚥𪚥"}, "take one of them, or none"),
+    "an unknown author": ({"author": "𪚥𪚥"}, "give one of them, or leave author empty"),
     "nine heads": ({"start": "", "acrostic": "春夏秋冬風花雪月明"}, "2 to 8"),
     "heads of emoji": ({"start": "", "acrostic": "🏮🏮"}, "2 to 8"),
     "another head": ({"acrostic": "明月"}, "leave the start empty"),
