@@ -54,7 +54,7 @@ def assert_same(theirs, ours):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_seed_writes_the_same_poem(both, form, kind):
-    # looking ahead takes most of the time; with both values each of them is compared often enough
+    # looking ahead takes most of the time, so the slowest two kinds do without it
     options = KINDS[kind] | {"look_ahead": "best_of" not in KINDS[kind] or form in ("五絕", "七絕")}
     theirs, ours = (
         model.generate(form=form, num_poems=POEMS, seed=10, title="江雪", **options) for model in both
