@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-# Set before gradio is imported, which would otherwise report its use.
+# This must be set before gradio is imported; otherwise gradio sends usage statistics to its makers.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 
@@ -32,7 +32,8 @@ def check_port(port: int) -> None:
     if not 1 <= port <= 65535:
         sys.exit(f"error: --port must be a number from 1 to 65535, such as 7860; got {port}")
     with socket.socket() as probe:
-        if os.name != "nt":  # as the server does; on Windows this could take a port that is in use
+        # The server sets SO_REUSEADDR too. On Windows the option would let us bind a port that is in use.
+        if os.name != "nt":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -70,11 +71,11 @@ def serve(arguments: argparse.Namespace) -> None:
     except KeyboardInterrupt:  # during startup; once the page is served, Gradio handles Ctrl-C
         sys.exit(130)
     except OSError as error:
-        reason = str(error).split(". ")[0]  # Gradio's own advice follows
+        reason = str(error).split(". ")[0]  # the first sentence only; the rest is Gradio's own advice
         sys.exit(f"error: the page cannot be served: {reason}; give a free port with --port")
 
 
-# The command `gradio app.py` runs this file again, in another thread, whenever a file changes.
+# `gradio app.py` reruns this file in another thread on every change; such a rerun must only build the page.
 is_program = __name__ == "__main__" and threading.current_thread() is threading.main_thread()
 
 if is_program:  # before any slow import

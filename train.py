@@ -7,7 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from poet_model.errors import PoetError  # nothing here may import torch before keep_freed_memory()
+# torch must not be imported before keep_freed_memory(), which sets the allocators that torch will use
+from poet_model.errors import PoetError
 from poet_model.training.help_formatter import HelpFormatter
 from poet_model.training.malloc import keep_freed_memory
 from poet_model.training.packages import missing_packages
@@ -28,7 +29,7 @@ def add_data_options(add) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="poems to exclude, with their near-copies: files, or splits of a named corpus like tang:valid",
+        help="poems to exclude, with their near-copies: files, or splits of a named corpus (tang:valid)",
     )
     presets = ", ".join(preset_names())
     add(
@@ -45,9 +46,15 @@ def add_data_options(add) -> None:
 
 def add_recipe_options(add) -> None:
     """Adds the options for how the model is trained."""
-    add("--max-minutes", type=float, help="time limit in minutes, to which the schedule is shortened")
+    add(
+        "--max-minutes",
+        type=float,
+        help="time limit in minutes; the whole learning-rate schedule is shortened to fit into it",
+    )
     add("--epochs", type=int, help="number of passes over the corpus (default: the preset's)")
-    add("--batch-size", type=int, help="rows in a batch, summed over all devices (default: the preset's)")
+    add(
+        "--batch-size", type=int, help="sequences in a batch, summed over all devices (default: the preset's)"
+    )
     add("--learning-rate", type=float, help="peak learning rate (default: the preset's)")
     add(
         "--gradient-accumulation-steps", type=int, help="process each batch in this many parts to save memory"
@@ -58,7 +65,12 @@ def add_recipe_options(add) -> None:
     add("--limit", type=int, metavar="N", help="train on the first N poems only (default: the preset's)")
     add("--seed", type=int, default=0, help="seed of weights, batches and dropout")
     precisions = ["auto", "no", "bf16", "fp16"]
-    add("--precision", choices=precisions, default="auto", help="auto: the fastest that the device supports")
+    add(
+        "--precision",
+        choices=precisions,
+        default="auto",
+        help="auto: the fastest that the device supports; no: float32",
+    )
     add("--cpu", action="store_true", help="train on the CPU even if there is a GPU")
 
 
@@ -69,7 +81,12 @@ def add_publishing_options(add) -> None:
     add("--push-to-hub", metavar="USER/NAME", help="push the best model to this Hub repository at the end")
     add("--private", action="store_true", default=None, help="make that repository private if it is new")
     trackers = ["none", "tensorboard", "trackio", "wandb"]
-    add("--report-to", choices=trackers, default="none", help="tracker to log to in addition")
+    add(
+        "--report-to",
+        choices=trackers,
+        default="none",
+        help="experiment tracker to log to, in addition to the log in --output",
+    )
 
 
 def parse_arguments(words: list[str]) -> argparse.Namespace:

@@ -74,7 +74,7 @@ def __dir__() -> list[str]:
 
 
 class _OldModules:
-    """The last import finder, for old names of modules. It loads deprecated.py only when it is needed."""
+    """Finds old names of modules, last in sys.meta_path. It loads deprecated.py only when it is needed."""
 
     @staticmethod
     def find_spec(name: str, path=None, target=None):

@@ -81,8 +81,8 @@ class PoetConfig:
         """Reads `config.json` from `folder`.
 
         Raises:
-            CheckpointError: the file is missing or damaged, belongs to another kind of model, or has missing,
-                unknown or invalid fields.
+            CheckpointError: the file is missing or damaged, belongs to another kind of model or format
+                version, or has missing, unknown or invalid fields.
         """
         path = Path(folder) / CONFIG_NAME
         record = read_json(path, dict)

@@ -16,8 +16,8 @@ import warnings
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# old module that was split -> the modules that have its names now, in the order in which they are searched,
-# each with one of these names for the warning
+# old module that was split -> the modules that now hold its contents, in search order, each with one name
+# from it to show in the warning ('' for none)
 SPLIT = {
     "card": {"hub.card": "write_card", "model_folder": "read_log", "ui.facts": "facts"},
     "cells": {"layers": "LSTMStack", "stepper": "StackedCells"},
@@ -68,7 +68,7 @@ RENAMED = {
     "table.WHAT": "evaluation.report.COLUMNS",
     "table.text_of": "evaluation.report.report_text",
 }
-# package that was a module -> its old names, each with the module that has it now
+# a package that used to be a single module -> the names it had then, each with the module that has it now
 NAMES = {
     "corpus": {
         **dict.fromkeys(("MAX_CHARACTERS", "MAX_RAW_CHARACTERS", "MIN_CHARACTERS"), "corpus.cleaning"),
@@ -109,7 +109,7 @@ _PACKAGE = __package__
 
 
 def moved_name(package: str, name: str) -> object:
-    """The object with an old name of a package that was a module, for the package's `__getattr__`.
+    """Looks up a name that a package had when it was a single module; its `__getattr__` calls this.
 
     Args:
         package: the `__name__` of the package, such as "poet_model.generation".
@@ -157,7 +157,7 @@ class _Loader:
 
 
 def _new_homes(old: str) -> str:
-    """The modules that replace an old module, in words, each with a name in it if there are several."""
+    """The end of the warning: the new module, or all new modules, each with an example of a name it holds."""
     if old not in SPLIT:
         return f"is now {_PACKAGE}.{MODULES[old][0]}"
     homes = [

@@ -1,4 +1,4 @@
-"""The errors that users can encounter. Each message says what was given, what was expected, what to do."""
+"""The errors that users can encounter. Each message says what was given, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def check_number(
 ) -> None:
     """Checks one number of a config or of a call.
 
-    True, False, NaN, the infinities and texts such as "3" do not count as numbers.
+    True, False, NaN, the infinities and strings such as "3" do not count as numbers.
 
     Args:
         name: the name of the setting in the error message.
@@ -83,19 +83,22 @@ def check_number(
         InvalidValueError: `value` is not such a number.
 
     Example:
-        check_number("top_p", 0, 0, 1, above=True)  # raises "top_p must be a number above 0 to 1, got 0"
+        check_number("top_p", 0, 0, 1, above=True)  # top_p must be a number above 0 and at most 1, got 0
     """
     if value is None and optional:
         return
     is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    is_number = is_number and abs(value) <= sys.float_info.max  # false for NaN, which compares with nothing
+    # false for NaN, for which every comparison is false
+    is_number = is_number and abs(value) <= sys.float_info.max
     enough = is_number and (value > low if above else value >= low)
     if enough and (high is None or (value < high if below else value <= high)):
         return
     kind = "a whole number" if whole else "a number" if high is not None else "a finite number"
-    bounds = f"above {low}" if above else f"{low} or more" if high is None else f"from {low}"
-    if high is not None:
-        expected = f"{kind} {bounds} {'up to (not including)' if below else 'to'} {high}"
-    else:
+    if high is None:
+        bounds = f"above {low}" if above else f"{low} or more"
         expected = bounds if is_number else f"{kind}, {bounds}"
+    elif above:
+        expected = f"{kind} above {low} and {'below' if below else 'at most'} {high}"
+    else:
+        expected = f"{kind} from {low} {'up to (not including)' if below else 'to'} {high}"
     raise InvalidValueError(f"{name} must be {expected}, got {value!r}")

@@ -1,4 +1,4 @@
-"""Reads JSON strictly, and writes files and folders atomically: others see the old or the new content.
+"""Reads JSON, and writes files and folders atomically: other processes see the old or new content.
 
 It does not depend on what the files contain.
 """
@@ -37,7 +37,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """As `write_text`, for a text in pieces that need not fit into memory."""
+    """Like `write_text`, for a text that comes in pieces and need not fit into memory as a whole."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -59,7 +59,10 @@ def append_json_line(path: Path, record: dict) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict]:
-    """The JSON objects of a `.jsonl` file. Incomplete lines, as a killed process leaves them, are skipped."""
+    """The JSON objects of a `.jsonl` file.
+
+    Other lines are skipped, such as one that a killed process left incomplete.
+    """
     records = []
     if Path(path).is_file():
         for line in Path(path).read_text(encoding="utf-8", errors="replace").split("\n"):
@@ -71,7 +74,7 @@ def read_json_lines(path: Path) -> list[dict]:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value read from JSON is a finite number."""
+    """Whether a value read from JSON is a finite number (true and false count as numbers)."""
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
@@ -112,7 +115,8 @@ def parse_json(data: bytes, path: Path, kind: type, remedy: str = "download it a
     """Parses the content of the file `path` as `read_json` does; duplicate keys are refused."""
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_object)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # "\\ud800" is valid JSON, but not a character
+        # fails for a lone surrogate: "\\ud800" is valid JSON, but cannot be UTF-8
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path} cannot be read as UTF-8 text ({error}); {remedy}") from error
     except (ValueError, RecursionError) as error:
@@ -142,10 +146,11 @@ def _looks_like(data: bytes) -> str:
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """A context manager that gives a new folder, which replaces `folder` if the block ends without an error.
 
-    Files of the old folder that the block did not write are carried over. If the process is killed, `folder`
-    is completely the old or the new one. Where the system cannot swap two folders in one step (only Linux
-    can), a kill between two renames may leave the old folder beside it, under a name that ends in `.old`. If
-    `folder` is the working directory of this process, its files are replaced one by one instead.
+    Files of the old folder that the block did not write are carried over. On Linux, if the process is killed,
+    `folder` is completely the old or completely the new one. Other systems cannot swap two folders in one
+    step: after a kill between the two renames `folder` is missing, and the old one is beside its place, under
+    a name that ends in `.old`. If the working directory of this process is `folder` or lies below it, the
+    files are replaced one by one, which is not atomic.
 
     Raises:
         CheckpointError: `folder` is a file, or lies below one.

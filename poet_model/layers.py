@@ -121,7 +121,7 @@ class LSTMStack(nn.Module):
         return outputs[-1], state
 
     def outputs(self, x: torch.Tensor, state: State | None = None) -> tuple[list[torch.Tensor], State]:
-        """As `forward`, but returns the outputs (B, T, H) of every layer, after its dropout."""
+        """Like `forward`, but returns the outputs (B, T, H) of every layer, after its dropout."""
         x = self.dropouts[0](x)
         outputs, hidden, cell = [], [], []
         for index, layer in enumerate(self.layers):
@@ -176,7 +176,7 @@ class LSTMLanguageModel(nn.Module):
         return self.lstm(self.embedding(ids), state)
 
     def project(self, hidden: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
-        """Outputs of the last layer (..., H) -> raw logits (..., V), by the tied embedding.
+        """Outputs of the last layer (..., H) -> raw logits (..., V), with the tied embedding and the bias.
 
         Args:
             hidden: (..., H).

@@ -1,4 +1,4 @@
-"""Describes this machine and the number types that it can compute in, found by trying rather than by name."""
+"""Describes this machine, and finds by tests, not by its name, which number types it can compute in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def best_precision(on_gpu: bool) -> str:
 
 
 def cpu_trains_in_bf16() -> bool:
-    """Whether an LSTM can be trained under bf16 autocast on this CPU, and is faster for it."""
+    """Whether this CPU has bf16 instructions and an LSTM can be trained on it under bf16 autocast."""
     has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     if not has_instructions:
         return False

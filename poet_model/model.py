@@ -54,9 +54,10 @@ class PoetModel(LSTMLanguageModel, Writer):
         )
         self.config, self.tokenizer = config, tokenizer
         self.generation_config = generation_config or GenerationConfig()
-        # the stepper in use, after the versions and the weights from which it was made
+        # (versions, weights, stepper): the stepper in use, and the weights from which it was made
         self._stepper: tuple[list, list, TorchStepper] | None = None
-        self._loaded: tuple[Path, str] | None = None  # the folder it was loaded from, and its fingerprint
+        # the folder that the model was loaded from, and the fingerprint of its weights
+        self._loaded: tuple[Path, str] | None = None
 
     def train(self, mode: bool = True) -> PoetModel:
         """Switches training mode on or off and returns the model, as in every nn.Module."""
@@ -86,7 +87,8 @@ class PoetModel(LSTMLanguageModel, Writer):
     def with_tokenizer(self, tokenizer: PoetTokenizer, config: PoetConfig) -> PoetModel:
         """A copy of the model for another vocabulary.
 
-        Tokens of both vocabularies keep their weights. The weights of new characters are initialized.
+        Tokens of both vocabularies keep their weights. The weights of new characters are initialized as in a
+        new model.
 
         Args:
             tokenizer: the tokenizer with the new vocabulary.
@@ -99,7 +101,7 @@ class PoetModel(LSTMLanguageModel, Writer):
             if getattr(config, name) != getattr(self.config, name):
                 raise InvalidValueError(
                     f"{name} is {getattr(config, name)}, but the model to start from has "
-                    f"{getattr(self.config, name)}; give the same"
+                    f"{getattr(self.config, name)}; use that value"
                 )
         model = PoetModel(config, tokenizer, self.generation_config)
         model.lstm.load_state_dict(self.lstm.state_dict())
@@ -135,7 +137,9 @@ class PoetModel(LSTMLanguageModel, Writer):
                 push_to_hub=True.
         """
         if push and not push_to_hub:
-            raise InvalidValueError(f"{', '.join(push)} needs push_to_hub=True; add that, or leave it out")
+            raise InvalidValueError(
+                f"{', '.join(push)}: for a push only; add push_to_hub=True, or leave out {', '.join(push)}"
+            )
         weights = {
             name: _to_array(value.detach().to("cpu", dtype)) for name, value in self.state_dict().items()
         }
@@ -225,7 +229,8 @@ class PoetModel(LSTMLanguageModel, Writer):
             check_config=PoetConfig.load,
         )
         model = read_steadily(folder, lambda: cls._read(folder, dtype))
-        return model.requires_grad_(True).to(target).eval()  # moving the whole model keeps cuDNN's layout
+        # `.to` of the whole model, unlike that of single weights, keeps them in one block for cuDNN
+        return model.requires_grad_(True).to(target).eval()
 
     @classmethod
     def _read(cls, folder: Path, dtype: torch.dtype | str | None) -> PoetModel:

@@ -1,6 +1,7 @@
 """The files of a model folder: their names, which of them are required, and readers of the records.
 
-Records are all files but config, weights and tokenizer, which PoetConfig, weights.py and PoetTokenizer read.
+Records (RECORDS) are the files that describe a model: card, metrics, logs, samples, corpus report.
+PoetConfig, weights.py, PoetTokenizer and GenerationConfig read the files that make it work.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME = "training_log.jsonl", "earlier_log.js
 REPORT_NAME, HELD_OUT_NAME = "corpus_report.json", "held_out.json"
 REQUIRED_FILES = (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME)
 RECORDS = (CARD_NAME, METRICS_NAME, LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, REPORT_NAME, HELD_OUT_NAME)
-MODEL_FILES = (  # patterns of the files of a model; no other files are pushed or fetched
+# patterns of the files of a model; nothing else is fetched, and only REMOTE_CODE is pushed besides
+MODEL_FILES = (
     *REQUIRED_FILES,
     INDEX_NAME,
     "model-*-of-*.safetensors",
@@ -52,8 +54,8 @@ def check_folder(folder: Path, name: str) -> Path:
         missing.remove(WEIGHTS_NAME)
     if missing:
         raise CheckpointError(
-            f"{name} is not a complete poet-lstm model: {', '.join(missing)} is missing; save or download it "
-            "again, or give another name"
+            f"{name} is not a complete poet-lstm model: it lacks {', '.join(missing)}; "
+            "save or download it again, or give another name"
         )
     return folder
 
@@ -74,8 +76,9 @@ def copy_records(source: Path, folder: Path) -> None:
 def read_metrics(folder: str | Path) -> dict:
     """The content of `metrics.json`; {} if there is no such file.
 
-    Until version 0.1, the metric by the protocol of tangshi-gpt was stored under `perplexity`. It is returned
-    where such metrics are stored now: under `external`, by the name of the other project.
+    Up to and including version 0.1.0, the metric measured by the protocol of tangshi-gpt, another model of
+    Tang poems, was stored under `perplexity`. It is returned where such metrics are stored now: under
+    `external`, by the name of the other project.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -89,13 +92,13 @@ def read_metrics(folder: str | Path) -> dict:
 
 
 def earlier_trainings(metrics: dict) -> list[dict]:
-    """The records of the trainings before the last one: `corpus`, `training` and `commands` of each."""
+    """The records of the training runs before the last one: `corpus`, `training` and `commands` of each."""
     earlier = metrics.get("earlier")
     return [one for one in earlier if isinstance(one, dict)] if isinstance(earlier, list) else []
 
 
 def read_log(folder: str | Path) -> list[dict]:
-    """The training log of a model, after that of the training that it continued on the same corpus, if any.
+    """The training log of a model, preceded by that of the run it continued on the same corpus, if any.
 
     Epochs and steps are numbered continuously.
     """
@@ -109,6 +112,6 @@ def read_log(folder: str | Path) -> list[dict]:
 
 
 def weights_mark(folder: Path) -> str | None:
-    """The SHA-256 of the weights file; None if the weights are in shards, which are not compared."""
+    """The SHA-256 of the weights file, to tell models apart; None if there is no single weights file."""
     path = folder / WEIGHTS_NAME
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -73,7 +73,8 @@ class NumpyPoetModel(Writer):
 
         Raises:
             CheckpointError: the folder is damaged, or does not hold a model of this package.
-            HubError: the Hub has no such model or cannot be reached.
+            HubError: the Hub has no such model or cannot be reached. InvalidValueError: an argument has the
+                wrong type or form.
         """
         folder = find_folder(
             name_or_path,
@@ -114,7 +115,9 @@ def shapes_of(config: PoetConfig) -> dict[str, tuple[int, ...]]:
 
 
 class NumpyStepper:
-    """The Stepper protocol in NumPy. A layer is one product, `[x, h] @ [W_ih, W_hh]^T`, as in TorchStepper.
+    """Implements `generation.decoding.Stepper` in NumPy.
+
+    A layer is one product, `[x, h] @ [W_ih, W_hh]^T`, as in TorchStepper.
 
     Args:
         config: the architecture.
@@ -128,11 +131,11 @@ class NumpyStepper:
         self._layers = []
         for layer in range(config.num_layers):
             parts = {key: weights[f"lstm.layers.{layer}.{key}_l0"] for key in _PARTS}
-            weight = np.concatenate([parts["weight_ih"], parts["weight_hh"]], axis=1)  # (4H, 2H)
+            weight = np.concatenate([parts["weight_ih"], parts["weight_hh"]], axis=1)  # (gates x H, 2H)
             self._layers.append((weight, parts["bias_ih"] + parts["bias_hh"]))
 
     def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
-        """Reads ids (T,) from the beginning of a stream.
+        """Runs the model over the ids (T,) that begin a sequence, from the zero state.
 
         Returns:
             The logits (T - first, V) after each id from position `first` on, and the state after the last id.

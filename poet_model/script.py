@@ -43,7 +43,7 @@ def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> l
 
 
 def fold_punctuation(text: str) -> str:
-    """Replaces half-width and modern punctuation by `，` and `。`; removes spaces and control characters."""
+    """Makes half-width and modern punctuation `，` or `。`, and removes spaces and invisible characters."""
     text = unicodedata.normalize("NFC", text).translate(_PUNCTUATION)
     return "".join(
         c for c in text if unicodedata.category(c) not in _INVISIBLE and not _is_variation_selector(c)
@@ -73,8 +73,8 @@ def is_only_traditional(text: str) -> list[bool]:
 def is_only_simplified(text: str) -> list[bool]:
     """For each character, whether it occurs only in simplified text: 风 does, 云 and 山 do not.
 
-    A character such as 云, 里 or 后 also counts as traditional if Big5 has it, or if it is one of a few
-    variants that 全唐詩 uses.
+    A simplified form that is also a word in traditional text does not count: one in Big5, the traditional
+    character set (云, 里, 后), or one of a few variants that 全唐詩 uses.
     """
     characters = [c if is_hanzi(c) else "，" for c in text]
     short = characterwise(to_simplified, characters)
@@ -108,8 +108,9 @@ class TraditionalScript:
         ]
 
     def convert(self, text: str) -> str:
-        """Converts a text to the vocabulary's characters. Characters without a known form stay unchanged.
+        """Folds punctuation and converts a text to the vocabulary's characters.
 
+        Characters without a known form stay unchanged.
         A text with a character that only traditional script has is treated as traditional. Then 云 and 里
         stay unchanged, because they are words of their own in that script.
         """

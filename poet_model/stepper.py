@@ -13,9 +13,9 @@ from .layers import HandwrittenRNN, LSTMStack, State
 
 
 class TorchStepper:
-    """The Stepper protocol for a PoetModel, on the model's device. Logits are returned as NumPy arrays.
+    """Implements `generation.decoding.Stepper` for a PoetModel, on its device. Logits are NumPy arrays.
 
-    The weights are copied, so later changes of the model have no effect.
+    The LSTM weights are copied, the embedding is not: make a new TorchStepper after a weight has changed.
 
     Args:
         embedding: (V, H), the weight of the embedding and of the output layer.
@@ -108,9 +108,9 @@ class StackedCells:
 
 
 class RowProduct:
-    """The product `x @ W^T + b` for few rows, whose speed is limited by reading W from memory.
+    """The product `x @ W^T + b` for an x with few rows, which is as slow as reading W from memory.
 
-    Weights that float16 can represent exactly, as all weights of a model saved in float16, are read as
+    Weights that float16 can represent exactly (all of them, if the model was saved in float16) are read as
     float16 and multiplied in float32. This halves the bytes and gives the same result. It needs FBGEMM on
     x86; elsewhere the weights are read in their own type.
     """

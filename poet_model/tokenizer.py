@@ -31,7 +31,7 @@ class PoetTokenizer:
         authors: the authors of the training poems, those with the most poems first; empty if unknown.
 
     Raises:
-        InvalidValueError: `characters` has an entry that is not a single character, or one twice.
+        InvalidValueError: an entry of `characters` is not a single character, or occurs twice.
 
     Example:
         >>> tokenizer = PoetTokenizer("，。春風五絕")
@@ -63,7 +63,7 @@ class PoetTokenizer:
 
         Args:
             texts: the texts.
-            min_count: how often a character must occur to be in the vocabulary.
+            min_count: the least number of times a character must occur to be in the vocabulary.
             required: characters that are in the vocabulary in any case.
             authors: the author of each poem; '' if unknown.
         """
@@ -166,7 +166,9 @@ class PoetTokenizer:
         model = read_json(path, dict).get("model")
         vocab = model.get("vocab") if isinstance(model, dict) else None
         if not isinstance(vocab, dict) or not all(type(i) is int for i in vocab.values()):
-            raise CheckpointError(f"{path}: no model.vocab of characters and ids; save the tokenizer again")
+            raise CheckpointError(
+                f"{path}: model.vocab is missing or does not map characters to ids; save the tokenizer again"
+            )
         tokens = sorted(vocab, key=vocab.__getitem__)
         if [vocab[t] for t in tokens] != list(range(len(tokens))) or tuple(tokens[:5]) != SPECIAL_TOKENS:
             raise CheckpointError(f"{path}: ids must be 0, 1, 2 … and begin with {' '.join(SPECIAL_TOKENS)}")

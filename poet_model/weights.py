@@ -46,7 +46,7 @@ def save_weights(path: Path, weights: Tensors, about: str) -> None:
     Args:
         path: the file.
         weights: the tensors by their names.
-        about: a text that is part of the fingerprint; it must be the same when they are loaded.
+        about: a text that is part of the fingerprint; `load_weights` must be given the same text.
 
     Raises:
         InvalidValueError: a number is not finite.
@@ -108,7 +108,8 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
     Args:
         folder: the model folder.
         shapes: the names and shapes of exactly the tensors that the folder must have.
-        about: the text that was given to `save_weights`, compared if the file has a fingerprint.
+        about: the text that was given to `save_weights`; compared only if there is one file, with a
+            fingerprint.
 
     Returns:
         The tensors by their names, and their fingerprint.

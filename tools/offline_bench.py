@@ -1,6 +1,6 @@
-"""Bench: real training steps of real poems, timed in one precision and batch size at a time.
+"""Bench: times real training steps on real poems, for one precision and batch size at a time.
 
-It knows neither the other trials nor the file of findings: offline_probe.py decides what is tried, and when.
+It knows nothing about other trials or the findings file; offline_probe.py decides what to try, and when.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Bench:
 
         keep_freed_memory()  # before torch is imported, as in train.py
         import torch
-        from accelerate import Accelerator  # noqa: F401 - its import belongs to the seconds that are measured
+        from accelerate import Accelerator  # noqa: F401 - its import is part of the time that is measured
 
         self.device = GPU if torch.cuda.is_available() else CPU
         free, total = torch.cuda.mem_get_info() if self.on_gpu else (0, 0)
@@ -126,7 +126,7 @@ class Bench:
         return {"steps": steps, **speed, **peak}
 
     def writing(self) -> dict:
-        """Time scoring, writing and saving, which evaluations and the end of a training consist of."""
+        """Time scoring, writing and saving: what an evaluation and the end of a training run have to do."""
         from poet_model.evaluation.perplexity import score, without_header
 
         model = self._trainer("tang", "fp32", min(self.epochs)).model.eval()
@@ -144,7 +144,7 @@ class Bench:
         }
 
     def kernels(self, key: Key) -> dict:
-        """Profile two steps of a trial; return the kernels of the LSTM, and the slowest of all."""
+        """Profile two steps (one on a CPU); return the LSTM's kernels, and the five slowest kernels."""
         from torch.profiler import ProfilerActivity, profile
 
         trainer, epoch = self._trainer(*key), self._epoch(key[2])
@@ -155,7 +155,7 @@ class Bench:
                 for index in range(2 if self.on_gpu else 1):
                     self._step(trainer, epoch.batch(index))
                 self._synchronize()
-        except RuntimeError as error:  # a machine may forbid its counters
+        except RuntimeError as error:  # a machine may deny access to its performance counters
             return {"failed": str(error).split("\n")[0][:300]}
         time_of = "self_device_time_total" if self.on_gpu else "self_cpu_time_total"
         milliseconds = {event.key: getattr(event, time_of, 0) / 1000 for event in profiled.key_averages()}
@@ -196,13 +196,13 @@ class Bench:
         from poet_model.training.poem_objective import PoemObjective
         from poet_model.training.trainer import Trainer
 
-        AcceleratorState._reset_state(reset_partial_state=True)  # or the last precision stays
+        AcceleratorState._reset_state(reset_partial_state=True)  # else the last precision is kept
         preset = self.presets[self.device.name][stage]
         accelerator = Accelerator(mixed_precision=FOR_ACCELERATE[precision], cpu=not self.on_gpu)
         model = PoetModel(PoetConfig(vocab_size=len(self.tokenizer), **preset["model"]), self.tokenizer)
         config = TrainingConfig(**preset["training"] | {"batch_size": rows})
         objective = PoemObjective.from_config(model.to(accelerator.device), config)
-        objective.begin_step(0.0)  # as most steps are; the softmax is whole only at the end
+        objective.begin_step(0.0)  # like most steps; the full softmax is used only at the end of training
         return Trainer(
             objective.train(),
             None,  # its loop is not run

@@ -2,8 +2,8 @@
 
     python tools/offline_bundle.py --output bundle
 
-That is: Tang and Song, prepared and compressed, without each other's held-out poems; the test poems of
-tangshi-gpt, to be measured by its protocol; the wheels of the packages that such a machine has not.
+That is: Tang and Song, prepared and compressed, Song without the poems that Tang holds out; the test poems of
+tangshi-gpt, to be measured by its protocol; the wheels of the packages that such a machine lacks.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from poet_model.training.help_formatter import HelpFormatter
 from poet_model.training.packages import NEEDED
 
 MAX_BYTES = 36 << 20  # of all files of a bundle
-TANGSHI_GPT_FOLDER = ROOT.parent / "shared" / "data" / "tangshi_gpt"  # where the founders keep its poems
-# of what a training needs, what comes with an image made for PyTorch
+TANGSHI_GPT_FOLDER = ROOT.parent / "shared" / "data" / "tangshi_gpt"  # used if it exists
+# the packages needed for training that an image made for PyTorch already has
 THERE = {"torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "accelerate", "tqdm"}
-# pip takes each of these word by word: newer ones do not contain older ones
+# pip matches each tag literally: a newer tag does not include older ones
 PLATFORMS = (
     "manylinux_2_28_x86_64",
     "manylinux_2_27_x86_64",
@@ -47,20 +47,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--output", type=Path, default=Path("bundle"), help="folder of the bundle")
-    add("--tang", default="tang", help="the corpus to write like, as train.py --corpus")
-    add("--song", default="song", help="the corpus to learn from besides, as train.py --corpus")
+    add("--tang", default="tang", help="the corpus whose style to learn, as for train.py --corpus")
+    add("--song", default="song", help="a further corpus to learn from, as for train.py --corpus")
     add(
         "--tangshi-gpt",
         type=Path,
         metavar="FOLDER",
-        help="val_poems.json and test_poems.json of dengfeng-ai/tangshi-gpt, to compare with it",
+        help="folder with val_poems.json and test_poems.json of dengfeng-ai/tangshi-gpt, to compare with it",
     )
-    add("--python", default="3.12", help="Python of the other machine")
+    add("--python", default="3.12", help="Python version of the other machine")
     return parser.parse_args(arguments)
 
 
 def prepare(tang_source: str, song_source: str, excluded: list[str]) -> dict:
-    """Both corpora; no poem that Tang is judged by, nor a near-copy of one, is left in Song.
+    """Prepares both corpora. Song keeps no poem of Tang's valid or test split, nor a near-copy of one.
 
     Args:
         excluded: files of poems to keep out of both.
@@ -71,12 +71,12 @@ def prepare(tang_source: str, song_source: str, excluded: list[str]) -> dict:
     from poet_model.corpus.prepare import load_corpus
     from poet_model.corpus.sources import NAMED_SOURCES
 
-    is_named = tang_source in NAMED_SOURCES  # only what is named is worth a place in the cache
+    is_named = tang_source in NAMED_SOURCES  # only the named sources (tang, song, …) are cached
     tang = load_corpus(tang_source, excluded, use_cache=is_named)
     if not tang.splits["valid"]:
         raise CorpusError(
-            f"--tang {tang_source} gives {tang.report.kept:,} poems, none of which falls into the split to "
-            "validate on (2 in 100 do); give some hundreds"
+            f"--tang {tang_source} has {tang.report.kept:,} poems, none of them in the valid split (about 2 "
+            f"in 100 are); give a few hundred poems or more"
         )
     with tempfile.TemporaryDirectory() as temporary:
         if is_named:
@@ -94,7 +94,7 @@ def prepare(tang_source: str, song_source: str, excluded: list[str]) -> dict:
 
 
 def compressed(corpus) -> bytes:
-    """A prepared corpus as train.py reads it, by bz2: 20.6 MiB of Song, where gzip has 26 and xz is slow."""
+    """A prepared corpus, compressed with bz2: Song takes 20.6 MiB, against 26 with gzip; xz is slow."""
     from poet_model.corpus import write_corpus
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -111,7 +111,7 @@ def requirements(names: Iterable[str]) -> list[str]:
 
 
 def fetch_wheels(wanted: list[str], python: str, folder: Path) -> dict[str, list[str]]:
-    """Downloads wheels with pip; for each file the names of the modules that it brings.
+    """Downloads wheels with pip; returns the names of the modules in each file.
 
     Raises:
         InvalidValueError: pip found none, or there is no network.
@@ -125,8 +125,8 @@ def fetch_wheels(wanted: list[str], python: str, folder: Path) -> dict[str, list
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise InvalidValueError(
-            f"pip gave no wheels of {', '.join(wanted)} for Python {python} ({reason}); "
-            "check --python and the network"
+            f"pip could not download wheels of {', '.join(wanted)} for Python {python} ({reason}); check "
+            f"--python and the network"
         )
     return {path.name: modules_of(path) for path in sorted(folder.glob("*.whl"))}
 
@@ -141,7 +141,7 @@ def modules_of(wheel: Path) -> list[str]:
 
 
 def write_bundle(output: Path, contents: dict[str, bytes], about: dict, *, max_bytes: int = MAX_BYTES) -> int:
-    """Writes the files and their manifest in the place of an earlier bundle; returns the bytes of all.
+    """Writes the files and their manifest, replacing an earlier bundle; returns their total size in bytes.
 
     Args:
         contents: the bytes of each file, by its name.
@@ -153,14 +153,14 @@ def write_bundle(output: Path, contents: dict[str, bytes], about: dict, *, max_b
         CheckpointError: the folder holds something else, or cannot be written.
     """
     if output.is_dir() and any(output.iterdir()) and not (output / MANIFEST_NAME).is_file():
-        raise CheckpointError(f"{output} holds files that are no bundle; give a new folder")
+        raise CheckpointError(f"{output} is not empty and is not a bundle; give a new folder")
     listed = {name: {"bytes": len(data), "sha256": digest(data)} for name, data in contents.items()}
     manifest = {"format": FORMAT, **about, "files": listed}
     contents = contents | {MANIFEST_NAME: (json.dumps(manifest, indent=2) + "\n").encode("utf-8")}
     if (total := sum(map(len, contents.values()))) > max_bytes:
         raise InvalidValueError(
-            f"the bundle would have {total / 2**20:.1f} MiB, more than the {max_bytes >> 20} MiB that "
-            "travel; give smaller corpora (--tang, --song)"
+            f"the bundle would have {total / 2**20:.1f} MiB, more than the {max_bytes >> 20} MiB allowed; "
+            f"give smaller corpora (--tang, --song)"
         )
     try:
         with replaced_folder(output) as fresh:
@@ -168,7 +168,7 @@ def write_bundle(output: Path, contents: dict[str, bytes], about: dict, *, max_b
                 (fresh / name).write_bytes(data)
         for path in output.iterdir():
             if path.name not in contents and path.is_file():
-                path.unlink()  # of the bundle before, such as the wheel of another Python
+                path.unlink()  # from the previous bundle, such as a wheel for another Python
     except PoetError:
         raise
     except OSError as error:
@@ -190,10 +190,10 @@ def gather(options: argparse.Namespace) -> int:
                 f"--tangshi-gpt {folder} does not hold val_poems.json and test_poems.json; give the folder "
                 "with these files of dengfeng-ai/tangshi-gpt, or leave it out"
             )
-        print("note: the bundle goes without the comparison with tangshi-gpt (--tangshi-gpt FOLDER adds it)")
+        print("note: the bundle has no tangshi-gpt poems to compare on (--tangshi-gpt FOLDER adds them)")
         judged_by = []
     print("fetching wheels, preparing and compressing Tang and Song: a minute or so …", flush=True)
-    with tempfile.TemporaryDirectory() as temporary:  # first, as what fails fastest
+    with tempfile.TemporaryDirectory() as temporary:  # first, since it fails fastest
         wanted = requirements(name for name in NEEDED.values() if name not in THERE)
         wheels = fetch_wheels(wanted, options.python, Path(temporary))
         contents = {name: (Path(temporary) / name).read_bytes() for name in wheels}
@@ -212,7 +212,7 @@ def gather(options: argparse.Namespace) -> int:
         for name, corpus in corpora.items()
     }
     about = {"python": options.python, "wheels": wheels, "corpora": poems}
-    about["tangshi_gpt_characters"] = len(test.decode("utf-8"))  # of the whole file: how long it takes
+    about["tangshi_gpt_characters"] = len(test.decode("utf-8"))  # to estimate the time of measuring
     return write_bundle(options.output, contents, about)
 
 

@@ -41,8 +41,8 @@ class Bundle:
         """Uncompresses corpora and test file into `target`; their paths by `tang`, `song`, `tangshi_gpt`.
 
         Raises:
-            CorpusError: the poems are not those that the manifest names, or Song gives away poems of Tang's
-                validation or test.
+            CorpusError: the numbers of poems differ from the manifest, or Song's training poems include
+                validation or test poems of Tang.
         """
         paths, corpora = {}, {}
         for name, file in (("tang", TANG), ("song", SONG), ("tangshi_gpt", TANGSHI_GPT)):
@@ -55,8 +55,8 @@ class Bundle:
         held_out = set(corpora["tang"]["valid"]) | set(corpora["tang"]["test"])
         if shared := held_out.intersection(corpora["song"]["train"]):
             raise CorpusError(
-                f"{self.folder}: {len(shared)} of Tang's validation and test poems stand in Song's training "
-                f"poems ({min(shared)[:12]}…), so no figure would be true; {_AGAIN}"
+                f"{self.folder}: {len(shared)} of Tang's validation and test poems are among Song's training "
+                f"poems ({min(shared)[:12]}…), so the results would be invalid; {_AGAIN}"
             )
         return paths
 
@@ -68,11 +68,13 @@ class Bundle:
                 part, text, *_ = json.loads(line)
                 texts[part].append(text)
         except (ValueError, KeyError) as error:
-            raise CorpusError(f"{self.folder}: {name} is no prepared corpus ({error}); {_AGAIN}") from error
+            raise CorpusError(
+                f"{self.folder}: {name} is not a prepared corpus ({error}); {_AGAIN}"
+            ) from error
         found = {part: len(poems) for part, poems in texts.items()}
         if found != self.manifest["corpora"][name]["poems"]:
             raise CorpusError(
-                f"{self.folder}: {name} holds other poems ({found}) than its manifest says "
+                f"{self.folder}: {name} has other numbers of poems ({found}) than its manifest says "
                 f"({self.manifest['corpora'][name]['poems']}); {_AGAIN}"
             )
         return texts
@@ -86,24 +88,24 @@ def read_bundle(folder: Path) -> Bundle:
     """
     path = folder / MANIFEST_NAME
     if not path.is_file():
-        raise CheckpointError(f"--bundle {folder} is no bundle; make one with tools/offline_bundle.py")
+        raise CheckpointError(f"--bundle {folder} is not a bundle; make one with tools/offline_bundle.py")
     manifest = read_json(path, dict, _AGAIN)
     if manifest.get("format") != FORMAT:
         raise CheckpointError(f"{path} has format {manifest.get('format')!r}, expected {FORMAT}; {_AGAIN}")
     files, corpora = manifest.get("files"), manifest.get("corpora")
     kinds = (dict, files), (dict, corpora), (dict, manifest.get("wheels"))
     if not all(isinstance(value, kind) for kind, value in kinds) or not {TANG, SONG} <= files.keys():
-        raise CheckpointError(f"{path} is no manifest of a bundle; {_AGAIN}")
+        raise CheckpointError(f"{path} is not the manifest of a bundle; {_AGAIN}")
     for name, said in files.items():
         if not re.fullmatch(r"[\w.+-]+", name):
-            raise CheckpointError(f"{path} names {name!r}, which is no file of a bundle; {_AGAIN}")
+            raise CheckpointError(f"{path} lists {name!r}, which no file in a bundle can be called; {_AGAIN}")
         try:
             data = (folder / name).read_bytes()
         except OSError as error:
             raise CheckpointError(f"{folder / name} cannot be read ({error.strerror}); {_AGAIN}") from error
         if {"bytes": len(data), "sha256": digest(data)} != said:
             raise CheckpointError(
-                f"{folder / name} is damaged or of another bundle: {len(data):,} bytes with another SHA-256 "
-                f"than the manifest says; {_AGAIN}"
+                f"{folder / name} is damaged or from another bundle: its size ({len(data):,} bytes) or "
+                f"SHA-256 is not that of the manifest; {_AGAIN}"
             )
     return Bundle(folder, manifest, digest(path.read_bytes()))

@@ -3,7 +3,7 @@
     machine   the versions, the GPU and its free memory
     loaded    the seconds that importing packages and reading the poems took
     begin     the trial that starts now
-    trial     tokens and steps per second and peak memory of some steps; or `failed`, the reason why not
+    trial     tokens and steps per second and peak memory of some steps; or `failed`, why it failed
     writing   scored tokens per second, and the seconds that one poem and one save take
     kernels   of one trial's steps: the kernels of the LSTM, and the five slowest of all
     done      nothing is left to try
@@ -55,7 +55,7 @@ def fastest(findings: Sequence[dict], stage: str = "") -> dict | None:
 
 
 def last_of(findings: Sequence[dict], kind: str, defaults: dict) -> dict:
-    """The last finding of a kind; `defaults` stand for it, or for those of its values that are no numbers."""
+    """The last finding of a kind; `defaults` replace a missing finding, and values that are not numbers."""
     last = next((one for one in reversed(findings) if one["kind"] == kind), {})
     return defaults | {
         name: value for name, value in last.items() if name not in defaults or is_number(value)

@@ -18,7 +18,8 @@ from offline_pieces import ROOT
 from poet_model.errors import InvalidValueError
 
 PACKAGES = ("torch", "numpy", "accelerate", "safetensors", "tokenizers", "huggingface_hub", "tqdm", "OpenCC")
-# The memory that a training needs: RAM grows with its corpora; GPU memory is that of the smallest batches
+# The memory that a training needs: the RAM needed grows with the corpora; the GPU memory is what the smallest
+# batches need
 RAM_BYTES, RAM_BYTES_PER_CHARACTER, GPU_BYTES = 1.5 * 2**30, 10, 3 * 2**30
 
 
@@ -55,8 +56,8 @@ def install_wheels(bundle: Bundle, site: Path) -> list[str]:
     here, made_for = ".".join(platform.python_version_tuple()[:2]), bundle.manifest["python"]
     if here != made_for:
         raise InvalidValueError(
-            f"this is Python {here} and lacks {', '.join(missing)}, which the bundle holds for Python "
-            f"{made_for}; make one for it: tools/offline_bundle.py --python {here}"
+            f"this is Python {here}, which lacks {', '.join(missing)}; the bundle has them for Python "
+            f"{made_for}: make a bundle with tools/offline_bundle.py --python {here}"
         )
     command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-index"]
     command += ["--no-deps", "--no-compile", "--no-cache-dir", "--upgrade", "--target", str(site)]
@@ -93,6 +94,6 @@ def check_memory(free: int | None, needed: float, what: str) -> None:
     """Raise InvalidValueError if fewer bytes are free than needed; `free` is None where it is not known."""
     if free is not None and free < needed:
         raise InvalidValueError(
-            f"only {free / 2**30:.1f} GiB of {what} are free, a training needs {needed / 2**30:.1f}; "
-            "end what else runs here, or give a bundle of fewer poems"
+            f"only {free / 2**30:.1f} GiB of {what} is free, and training needs {needed / 2**30:.1f}; stop "
+            f"other programs, or give a bundle with fewer poems"
         )

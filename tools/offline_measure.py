@@ -1,4 +1,4 @@
-"""What a model is worth: the figures and poems with which an offline training ends, a JSON line each.
+"""Measures a model at the end of an offline training: prints its figures and some poems, one JSON line each.
 
 python tools/offline_measure.py MODEL tang.jsonl [tangshi_gpt_test.json]
 """
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     for start in STARTS:
         try:
             poem = model.generate(start, seed=0).text
-        except PoetError as error:  # of a small corpus: a character it never saw
+        except PoetError as error:  # a model of a small corpus may not know the character
             poem = f"({error})"
         tell(poem={"start": start, "text": poem})
     tell(validation=score(model, without_header(load_corpus(corpus).splits["valid"])).record())
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def tell(**finding) -> None:
-    """One finding, at once."""
+    """Prints one finding immediately."""
     print(json.dumps(finding, ensure_ascii=False), flush=True)
 
 

@@ -1,7 +1,8 @@
-"""A model folder as pieces below a size limit, of which a folder always holds one whole set.
+"""Splits a model folder into pieces of limited size; their folder always has one complete set.
 
-What the offline tools share, which carry a training to a machine without a network and its result back: they
-import this file first, which also makes `poet_model` importable from a clone. It knows files, no model.
+Shared by the tools that train on a machine without a network and bring the model back. They import this file
+first, because it makes `poet_model` importable from a clone. It handles files, and knows nothing about
+models.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from poet_model.files import is_number, read_json  # noqa: E402
 
 INDEX_NAME, REPORT_NAME = "pieces.json", "report.json"
 FORMAT = 1
-PIECE_BYTES = 15 << 20  # a file that comes back may have 16 MiB
-MAX_PIECES = 6  # 8 files may come back: the pieces, INDEX_NAME and REPORT_NAME
+PIECE_BYTES = 15 << 20  # the offline machine returns files of at most 16 MiB
+MAX_PIECES = 6  # the offline machine returns at most 8 files: the pieces, INDEX_NAME and REPORT_NAME
 _NAME = re.compile(r"model-\d+\.tar\.\d")
 
 
@@ -37,13 +38,13 @@ def digest(data: bytes) -> str:
 
 @contextlib.contextmanager
 def _writing_to(output: Path) -> Iterator[None]:
-    """Says in one sentence that there is no room, or no right to write."""
+    """Turns an OSError (no space, no permission) into a CheckpointError with one sentence."""
     try:
         yield
     except OSError as error:
         raise CheckpointError(
-            f"{output} cannot be written ({error.strerror or error}); what was saved there before is whole: "
-            "make room, or give another --output"
+            f"{output} cannot be written ({error.strerror or error}); what was saved there earlier is "
+            f"intact. Free some space, or give another --output"
         ) from error
 
 
@@ -77,14 +78,16 @@ def pack(folder: Path) -> bytes:
     """The files of a model folder as one tar, without the checkpoint and other folders in it.
 
     Raises:
-        CheckpointError: one cannot be read, as while the folder is replaced (see files.read_steadily).
+        CheckpointError: a file cannot be read, for example while the folder is being replaced (see
+            files.read_steadily).
     """
     buffer = io.BytesIO()
     try:
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for path in sorted(folder.iterdir()):
                 if path.is_file() and not path.name.startswith("."):
-                    data = path.read_bytes()  # first: a log that grows must not outgrow its own entry
+                    # read first: a log may grow meanwhile, and the size in its tar entry must match the data
+                    data = path.read_bytes()
                     entry = tarfile.TarInfo(path.name)
                     entry.size = len(data)
                     archive.addfile(entry, io.BytesIO(data))
@@ -98,17 +101,17 @@ def publish(
 ) -> None:
     """Puts a new set of pieces in the place of the one that `output` holds.
 
-    The pieces come under names of their own, then INDEX_NAME names them, then those of the set before go: a
-    kill between any two steps leaves the old set or the new one, whole.
+    New pieces are written under new names, INDEX_NAME is updated to list them, and the old pieces are
+    deleted. If the process is killed in between, the old set or the new one is complete.
 
     Args:
         archive: what `pack` gave.
-        record: what INDEX_NAME says of it besides: `validation_loss`, `stage`, `bundle`, …
+        record: what else INDEX_NAME records: `validation_loss`, `stage`, `bundle`, …
         staging: as in `put`.
         piece_bytes: the most bytes that a piece may have.
 
     Raises:
-        CheckpointError: no room, or a model of too many pieces; the set before stays.
+        CheckpointError: there is no space, or the model needs too many pieces; the old set is kept.
     """
     before = read_index(output)
     number = before["generation"] + 1 if before else 1
@@ -148,7 +151,8 @@ def read_index(output: Path) -> dict | None:
     index = read_json(path, dict, "fetch it again")
     if index.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} has format {index.get('format')!r}, expected {FORMAT}; use its own tools"
+            f"{path} has format {index.get('format')!r}, expected {FORMAT}; use the version of the tools "
+            f"that wrote it"
         )
     pieces = index.get("pieces")
     is_sound = isinstance(pieces, list) and all(

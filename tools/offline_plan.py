@@ -1,4 +1,4 @@
-"""How the minutes that are left are divided: start-up, training, evaluations, the end. Knows no process."""
+"""How the minutes that are left are divided: start-up, training, evaluations, the end. Starts no process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from offline_findings import last_of
 from poet_model.errors import InvalidValueError
 
 SHARE = 0.55  # of the training time for the first of two stages
-EVALUATIONS = 20  # a stage, where they take little of it
-EVALUATING = 0.15  # the most of a stage's time that they may take
+EVALUATIONS = 20  # per stage, if evaluations take only a small part of its time
+EVALUATING = 0.15  # the largest share of a stage's time that evaluations may take
 LOG_LINES = 200  # a stage
 MANY_EPOCHS = 1000  # so that time ends a stage
 POEMS = 10  # at the end
@@ -21,15 +21,15 @@ SAMPLES = 3  # poems that train.py writes each time it saves
 
 @dataclass
 class Plan:
-    """Seconds that things take here, by the preflight's measurements.
+    """How many seconds each part of a run takes on this machine, estimated from the preflight.
 
     Attributes:
-        stages: the corpora of each, in order.
+        stages: the corpora of each stage, in order.
         characters: of each corpus.
-        end: when all must be over, of time.monotonic().
+        end: the value of time.monotonic() by which everything must be finished.
         importing: seconds before anything is read.
         reading: seconds a character of a corpus.
-        evaluation: of validating and saving once.
+        evaluation: seconds for validating and saving once.
         reserve: for unpacking and measuring at the end.
     """
 
@@ -43,7 +43,7 @@ class Plan:
 
     @classmethod
     def of(cls, findings: list[dict], bundle: Bundle, stages: dict[str, tuple[str, ...]], end: float) -> Plan:
-        """By what a preflight found; slow values for what it did not find out."""
+        """Plans from the findings of a preflight; assumes slow values for what is missing."""
         loaded = last_of(findings, "loaded", {"import_seconds": 15.0, "load_seconds": 10.0})
         slow = {"scored_tokens_per_second": 2000, "poem_seconds": 1.0, "save_seconds": 1.0}
         writing = last_of(findings, "writing", slow)
@@ -53,7 +53,7 @@ class Plan:
         )
         test = bundle.manifest["tangshi_gpt_characters"] / writing["scored_tokens_per_second"]
         importing = loaded["import_seconds"] + 2  # train.py imports more than the probe
-        reading = 2 * loaded["load_seconds"] / characters["tang"]  # it counts and reports, too
+        reading = 2 * loaded["load_seconds"] / characters["tang"]  # doubled: train.py also counts and reports
         return cls(
             stages=stages,
             characters=characters,
@@ -69,7 +69,7 @@ class Plan:
         return self.importing + self.reading * sum(self.characters[name] for name in corpora)
 
     def learn(self, corpora: tuple[str, ...], seconds: float) -> None:
-        """Takes over how long a start really was, so that the next one is foreseen better."""
+        """Replaces the estimate by how long a start-up really took, so that the next estimate is better."""
         read = sum(self.characters[name] for name in corpora)
         self.reading = max(0.0, seconds - self.importing) / read
 
@@ -79,8 +79,8 @@ class Plan:
         needed = self.start_up(corpora) + 2 * self.evaluation + self.reserve
         if (missing := needed - (self.end - time.monotonic())) > 0:
             raise InvalidValueError(
-                f"--minutes {minutes:g} leaves no time to train here: stage {name} and the end need "
-                f"{needed:.0f} seconds besides; give {minutes + missing / 60 + 1:.0f} or more"
+                f"--minutes {minutes:g} leaves no time to train here: starting stage {name} and finishing "
+                f"take {needed:.0f} seconds; give {minutes + missing / 60 + 1:.0f} or more"
             )
 
     def share(self, stage: str) -> tuple[float, float]:
@@ -92,11 +92,11 @@ class Plan:
         if len(following) == 1:
             return left, until
         seconds = SHARE * left
-        # late by half of what the next one has, at the most
+        # a stage may overrun by at most half the time of the next one
         return seconds, time.monotonic() + extra[stage] + seconds + (left - seconds) / 2
 
     def rhythm(self, seconds: float, choice: dict) -> dict:
-        """Settings of TrainingConfig for a stage of so many seconds, where its preset has none of its own.
+        """Settings of TrainingConfig for a stage that lasts `seconds`; those in its preset take precedence.
 
         Args:
             choice: the trial that was taken, for its `steps_per_second`.

@@ -1,4 +1,4 @@
-"""The preflight: what a machine nobody has seen can do, measured in seconds.
+"""The preflight: finds out within seconds what an unknown machine can do.
 
 It checks packages and memory and times real training steps. Everything that needs torch runs in a process of
 its own, which may crash or hang.
@@ -25,11 +25,11 @@ from poet_model.errors import InvalidValueError
 from poet_model.files import read_json
 
 PRESETS = Path(__file__).with_name("offline_presets")
-SECONDS = 45  # for all of it
+SECONDS = 45  # the longest that the preflight may take
 
 
 def load_presets(path: Path) -> dict[str, dict]:
-    """Settings by stage; what they mean for a model is checked by the probe."""
+    """Loads the settings of each stage; the probe checks whether they suit a model."""
     presets = read_json(path, dict, "--preset takes a file like tools/offline_presets/gpu.json")
     parts = {"about", "model", "training"}
     if presets.keys() != set(STAGES) or not all(

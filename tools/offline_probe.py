@@ -1,4 +1,4 @@
-"""Probe: tries precisions and batch sizes, the most telling first, until its time is up.
+"""Probe: tries precisions and batch sizes, the most promising first, until its time is up.
 
 It runs in a process of its own and appends each finding to a file at once, so that a crash or a hang loses
 only the trial that caused it, and another probe can go on after it. offline_findings.py lists the kinds.

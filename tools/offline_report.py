@@ -1,4 +1,4 @@
-"""The end of an offline training: its best model measured, and everything said and written down."""
+"""Ends an offline training: measures the best model, prints a summary and writes the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from poet_model.files import read_json_lines
 
 
 def finish(run: Run, paths: dict[str, Path]) -> None:
-    """Measures the best model, as it lies in OUT, and says everything."""
+    """Measures the best model, read back from the pieces in OUT, and prints a summary."""
     began = time.monotonic()
     model = run.work / "best"
     index = unpack(run.output, model)
@@ -32,7 +32,7 @@ def finish(run: Run, paths: dict[str, Path]) -> None:
             process.wait(max(1.0, run.end - 2 - time.monotonic()))
         except subprocess.TimeoutExpired:
             run.say(
-                "time is over before everything was measured (python -m poet_model.evaluation makes the rest)"
+                "time ran out before all was measured (python -m poet_model.evaluation measures the rest)"
             )
         finally:
             process.kill()
@@ -51,12 +51,12 @@ def finish(run: Run, paths: dict[str, Path]) -> None:
 
 
 def unpacking(output: Path) -> str:
-    """How to go on with the pieces in a folder, as a paragraph of its own."""
+    """The command that unpacks the pieces in a folder, as a separate paragraph."""
     return f"\n\n    python tools/offline_unpack.py {output} runs/candidate\n"
 
 
 def summary(report: dict) -> list[str]:
-    """The end of a run, in lines for people."""
+    """A readable summary of a finished run, as lines of text."""
     lines = [f"\n{poem['start']}: {poem['text']}" for poem in report["poems"]]
     best = report["best"]
     lines += [

@@ -1,4 +1,4 @@
-"""Run: one call of offline_train.py, with its folders, its clock and its report. Knows no training."""
+"""Run: one call of offline_train.py, with its folders, its clock and its report. It does no training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Run:
 
     Attributes:
         work: folder for all that need not come back.
-        staging: folder of output's file system.
+        staging: a folder on `output`'s file system, to write files before moving them there.
         report: what REPORT_NAME says.
     """
 
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def end(self) -> float:
-        """When all must be over, of time.monotonic()."""
+        """The value of time.monotonic() by which everything must be finished."""
         return self.started + 60 * self.options.minutes
 
     def say(self, text: str) -> None:
@@ -47,7 +47,7 @@ class Run:
         print(f"{(time.monotonic() - self.started) / 60:5.2f} min  {text}", flush=True)
 
     def save_report(self) -> None:
-        """Writes what is known to OUT."""
+        """Writes the report, as far as it is known, into OUT."""
         text = json.dumps(self.report, ensure_ascii=False, indent=2) + "\n"
         put(self.output / REPORT_NAME, text.encode("utf-8"), self.staging)
 
@@ -60,8 +60,8 @@ class Run:
 def folders(output: Path) -> Iterator[tuple[Path, Path]]:
     """A work folder, removed at the end, and a staging folder on the file system of `output`.
 
-    The work folder lies beside `output` where that is the same file system; only there may files be staged
-    without being among those that come back after a kill.
+    If possible the work folder is next to `output`, on its file system. Then files can be staged outside
+    `output`, so a killed run leaves no half-written file among those that are brought back.
 
     Raises:
         InvalidValueError: `output` cannot be made.

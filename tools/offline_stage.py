@@ -1,4 +1,4 @@
-"""One stage of an offline training: a train.py of its own, its best model carried to safety each time."""
+"""One stage of an offline training: runs train.py, and publishes each model that is the best so far."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Stage:
 
     Args:
         name: for people, and in the index of the pieces.
-        options: of train.py, but for --output; paths are from the folder above `folder`, so that the
-            commands that are published with a model name no place of this machine.
-        folder: of the training.
+        options: options of train.py, without --output. Paths are relative to the parent of `folder`, so that
+            the commands published with a model reveal no path of this machine.
+        folder: the output folder of the training.
         output: where the pieces of the best model of all stages are.
         staging: a folder of output's file system (see offline_pieces.put).
         bundle: identity of the bundle, for the index.
-        environment: of the process.
+        environment: the environment variables of the process.
         say: tells the person.
         script: the training script, with the command line of train.py.
         poll: seconds between two looks at the training.
@@ -63,7 +63,7 @@ class Stage:
     _spoke_of: int = field(default=0, repr=False)  # the last step whose speed was told
 
     def run(self, until: float) -> dict:
-        """Trains until it ends by itself, or is ended `until` (of time.monotonic()); what came of it.
+        """Runs the training until it ends or time.monotonic() passes `until`; returns a report on it.
 
         Raises:
             CheckpointError: there is no more room for the model in `output`; the training is ended.
@@ -152,19 +152,20 @@ class Stage:
 
         Args:
             best: the log's record of the best validation.
-            is_whole: that the training has ended well: its model gets what is written about it last.
+            is_whole: whether the training ended normally; then the model is published once more, with the
+                files written last.
         """
         before = read_index(self.output)
         if before and best["loss"] >= before["validation_loss"]:
             ours = before["stage"] == self.name and before["step"] == best["step"] and self.published
             if not (is_whole and ours):
                 return
-        # train.py logs a validation, then saves, then writes poems: only with these is it that model's folder
+        # train.py logs a validation, saves, then writes poems: without these the folder is older
         if not self._holds(best):
             return
         try:
             archive = read_steadily(self.folder, lambda: pack(self.folder))
-        except CheckpointError:  # gone meanwhile: the next look finds it
+        except CheckpointError:  # the folder is being replaced; the next check will find it
             return
         if self._holds(best):
             record = {name: best[name] for name in ("step", "epoch", "minutes")}
@@ -178,7 +179,7 @@ class Stage:
 
 
 def stop(process: subprocess.Popen) -> None:
-    """Ends a process: first so that it can save."""
+    """Stops a process: asks it first, so that it can save, and kills it if that takes too long."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Trains on a machine without a network, in the minutes there are, with what offline_bundle.py gathered.
+"""Trains on a machine without a network, within a time limit, with the bundle from offline_bundle.py.
 
     python tools/offline_train.py --bundle bundle --minutes 3 --output OUT --preflight-only
     python tools/offline_train.py --bundle bundle --minutes 8 --output OUT
@@ -31,7 +31,7 @@ from offline_stage import Stage
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
 from poet_model.training.help_formatter import HelpFormatter
 
-CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # by stage; validated on the first
+CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # corpora by stage; the first one validates
 LEAST = 3.0  # seconds of training without which there is no point in a stage
 
 
@@ -40,7 +40,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=HelpFormatter)
     add = parser.add_argument
     add("--bundle", type=Path, default=Path("bundle"), help="what tools/offline_bundle.py made")
-    add("--minutes", type=float, required=True, help="all must be over by then, counted from the start")
+    add("--minutes", type=float, required=True, help="time limit for everything, counted from the start")
     add("--output", type=Path, required=True, metavar="OUT", help="folder of the pieces and of the report")
     add(
         "--init-from", metavar="MODEL", help="start from this model, such as one unpacked from an earlier OUT"
@@ -49,7 +49,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--preset",
         type=Path,
         metavar="FILE",
-        help="like tools/offline_presets/gpu.json (default: by machine)",
+        help="a file like tools/offline_presets/gpu.json (default: the one there for this machine)",
     )
     add("--preflight-only", action="store_true", help="only find out what this machine can do")
     return parser.parse_args(arguments)
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     except PoetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except OSError as error:  # where the work is done, beside OUT or in the system's temporary folder
+    except OSError as error:  # in the work folder, which is next to OUT or in the system's temporary folder
         print(f"error: {error.filename or 'a file'}: {error.strerror}; make room there", file=sys.stderr)
         return 2
     except Stopped as stopped:
@@ -100,7 +100,7 @@ def check_options(options: argparse.Namespace, bundle: Bundle) -> dict | None:
     """The index of the model that `output` holds already.
 
     Raises:
-        InvalidValueError: something that cannot be done.
+        InvalidValueError: an option is invalid, or OUT has a model of another bundle.
     """
     if not 0 < options.minutes < math.inf:
         raise InvalidValueError(f"--minutes must be above 0, got {options.minutes}; 8 are enough on a GPU")
@@ -109,21 +109,21 @@ def check_options(options: argparse.Namespace, bundle: Bundle) -> dict | None:
     index = read_index(options.output)
     if index and index.get("bundle") != bundle.identity:
         raise InvalidValueError(
-            f"{options.output} holds a model of another bundle ({INDEX_NAME}), whose losses do not compare; "
-            "give a new folder"
+            f"{options.output} has a model trained with another bundle ({INDEX_NAME}), so their losses are "
+            f"not comparable; give a new folder"
         )
     if options.preset:
         load_presets(options.preset)
     if options.init_from and not (Path(options.init_from) / "model.safetensors").is_file():
         raise InvalidValueError(
-            f"--init-from {options.init_from} is no model's folder (it holds no model.safetensors); give one "
+            f"--init-from {options.init_from} is not a model folder (it has no model.safetensors); give one "
             "such as assets/tang-lstm"
         )
     return index
 
 
 def everything(run: Run) -> None:
-    """Preflight, both stages, the end."""
+    """Runs the preflight, both stages and the final measurement."""
     findings, paths, presets = preflight(run)
     run.save_report()
     if run.options.preflight_only:
@@ -132,7 +132,7 @@ def everything(run: Run) -> None:
     plan.check(run.options.minutes)
     if index := read_index(run.output):
         perplexity = math.exp(min(50, index["validation_loss"]))
-        run.say(f"OUT holds a model already (perplexity {perplexity:.2f}): only a better one replaces it")
+        run.say(f"OUT already has a model (perplexity {perplexity:.2f}); only a better one will replace it")
     init_from = run.options.init_from and within(run.work, Path(run.options.init_from))
     for stage in STAGES:
         began = time.monotonic()
@@ -143,12 +143,12 @@ def everything(run: Run) -> None:
             init_from = folder.name
     if read_index(run.output) is None:
         reason = run.report["stages"][STAGES[-1]]["ended"]
-        raise CheckpointError(f"no model came of it: stage {STAGES[-1]} {reason}")
+        raise CheckpointError(f"no model was saved: stage {STAGES[-1]} {reason}")
     finish(run, paths)
 
 
 def within(work: Path, model: Path) -> str:
-    """A model's folder by a path from the work folder, which names no place of this machine (see Stage)."""
+    """Links a model folder into the work folder; returns a path that reveals nothing of this machine."""
     link = work / "start" / model.resolve().name
     link.parent.mkdir()
     link.symlink_to(model.resolve())
@@ -158,7 +158,7 @@ def within(work: Path, model: Path) -> str:
 def train(
     run: Run, plan: Plan, name: str, preset: dict, paths: dict[str, Path], init_from: str | None
 ) -> Path:
-    """Runs one stage in the time that is left for it; the folder of its training."""
+    """Runs one stage in the time that is left for it; returns its output folder."""
     folder = run.work / f"stage-{name}"
     seconds, until = plan.share(name)
     stages = run.report.setdefault("stages", {})

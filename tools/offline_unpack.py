@@ -1,4 +1,4 @@
-"""The pieces that came back from an offline training, as a model folder again.
+"""Puts the pieces from an offline training together into a model folder.
 
 python tools/offline_unpack.py OUT assets/candidate
 """
@@ -26,14 +26,16 @@ def unpack(output: Path, target: Path) -> dict:
     """
     index, data = join(output)
     if target.is_dir() and any(target.iterdir()):
-        raise CheckpointError(f"{target} holds files already, with which these would mix; give a new folder")
+        raise CheckpointError(
+            f"{target} is not empty, and its files would be mixed with those of the model; give a new folder"
+        )
     with replaced_folder(target) as fresh:
         try:
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                 archive.extractall(fresh, filter="data")
         except (tarfile.TarError, EOFError) as error:
             raise CheckpointError(
-                f"the pieces in {output} make no archive ({error}); fetch them again"
+                f"the pieces in {output} do not form a valid archive ({error}); fetch them again"
             ) from error
         except OSError as error:
             raise CheckpointError(f"{target} cannot be written ({error.strerror}); make room") from error

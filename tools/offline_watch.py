@@ -1,4 +1,4 @@
-"""Runs offline_probe.py to its end, although a trial in it may crash or hang. Standard library only."""
+"""Runs offline_probe.py to its end, even if a trial in it crashes or hangs. Standard library only."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from poet_model.errors import InvalidValueError
 from poet_model.files import append_json_line, read_json_lines
 
 PROBE = Path(__file__).with_name("offline_probe.py")
-SILENCE = {"gpu": 10.0, "cpu": 20.0}  # a trial that takes so many seconds more than it was given hangs
+SILENCE = {"gpu": 10.0, "cpu": 20.0}  # a trial that exceeds its time by this many seconds is considered hung
 LOADING = 40.0  # the most seconds for importing torch and reading the poems
-MOST_FAILURES = 4  # then it is not one trial's fault
+MOST_FAILURES = 4  # after this many failures, the cause is not a single trial
 
 
 @dataclass
 class ProbeWatch:
-    """A probe that is started again behind a trial that crashes or hangs.
+    """Runs a probe, and starts it again after a trial that crashes or hangs.
 
     Args:
         settings: `corpus`, `presets` and `results` (the path of the findings; a log is written beside it).
         site: the folder of the installed wheels.
-        deadline: the time.time() at which what has been measured must do.
+        deadline: the time.time() at which measuring stops; what has been measured by then must suffice.
         say: tells the person what failed.
         script: the probe, with the command line of offline_probe.py.
         silence: the seconds, on a `gpu` and on a `cpu`, by which a trial may exceed its time.
@@ -147,18 +147,18 @@ def check_findings(findings: list[dict], last_line: str, say: Callable[[str], No
     """
     machine = next((one for one in findings if one["kind"] == "machine"), {})
     if machine and not machine["gpu"]:
-        say("there is no CUDA here: it goes on on the CPU")
+        say("CUDA is not available: the run continues on the CPU")
     for finding in findings:
         if finding["kind"] == "refused":
             raise InvalidValueError(f"--preset: {finding['message']}")
         if finding["kind"] in ("trial", "kernels") and "failed" in finding:
             stage, precision, rows = key_of(finding)
-            say(f"{precision}, {rows} rows, {stage}: {finding['failed']}; it goes on without")
+            say(f"{precision}, {rows} rows, {stage}: {finding['failed']}; this trial is skipped")
     if fastest(findings) is None:
         if machine.get("gpu"):
             check_memory(machine["gpu_free_mb"] << 20, GPU_BYTES, "GPU memory")
         raise InvalidValueError(
-            f"not one training step could be made here (the last words: {last_line}); see that torch and "
-            "the other packages of requirements.txt work"
+            f"no training step could be made here (last output: {last_line}); check that torch and the other "
+            f"packages in requirements.txt work"
         )
     return findings

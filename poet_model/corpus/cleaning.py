@@ -12,7 +12,8 @@ from .poems import CorpusReport, PoemRecord
 from .sources import RawPoem
 
 MIN_CHARACTERS = 10
-MAX_CHARACTERS = 4000  # the longest poem of 全唐诗 has 1,600; a longer text is not one poem
+# the longest poem of 全唐诗 has 1,600; a text longer than this limit is not a single poem
+MAX_CHARACTERS = 4000
 MAX_RAW_CHARACTERS = 10_000  # including notes; deeply nested ones are slow to remove
 _NOTES = re.compile(r"（[^（）]*）|\([^()]*\)|\{[^{}]*\}|〖[^〖〗]*〗")
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
@@ -55,14 +56,14 @@ def _flaw(text: str) -> str:
 
 
 def whole_lines(text: str) -> str:
-    """The lines without a flaw; the text unchanged if there are none, or if it is too long for a poem."""
+    """The lines without a flaw; the text unchanged if every line has one, or if it is too long for a poem."""
     if len(text) > MAX_RAW_CHARACTERS:
         return text
     return "".join(line for line in split_lines(_fold_line_ends(text)) if not _flaw(line)) or text
 
 
 def unwrap(text: str) -> str:
-    """Removes editors' notes in （）(){}〖〗, nested ones too, and marks such as 《》, but not their text."""
+    """Removes editors' notes in （）(){}〖〗, nested ones too, and marks such as 《》 around kept text."""
     while (without := _NOTES.sub("", text)) != text:
         text = without
     return text.translate(_WRAPPERS)

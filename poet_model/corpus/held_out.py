@@ -85,7 +85,7 @@ def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
         raise CorpusError(
             f"{missing:,} of the {len(wanted):,} poems held out in the model's training are not "
             f"in this corpus ({corpus.report.source}, {corpus.report.kept:,} poems); "
-            "give the --corpus of its training"
+            "give the --corpus that the model was trained on"
         )
     splits = {part: [poem for one in held_out[part] for poem in by_hash[one]] for part in PARTS}
     in_held_out = set(wanted)
@@ -96,8 +96,8 @@ def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
 def check_same_corpus(folder: Path, report: CorpusReport) -> None:
     """Checks that a corpus holds out the same poems as the training of a model did.
 
-    Compares the numbers of characters in valid and test. That is enough, because the split of a cluster
-    depends only on the poems in it.
+    Compares the numbers of characters in valid and test. That is enough: a cluster's split depends only on
+    its poems, so another corpus or --exclude almost surely changes these numbers.
 
     Args:
         folder: the model folder, with the report on its training corpus.

@@ -28,8 +28,8 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
 
     Args:
         source: a source as in `sources.read_source`; a file written by `write_corpus`, which is used as it
-            is; or several of these joined by `+`. Then the training splits of all are combined, the valid and
-            test splits are those of the first source, and near-copies of these are removed from the others.
+            is; or several of these joined by `+`. For several sources, the training splits are combined,
+            valid and test are those of the first, and near-copies of these are removed from the others.
         exclude: poems to keep out of every split, with their near-copies: files, or splits of a named source
             such as `tang:test`.
         use_cache: whether to use an earlier result from the cache, and to store a new one there.
@@ -153,7 +153,7 @@ def mix(corpora: Sequence[Corpus]) -> Corpus:
             report.dropped[f"valid and test of {name}"] = unused
         new = {poem.text: poem for poem in corpus.splits["train"] if poem.text not in train}
         if repeated := len(corpus.splits["train"]) - len(new):
-            report.dropped[f"of {name}, in an earlier corpus too"] = repeated
+            report.dropped[f"poems of {name} that an earlier corpus also has"] = repeated
         report.mixed[name] = {"poems": len(new), "characters": sum(map(len, new))}
         train |= new
     splits = {"train": list(train.values()), "valid": first.splits["valid"], "test": first.splits["test"]}

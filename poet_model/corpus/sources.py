@@ -175,7 +175,7 @@ def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
 
 
 def _lines(text: str) -> list[str]:
-    """Splits text at \\n, \\r\\n and \\r, but not, unlike str.splitlines, at U+2028 and the like."""
+    """Splits text at \\n, \\r\\n and \\r only; str.splitlines would also split at U+2028 and the like."""
     return re.split(r"\r\n?|\n", text)
 
 

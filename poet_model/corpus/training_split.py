@@ -28,8 +28,8 @@ class TrainingSplit(NamedTuple):
 def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
     """Chooses the poems to train and validate on.
 
-    Validation uses the valid split; if it is empty, the test split; if both are, the end of the training
-    split, which is then moved to the valid split of the corpus and its report.
+    Validation uses the valid split, or the test split if that is empty. If both are empty, the end of the
+    training split is moved to the valid split, in the corpus and in its report.
 
     Args:
         corpus: a corpus of any size.

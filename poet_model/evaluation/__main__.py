@@ -22,13 +22,15 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m poet_model.evaluation", description=__doc__.split("\n")[0]
     )
     parser.add_argument("model", type=Path, help="a model folder")
-    parser.add_argument("--corpus", default="tang", help="the corpus of its training (default: %(default)s)")
+    parser.add_argument(
+        "--corpus", default="tang", help="the corpus that the model was trained on (default: %(default)s)"
+    )
     parser.add_argument(
         "--exclude",
         nargs="*",
         default=[],
         metavar="FILE",
-        help="as given in its training; needed only if the model folder has no held_out.json",
+        help="the --exclude files of the model's training; needed only if its folder has no held_out.json",
     )
     parser.add_argument(
         "--poems", type=int, default=POEMS_A_FORM, metavar="N", help="poems per form (default: %(default)s)"

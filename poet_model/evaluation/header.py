@@ -1,4 +1,4 @@
-"""Measures what the header does: title characters in the poems, forms kept, nats that true fields save.
+"""Measures the effects of header fields: on words and forms of poems, and on the loss.
 
 Each estimate is compared with the same estimate without the field, or with the field of another poem. This
 module works on a model and on poem records; it reads and writes no files.
@@ -76,7 +76,7 @@ def neighbours(model, characters: Sequence[str], count: int = NEIGHBOURS) -> dic
 def title_effect(
     model, titles: Sequence[str], *, poems_a_title: int = POEMS_A_TITLE, temperature: float = 0.8
 ) -> dict:
-    """The share of poems that contain a character of their title, or one close to it, with and without it.
+    """How many poems contain a character of the title or a near neighbour, with and without the title.
 
     Each poem with a title is compared with one that has the same seed and form and an empty title. Intervals
     are computed by bootstrap over titles.

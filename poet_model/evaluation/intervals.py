@@ -82,7 +82,8 @@ def ratio(
     is from the 2.5th to the 97.5th percentile of the ratios.
 
     Args:
-        numerators, denominators: one pair per poem. Poems whose denominator is 0 are ignored, also in `n`.
+        numerators, denominators: one pair per poem. Poems whose denominator is 0 are ignored, and not counted
+            in `n`.
         transform: an increasing function to apply to the ratio and its interval, such as np.exp.
 
     Returns:
@@ -104,8 +105,8 @@ def part(
 ) -> Estimate | None:
     """Like `ratio`, for numerators that count a part of the denominator, such as copied lines of all lines.
 
-    The bootstrap gives no interval when the share is 0 or 1. Wilson's is used then, with each poem as one
-    trial, because the lines of a poem are not independent.
+    When the share is 0 or 1, the bootstrap gives an interval of zero width. Wilson's is used then, with each
+    poem as one trial, because the lines of a poem are not independent.
     """
     estimate = ratio(numerators, denominators)
     if estimate and estimate.value in (0, 1):

@@ -32,7 +32,7 @@ def measure(model, corpus: Corpus, *, poems_a_form: int = FEW_POEMS_A_FORM, best
     """All metrics of a model on a corpus, as sections of metrics.json.
 
     Args:
-        corpus: perplexity is measured on its valid and test poems; copied lines are searched in its train
+        corpus: perplexity is measured on its valid and test poems; copied lines are searched for in its train
             poems.
         poems_a_form: how many poems to write in each form for each column of the report; four times as many
             are written with an empty header. Seeds start at 0. It also limits the number of titles and of
@@ -71,9 +71,9 @@ def measure_perplexity(model, corpus: Corpus) -> dict:
 def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) -> dict:
     """The sections `poems`, `measures` and `header` of metrics.json.
 
-    The columns of `measures` are computed by the same functions: `real` from held-out poems without
-    near-copies, equally many of each form (drawn with a fixed seed), and those of `written_columns`. A column
-    without poems is omitted; `refused` gives the model's reason.
+    All columns of `measures` use the same functions. `real` measures held-out poems without near-copies,
+    equally many of each form (drawn with a fixed seed); the others are those of `written_columns`. A column
+    without poems is omitted. If the model refused to write a column, `refused` gives its reason.
     """
     train = corpus.splits["train"]
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
@@ -92,7 +92,7 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) ->
         },
         "measures": {
             "poems": {name: len(poems) for name, poems in columns.items()},
-            "compared_with": len(train),  # poems in which copied lines are searched
+            "compared_with": len(train),  # poems in which copied lines are searched for
             **({"best_of": best_of} if "best" in columns else {}),
             **{name: metrics.estimates(poems, index) for name, poems in columns.items() if poems},
             **({"refused": refused} if refused else {}),
@@ -108,7 +108,7 @@ def written_columns(model, poems_a_form: int, best_of: int = 1) -> tuple[dict[st
     Returns:
         The columns, and the model's reason for refusing those that are missing ('' if none is). The columns
         are `named`, with the form in the header and nothing imposed; `ruled`, with form, tones and rhyme
-        imposed; and `best`, the same with the best of several candidates for each line.
+        imposed; and `best`, with several candidates for each line as well, one drawn by probability.
     """
     columns = {"named": write_each_form(model, poems_a_form, impose_form=False)}
     try:
@@ -179,8 +179,8 @@ def held_out_corpus(folder: Path, source: str, exclude: Sequence[str]) -> Corpus
     """The corpus with the poems that a model's training held out in valid and test, and all others in train.
 
     The held-out poems are read from held_out.json in the model folder. If `exclude` is given or the file does
-    not exist, it is written first, provided that the splits are the same as in the training. The train split
-    is the same in both cases.
+    not exist, it is written first, provided that the splits are the same as in the training. Whether or not
+    held_out.json had to be written, the train split is the same.
 
     Args:
         folder: the model folder.

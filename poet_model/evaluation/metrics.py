@@ -27,7 +27,7 @@ METRICS = (
     ("tones_L1", "with tones at L1 or better, of all poems", ".1%"),
     ("tones_L2", "with tones at L2 or better, of all poems", ".1%"),
     ("tones_L3", "with tones at L3 or better, of all poems", ".1%"),
-    ("rigid", "right places (2, 4, 6, last), in poems with a form", ".1%"),
+    ("rigid", "right tones at places 2, 4, 6 and last, in poems with a form", ".1%"),
     ("double_rhyme", "with 重韻, of poems with a form", ".1%"),
     ("repeats", "with a repeated hanzi, of all poems", ".1%"),
     ("repeats_a_poem", "repeated hanzi per poem", ".2f"),
@@ -118,8 +118,8 @@ def repeated_bigrams(text: str) -> tuple[int, int]:
     """The number of bigrams that occurred earlier in the poem, and the number of all bigrams.
 
     A bigram is a pair of adjacent hanzi within a line. Self-repetition is the sum of the first number over
-    all poems divided by the sum of the second. Of the ways to count it, this one agrees with the design's
-    0.15 % for real poems: it gives 0.16 % on the test poems of tangshi-gpt.
+    all poems divided by the sum of the second. This way of counting gives 0.16 % on the test poems of
+    tangshi-gpt, close to the 0.15 % that the project's design document states for real poems.
     """
     pairs = [pair for line in split_lines(text) for pair in _grams(line.rstrip(LINE_ENDS), 2)]
     return len(pairs) - len(set(pairs)), len(pairs)
@@ -130,8 +130,9 @@ def distinct(poems: Sequence[Asked], n: int) -> Estimate | None:
 
     Each group has 200 poems, with the forms distributed evenly over the groups. The n-grams include `，`,
     `。` and a line break between couplets, and do not extend from one poem to the next. Counted like this,
-    the test poems of tangshi-gpt have distinct-1, -2 and -3 of .191, .806 and .957, close to the design's
-    values for real poems (.195, .808 and .958); counted over hanzi alone they have .235, .935 and .998.
+    the test poems of tangshi-gpt have distinct-1, -2 and -3 of .191, .806 and .957, close to the design
+    document's values for real poems (.195, .808 and .958); counted over hanzi alone they have .235, .935 and
+    .998.
 
     Returns:
         The mean over all full groups; poems left over are not counted. None for fewer than 200 poems.

@@ -18,7 +18,7 @@ from ..corpus.batches import IGNORE, PoemBatches
 from ..tokenizer import EOS, UNK
 from . import intervals
 
-UNKNOWN_CHOICES = 20_000  # an <unk> stands for one of so many CJK characters outside the vocabulary
+UNKNOWN_CHOICES = 20_000  # an <unk> counts as one of this many CJK characters outside the vocabulary
 WHOLE = 1 << 30  # longer than any poem
 CHUNK = 1024  # rows of logits computed at a time
 

@@ -24,7 +24,8 @@ from .vocabulary import LINE_ENDS, Vocabulary
 from .writing import generate, punctuate
 
 PROGRAM = "python -m poet_model.from_scratch"
-RECIPE_NAME = "recipe.json"  # in the folder of a training: its preset, and the file and hash of its poems
+# in the output folder of a training run: its preset, and its poems' file and hash
+RECIPE_NAME = "recipe.json"
 
 
 OPTIONS: dict[str, dict] = {
@@ -34,7 +35,7 @@ OPTIONS: dict[str, dict] = {
         "help": "mini, big, tiny, or a JSON file like those in presets/",
     },
     "epochs": {"type": int, "help": "number of passes over the poems, instead of the one in the preset"},
-    "output": {"type": Path, "default": Path("runs/from-scratch"), "help": "folder of the training"},
+    "output": {"type": Path, "default": Path("runs/from-scratch"), "help": "folder for log and checkpoints"},
     "model": {"type": Path, "required": True, "help": "a model folder or a .npz file"},
     "start": {"default": "", "help": "the first characters of the poem"},
     "temperature": {"type": float, "default": 0.8, "help": "0 always takes the most likely character"},
@@ -42,7 +43,7 @@ OPTIONS: dict[str, dict] = {
     "frequency_penalty": {
         "type": float,
         "default": 1.5,
-        "help": "nats that a character loses for each time it already stands in the poem",
+        "help": "nats subtracted from a character's logit for each time it is already in the poem",
     },
     "seed": {"type": int, "default": 0, "help": "the same seed gives the same poem"},
     "poems": {"type": int, "default": 1, "help": "number of poems"},
@@ -60,7 +61,7 @@ def train(options: argparse.Namespace) -> None:
         config = TrainingConfig(**preset["training"])
         model = new_model(preset, vocabulary, config.seed)
     except TypeError as error:  # an unknown name
-        raise ValueError(f"the preset {options.preset} does not fit: {error}") from error
+        raise ValueError(f"the preset {options.preset} is not valid: {error}") from error
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / LOG_NAME).unlink(missing_ok=True)  # the log and the checkpoints of an earlier training
     for name in (BEST, LAST):
@@ -80,12 +81,12 @@ def resume(options: argparse.Namespace) -> None:
         corpus, punctuation, expected = (recipe[key] for key in ("corpus", "punctuation", "fingerprint"))
         config = TrainingConfig(**recipe["training"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{options.output} holds no training to continue: {error}") from error
+        raise ValueError(f"{options.output} has no training run to continue: {error}") from error
     if options.epochs is not None:
         config = replace(config, epochs=options.epochs)
     if not (options.output / LAST).is_dir():
         raise ValueError(
-            f"{options.output} holds no checkpoint yet: its first epoch never ended; train again"
+            f"{options.output} has no checkpoint yet, because its first epoch was not completed; train again"
         )
     poems = read_poems(corpus, punctuation)
     if fingerprint(poems) != expected:
@@ -167,7 +168,9 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
         for option in names:
             settings = dict(OPTIONS[option])
             if name == "continue" and option == "epochs":
-                settings["help"] = "train up to this epoch, instead of the one that the training began with"
+                settings["help"] = (
+                    "train up to this epoch, instead of the number set at the start of the training"
+                )
             sub.add_argument(f"--{option.replace('_', '-')}", **settings)
         sub.set_defaults(run=run)
 

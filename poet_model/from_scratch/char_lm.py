@@ -115,14 +115,14 @@ class CharLM:
         state: State | None = None,
         truncate: int | None = None,
     ) -> tuple[float, dict[str, Array], State]:
-        """The plain version, in the order of the derivation.
+        """Loss, gradients and new state, computed step by step in the order of docs/derivation.md.
 
         Args:
             ids: (B, T).
             targets: (B, T), the character that follows each id.
             mask: (B, T), 1 where a target counts and 0 at padding. None counts all.
             state: the state before the first character. None means zeros.
-            truncate: how many steps back the gradient of one output goes at most. None means to the first.
+            truncate: the most steps that the gradient of one output goes back. None: to the first step.
 
         Returns:
             The mean loss in nats, the gradient of every parameter, and the state after the last character.
@@ -149,7 +149,7 @@ class CharLM:
     def fast_loss_and_gradients(
         self, ids: Array, targets: Array, mask: Array | None = None, state: State | None = None
     ) -> tuple[float, dict[str, Array], State]:
-        """The same numbers, faster, by `FastLSTM` and `fast_output_loss`; an RNN takes the plain version.
+        """Faster, with the same results: `FastLSTM` and `fast_output_loss`. An RNN uses the plain version.
 
         Padding may stand only at the end of a row. The state returned for a padded row is not the one after
         its last character.
@@ -209,7 +209,7 @@ class CharLM:
         return rows[np.arange(len(ids)), ids].tolist()
 
     def save(self, target: str | Path) -> None:
-        """Writes the model: one `.npz` file if the name ends so, else a folder. See model_files.py."""
+        """Writes one `.npz` file if the name ends in .npz, else a folder. See model_files.py."""
         write_model(target, asdict(self.config), self.parameters, self.vocabulary)
 
     @classmethod
@@ -238,7 +238,7 @@ class CharLM:
         for name, shape in expected.items():
             check_shape(f"{name} in {source}", arrays[name].shape, shape)
             if not np.issubdtype(arrays[name].dtype, np.floating) or not np.isfinite(arrays[name]).all():
-                raise ValueError(f"{name} in {source} holds a value that is not finite; take an earlier file")
+                raise ValueError(f"{name} in {source} has a value that is not finite; use an earlier file")
             self.parameters[name][...] = arrays[name]  # in place: an optimizer may hold it
 
 

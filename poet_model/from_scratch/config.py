@@ -1,4 +1,4 @@
-"""The settings of a model, which are its shape, and the settings of its training. No weights, no poems."""
+"""The settings of a model (its shape) and those of its training. Nothing here needs weights or poems."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CharLMConfig:
         for name in ("vocab_size", "embedding_size", "hidden_size", "num_layers"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
+                raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}")
         if self.cell not in CELLS:
             raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {self.cell!r}")
         if self.tied and self.embedding_size != self.hidden_size:
@@ -112,11 +112,11 @@ class TrainingConfig:
     def __post_init__(self):
         for name in ("epochs", "batch_size", "length"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise ValueError(f"{name} must be a whole number from 1, got {getattr(self, name)!r}")
+                raise ValueError(f"{name} must be a whole number of 1 or more, got {getattr(self, name)!r}")
         for name, low in (("learning_rate", 0), ("max_grad_norm", 0), ("seed", 0)):
             value = getattr(self, name)
             if type(value) not in ((int,) if name == "seed" else (int, float)) or not low <= value < math.inf:
-                raise ValueError(f"{name} must be a number from {low}, got {value!r}")
+                raise ValueError(f"{name} must be a number of {low} or more, got {value!r}")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
         if self.schedule and self.schedule not in SCHEDULES:

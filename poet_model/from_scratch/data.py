@@ -47,7 +47,9 @@ def read_poems(path: str | Path, punctuation: bool = True) -> list[str]:
     poems = [_poem_of(record) for record in (records if isinstance(records, list) else [])]
     poems = [poem for poem in poems if poem]
     if not poems:
-        raise ValueError(f"{path} holds no poem: give one a line, or JSON records with paragraphs or text")
+        raise ValueError(
+            f"{path} has no poems: write one poem per line, or JSON records with paragraphs or text"
+        )
     return poems if punctuation else [poem.translate(dict.fromkeys(map(ord, LINE_ENDS))) for poem in poems]
 
 

@@ -1,7 +1,7 @@
 """The LSTM layer and the output layer again, made as fast as NumPy allows; they compute the same numbers.
 
-lstm.py and functional.py are the versions to learn from, and the tests compare these with them. It knows no
-characters.
+To learn, read lstm.py and functional.py instead; the tests check that both versions agree. Nothing here
+depends on characters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ class FastLSTM:
       existing memory by `out=`.
     - σ(x) = (1 + tanh(x/2)) / 2: with the factors 1/2 folded into the weights, one `np.tanh` serves all four
       gates.
-    - The gradient of a weight is a sum over steps of products. One product over all steps computes both.
+    - The gradient of a weight matrix is a sum of products, one per step. One large matrix product computes
+      it at once.
     - Arrays are time-first, so that each step is contiguous in memory, and they are reused by the next call:
       allocating memory costs more than the arithmetic on it.
 
@@ -75,7 +76,7 @@ class FastLSTM:
 
         Args:
             d_outputs: (T, B, H), the gradient that reaches each h from its own output.
-            d_last: (B, H) each, what reaches the last h and c from after the sequence. None means zeros.
+            d_last: (B, H) each, the gradient that reaches the last h and c from later steps. None: zeros.
 
         Returns:
             dx (T, B, D), dh0 and dc0 (B, H), and the gradients of the weights.

@@ -99,7 +99,7 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
 
 
 def cross_entropy_backward(cache: tuple) -> Array:
-    """dlogits (..., V) = probabilities - one-hot targets, with the weights of the mean."""
+    """dlogits (..., V) = probabilities - one-hot targets, each row times its weight in the mean."""
     probabilities, targets, weights = cache
     dlogits = probabilities * weights[..., None]
     at_targets = np.take_along_axis(dlogits, targets[..., None], axis=-1)
@@ -126,4 +126,4 @@ def check_ids(ids: Array, size: int, what: str = "id") -> None:
         raise ValueError(f"the batch is empty: {what}s have shape {ids.shape}, expected at least one")
     if ids.min() < 0 or ids.max() >= size:
         wrong = ids.min() if ids.min() < 0 else ids.max()
-        raise ValueError(f"{what} {wrong} is out of range: the vocabulary has {size}, from 0 to {size - 1}")
+        raise ValueError(f"{what} {wrong} is out of range: there are {size} ids, from 0 to {size - 1}")

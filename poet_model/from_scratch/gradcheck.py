@@ -2,7 +2,7 @@
 
     python -m poet_model.from_scratch.gradcheck
 
-checks every hand-written backward in this folder and prints the relative error of each parameter.
+checks the RNN, both LSTMs, embedding, affine and cross-entropy, and prints each parameter's relative error.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def check_rnn(rng: np.random.Generator, padded: bool = False) -> dict[str, float
 def check_lstm(
     rng: np.random.Generator, padded: bool = False, step_backward=lstm.step_backward
 ) -> dict[str, float]:
-    """The errors of `lstm.backward`, checked in the same way; with another `step_backward`, those of that."""
+    """The errors of `lstm.backward`, checked in the same way, with the given `step_backward`."""
     w = random_weights(4, 4, 5, rng)
     x, mask = rng.standard_normal((3, 6, 4)), _mask(padded)
     h0, c0, dh_last, dc_last = rng.standard_normal((4, 3, 5))

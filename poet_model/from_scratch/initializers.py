@@ -1,4 +1,4 @@
-"""Initial weights, and what they do to the gradients. Each function makes one array; none knows a layer.
+"""Initial weights, and what they do to the gradients. Each function makes one array, for any layer.
 
 A gradient that goes back n steps is multiplied n times by a weight matrix. If the matrix stretches vectors,
 the gradient explodes; if it shrinks them, it vanishes. If all weights are equal, all units of a layer receive

@@ -1,4 +1,5 @@
-"""The LSTM, as the same four functions as in rnn.py. It knows no characters; fast.py has it made fast.
+"""The LSTM, as the same four functions as in rnn.py. It handles vectors, not characters. fast.py is
+a faster version.
 
     i, f, o = σ(W x_t + b + U h_{t-1} + b')     g = tanh(… likewise)
     c_t = f ⊙ c_{t-1} + i ⊙ g                   h_t = o ⊙ tanh(c_t)
@@ -41,7 +42,7 @@ def step_forward(x: Array, h: Array, c: Array, w: Weights) -> tuple[Array, Array
 
 
 def step_backward(dh: Array, dc: Array, cache: StepCache, w: Weights) -> tuple[Array, Array, Array, Weights]:
-    """dh and dc (B, H) of the new state -> dx (B, D), dh and dc of the previous state, and the weights'."""
+    """dh, dc (B, H) of the new state -> dx (B, D), dh, dc of the previous state, gradients of the weights."""
     x, h_before, c_before, i, f, g, o, tanh_c = cache
     # h = o ⊙ tanh(c). In a product, each factor receives the gradient times the other factor.
     do = dh * tanh_c
@@ -108,10 +109,10 @@ def backward(
 
     Args:
         d_outputs: (B, T, H), the gradient that reaches each h from its own output.
-        d_last: (B, H) each, the gradient that reaches the last h and c from after the sequence.
+        d_last: (B, H) each, the gradient that reaches the last h and c from later steps.
         mask: as given to `forward`.
-        truncate: how many steps back the gradient of one output goes at most. None goes to the first step.
-        step_backward: the backward of one step. Another one can be given to see the gradient check fail it.
+        truncate: the most steps that the gradient of one output goes back. None: to the first step.
+        step_backward: the backward of one step. Pass a wrong one to see the gradient check catch it.
 
     Returns:
         dx (B, T, D), dh0 and dc0 (B, H), and the gradients of the weights, summed over the steps.

@@ -39,7 +39,7 @@ _DAMAGED = (
 def write_model(
     target: str | Path, config: dict, parameters: Mapping[str, Array], vocabulary: Vocabulary
 ) -> None:
-    """Writes one `.npz` file if the name of `target` ends so, else a folder.
+    """Writes one `.npz` file if the name of `target` ends in .npz, else a folder.
 
     The folder's weights and vocabulary are in the format of the torch half, with the same names; only its
     config.json is specific to this half.
@@ -108,4 +108,4 @@ def read_arrays(path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except _DAMAGED as error:
-        raise ValueError(f"{path} is damaged or not a .npz file; take an earlier one") from error
+        raise ValueError(f"{path} is damaged or not a .npz file; use an earlier file") from error

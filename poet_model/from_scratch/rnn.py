@@ -1,4 +1,6 @@
-"""The vanilla RNN: one step forward, one step backward, then both through time. It knows no characters.
+"""The vanilla RNN: one step forward, one step backward, then both through time.
+
+It handles vectors, not characters.
 
     h_t = tanh(W x_t + b + U h_{t-1} + b')                                        (Elman 1990)
 
@@ -110,10 +112,10 @@ def backward(
 
     Args:
         d_states: (B, T, H), the gradient that reaches each state from its own output.
-        dh_last: (B, H), the gradient that reaches the last state from after the sequence.
+        dh_last: (B, H), the gradient that reaches the last state from later steps.
         mask: as given to `forward`.
-        truncate: how many steps back the gradient of one output goes at most (Williams & Peng 1990). None
-            means to the first.
+        truncate: the most steps that the gradient of one output goes back (Williams & Peng 1990). None: to
+            the first step.
 
     Returns:
         dx (B, T, D), dh0 (B, H), and the gradients of the weights, summed over the steps.

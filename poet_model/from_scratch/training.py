@@ -43,7 +43,7 @@ def train_epoch(
         max_grad_norm: gradients are clipped to this norm. 0 turns clipping off.
         schedule: its `step()` is called after each step of the optimizer.
         on_batch: called for each batch, before the model is updated by it, with the loss of the batch and the
-            share of the rows that have been read. If it raises an error, the epoch ends with that.
+            share of the rows that have been read. An error that it raises ends the epoch and is passed on.
 
     Returns:
         The mean loss per token in nats, padding not counted.
@@ -159,7 +159,8 @@ class Training:
             if not np.isfinite(loss):
                 raise ValueError(
                     f"the loss is {loss} in epoch {self.epoch + 1}: start again with a lower learning rate "
-                    f"than {config.learning_rate:g}; {self.output / LAST} holds the epoch before"
+                    f"than {config.learning_rate:g}; {self.output / LAST}, if it exists, is the model after "
+                    f"the previous epoch"
                 )
             if is_shown:
                 show_bar(share, f"epoch {self.epoch + 1} loss {loss:.3f}", started)
@@ -216,7 +217,7 @@ class Training:
 
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
-    """Yields a new folder to fill, which replaces `folder` if no error occurs."""
+    """Yields the path of a folder for the caller to make, which replaces `folder` if no error occurs."""
     fresh, old = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "old"))
     for left_over in (fresh, old):
         shutil.rmtree(left_over, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Characters <-> ids, and the file that stores them. It takes text as it is, and knows no model."""
+"""Characters <-> ids, and the file that stores them. It takes text unchanged, and needs no model."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ def generate(
     Args:
         temperature: the logits are divided by it. 0 always takes the most likely character.
         top_k: the number of most likely characters to sample from. 0 means all.
-        seed: a whole number from 0.
+        seed: a whole number, 0 or more.
         max_length: after this many characters, the poem ends with the current line.
-        frequency_penalty: nats that a character loses for each time it already stands in the poem. A
+        frequency_penalty: nats subtracted from a character's logit for each time it is already in the poem. A
             character may follow itself once without a penalty (叠字, as in 青青).
 
     Raises:
@@ -53,9 +53,9 @@ def generate(
     if not 0 <= temperature <= 100:
         raise ValueError(f"temperature must be a number from 0 to 100, got {temperature!r}")
     if type(seed) is not int or seed < 0:
-        raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
+        raise ValueError(f"seed must be a whole number, 0 or more, got {seed!r}")
     if type(top_k) is not int or top_k < 0:
-        raise ValueError(f"top_k must be a whole number from 0, got {top_k!r}")
+        raise ValueError(f"top_k must be a whole number, 0 or more, got {top_k!r}")
     if not 0 <= frequency_penalty <= 100:
         raise ValueError(f"frequency_penalty must be a number from 0 to 100, got {frequency_penalty!r}")
     if len(start) > max_length:
@@ -103,7 +103,7 @@ def sample(logits: Array, uniform: float, temperature: float, top_k: int) -> int
 
 
 def _repeats(text: str, ids: dict[str, int]) -> Array:
-    """How often each character stands in the poem, (V,). Line ends count 0, as does a new last character."""
+    """How often each character is in the poem, (V,); 0 for line ends and for a last character that is new."""
     counts = np.zeros(len(ids))
     for character in text:
         counts[ids[character]] += character not in LINE_ENDS

@@ -7,7 +7,7 @@ NEED_FORM = ("rhyme", "tones", "template", "best_of")
 
 
 def applicable(options: dict) -> dict:
-    """The options of `generate` that can be used together.
+    """The given options, without those that `generate` would refuse for lack of a form.
 
     Options that need a form are dropped if no other option gives one. `generate` itself raises in that case;
     this function is for callers that offer such options even when no form is chosen.

@@ -30,7 +30,7 @@ class Stepper(Protocol):
     """
 
     def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, Any]:
-        """Reads a prompt from the beginning of a stream.
+        """Runs the model over a prompt, the beginning of a sequence, from the initial state.
 
         Args:
             ids: (T,) ids.
@@ -108,9 +108,9 @@ class EachCharacter:
 class BestOfLines:
     """Commits whole lines. A poem has `width` rows, which are candidates for the current line.
 
-    When the line is complete, one candidate is sampled in proportion to the probability of its line, and all
-    rows of the poem continue from it. A form must be imposed, so that all rows have the same length. The rows
-    of a poem are adjacent.
+    When the line is complete, one candidate is sampled by the probability of its line, at the temperature of
+    the request and after the frequency penalty, and all rows of the poem continue from it. A form must be
+    imposed, so that all rows have the same length. The rows of a poem are adjacent.
     """
 
     def __init__(self, rngs: Sequence[np.random.Generator], width: int, config: GenerationConfig):
@@ -139,7 +139,7 @@ class BestOfLines:
         return characters, [i for i in best for _ in range(self.width)]
 
     def _draw(self, rows: Sequence[Row]) -> list[int]:
-        """The index of one row per poem, sampled by the log-probabilities of the candidate lines."""
+        """Samples one candidate line per poem by log-probability, and returns the indices of their rows."""
         scores = np.zeros(len(rows), np.float32)
         for step in self._line:
             scores += step.weighed_log_probs
@@ -186,7 +186,8 @@ def decode(
     while rows:
         weighed = logits.copy()
         penalty(weighed, rows)
-        allowed = weighed if is_each else weighed.copy()  # candidates are compared before filtering
+        # best_of compares lines by their unfiltered logits, so those are kept
+        allowed = weighed if is_each else weighed.copy()
         for rule in filters:
             rule(allowed, rows)
         if request.look_ahead and request.form_rules:
@@ -213,16 +214,17 @@ def look_ahead(
     filters: Sequence[LogitFilter],
     temperature: float,
 ) -> None:
-    """Reweights the character before a rhyme word or a tail by how well an allowed word can follow it.
+    """Before a rhyme word or a tail, reweights each character by how likely an allowed character follows it.
 
     Few characters are allowed as a rhyme word or a tail, so the model has to be led to one of them. Each of
-    the LOOK_AHEAD likeliest characters c gets the probability p(c) times the total probability, after c, of
-    the characters that the filters allow there.
+    the LOOK_AHEAD likeliest characters c gets the probability p(c), times the total probability of the
+    characters that the filters allow after c. All other characters are barred.
 
     Args:
         stepper: the model.
         state: its state before the character, for B rows.
-        logits: (B, V), changed in place in the rows whose next character but one is such a word.
+        logits: (B, V), changed in place for the rows in which a rhyme word or a tail comes after the next
+            character.
         rows: the B rows.
         filters: the rules to apply.
         temperature: the temperature of the sampling; 0 counts as 1 here.

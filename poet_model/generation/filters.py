@@ -16,7 +16,7 @@ from .masks import VocabularyMasks
 from .request import Request
 from .row import Row
 
-MAX_LINE = 16  # characters per line, enough for all but a few lines of 全唐诗; then the line must end
+MAX_LINE = 16  # the most characters a line may have without a form; only a few lines of 全唐詩 have more
 
 
 class LogitFilter(Protocol):
@@ -73,12 +73,12 @@ class KeepsForm:
 
 
 class OriginalLines:
-    """Bars every line of at least MIN_ORIGINAL characters that occurs as a whole line in the indexed poems.
+    """Bars every line of at least MIN_ORIGINAL characters that occurs in a line of the indexed poems.
 
     Args:
         masks: the masks of the vocabulary.
         index: the index of the poems.
-        length: the number of characters per line if it is fixed; otherwise any character may end a line.
+        length: the number of characters per line; None if it is not fixed, so that a line may end anywhere.
     """
 
     def __init__(self, masks: VocabularyMasks, index: NoveltyIndex, length: int | None):
@@ -103,7 +103,8 @@ class OriginalLines:
 class FrequencyPenalty:
     """Lowers the logits of characters that the poem already has.
 
-    The last character is exempt if it occurs only once, so that it may be doubled (叠字, as in 青青).
+    The poem's latest character is exempt if it is its first use and in this line, so that it may be doubled
+    (疊字, as in 青青).
     """
 
     def __init__(self, masks: VocabularyMasks, penalty: float):
@@ -126,7 +127,7 @@ class FrequencyPenalty:
 
 
 def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
-    """The filters of a request. The result does not depend on their order."""
+    """The filters of a request. The filters may be applied in any order."""
     filters: list[LogitFilter] = []
     if request.form_rules:
         filters.append(KeepsForm(request.form_rules))

@@ -1,4 +1,4 @@
-"""Fits a request to a regular form, and suggests the nearest request that would work if it does not fit."""
+"""Fits a request to a regular form; if it does not fit, suggests the nearest request that would."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def edges_of(
     Raises:
         UnknownCharacterError: a character is not in the vocabulary.
         InvalidValueError: there are too few or too many characters, one of them is not a hanzi, or the start
-            begins with another character than the acrostic.
+            and the acrostic begin with different characters.
     """
     edges = {}
     for name, given in (("acrostic", acrostic), ("telestich", telestich)):
@@ -67,7 +67,7 @@ def edges_of(
     if start and heads and start[0] != heads[0]:
         raise InvalidValueError(
             f"the start {start[:10]!r} must begin with the first character of the acrostic, {heads[0]!r}; "
-            "begin it so, or leave the start out",
+            "let it begin with that character, or leave the start out",
             chinese=f"起首「{start[:10]}」不是以藏頭的「{heads[0]}」開頭，請把起首留空。",
         )
     return form, heads, tails
@@ -90,7 +90,8 @@ def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[Re
         return rules, fit_start(rules, start)
     except InvalidValueError as error:
         possible = (names for *names, less in _less_strict(options) if _is_possible(masks, less, start))
-        nearest = list(itertools.islice(possible, 2))  # two, because the page may have no control for one
+        # two suggestions, because the page may have no control for the option that one of them changes
+        nearest = list(itertools.islice(possible, 2))
         if not nearest:
             raise
         english, chinese = (" or ".join(names[0] for names in nearest), "，或".join(n[1] for n in nearest))
@@ -109,7 +110,7 @@ def _is_possible(masks: VocabularyMasks, options: FormOptions, start: str) -> bo
 
 
 def _less_strict(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]:
-    """Less strict options, the nearest first, each after its description in English and in Chinese."""
+    """Less strict options, smallest change first, as (English description, Chinese description, options)."""
     level, rhyme = options.level, options.rhyme
     if options.has_tones and level < L1:
         yield "tones=True", "平仄用 L1", replace(options, level=L1)
@@ -128,7 +129,7 @@ def _less_strict(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]
             yield f"form={other!r}", f"改用{other}", replace(options, form=other)
     if rhyme and options.has_tones:
         neither = replace(options, rhyme=False, level=None, template="")
-        yield "neither rhyme nor tones", "不押韻也不論平仄", neither
+        yield "rhyme=False and tones=False", "不押韻也不論平仄", neither
 
 
 def fit_start(rules: RegularForm, start: str) -> str:
@@ -152,7 +153,7 @@ def fit_start(rules: RegularForm, start: str) -> str:
             fits = f"{fitting!r} would fit" if fitting else "no start can begin with it"
             chinese_fits = f"「{fitting}」可以" if fitting else "不能以它開頭"
             raise InvalidValueError(
-                f"the start {start[:40]!r} does not fit {rules.options} at its character {place + 1}, "
+                f"the start {start[:40]!r} does not fit {rules.options} at character {place + 1}, "
                 f"{character!r}; {fits}",
                 chinese=f"起首「{start[:40]}」不合{rules.options.in_chinese}："
                 f"第 {place + 1} 字（連標點）「{character}」不行；{chinese_fits}。",

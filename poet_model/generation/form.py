@@ -1,8 +1,9 @@
 """RegularForm: a regular form as an automaton that says which characters may come next in a poem.
 
 Its state holds the courses (a template, and patterns of the current line) that are still open. A character is
-allowed if any open course allows it, and each character may close some courses. So no template is fixed in
-advance, the model's choices decide, and no line runs into a dead end (the property test checks this).
+allowed if any open course allows it, and each character may close some courses. So the template is not fixed
+in advance but follows from the model's choices, and no line can reach a dead end (a property test checks
+this).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from .masks import VocabularyMasks
 from .rhymes import open_groups
 
 
-# Courses and states are never modified. They are hashed by identity, because many of them are created and
-# serve as keys of caches.
+# Courses and states are never modified. They are hashed by identity: they serve as keys of caches, and
+# hashing their contents would be slow.
 @dataclass(eq=False, slots=True)
 class Course:
     """One way in which a poem can continue.
@@ -61,11 +62,11 @@ class RegularForm:
     Args:
         masks: the masks of the vocabulary.
         options: the form and its rules.
-        start: the first characters of the poem. If the tones of one of them are unknown, it is allowed in
-            every place.
+        start: the first characters of the poem. A character of the start, the heads or the tails whose tones
+            are unknown is allowed in any place.
 
     Raises:
-        InvalidValueError: no poem in this vocabulary can have these options.
+        InvalidValueError: no poem in this vocabulary can satisfy these options.
     """
 
     def __init__(self, masks: VocabularyMasks, options: FormOptions, start: str = ""):
@@ -115,7 +116,7 @@ class RegularForm:
         return self._mask_of[state]
 
     def is_before_few(self, state: FormState) -> bool:
-        """Whether few characters are allowed in the place after the next, for a rhyme word or a tail."""
+        """Whether the character after the next one is a rhyme word or a tail, for which few are allowed."""
         if state.place != self.length - 2:
             return False
         return state.line < len(self.options.tails) or any(
@@ -142,7 +143,7 @@ class RegularForm:
                 edges = [text[line] for text in (heads, tails) if line < len(text)]
                 edges_and_tones = " ".join(f"{c} {tones(c)}" for c in edges)
                 rhyming = " that rhymes with the others, or ends in 仄"
-                return f"there is no line {line + 1} with {edges_and_tones}" + (
+                return f"no template has a line {line + 1} with {edges_and_tones}" + (
                     rhyming if self.options.rhyme and line == 0 else ""
                 )
         return "each line is possible by itself, but no template allows all of them"

@@ -18,8 +18,8 @@ class FormOptions:
         level: the level (see prosody/templates.py) at which every line follows the tones of one of the four
             templates; None allows any tones.
         template: one of prosody.TEMPLATES; '' leaves the choice to the model.
-        rhyme: True if the even lines must rhyme in one group of 平水韻 that the model chooses, or the name
-            of that group; False if they need not rhyme.
+        rhyme: True if the even lines must rhyme in one group of 平水韻, which the model chooses; the name of
+            a group to prescribe it; False if they need not rhyme.
         heads: the first characters of line 1, line 2 and so on; '' for none.
         tails: the last characters of line 1, line 2 and so on; '' for none.
     """
@@ -57,7 +57,7 @@ class FormOptions:
         return tuple(t for t in templates(self.form) if t.name == (self.template or t.name))
 
     def tails_before(self, line: int) -> str:
-        """The tails of the even lines before `line` (counted from 0), which are rhyme words."""
+        """The rhyme words among the tails before index `line`: those of the second, fourth, … lines."""
         return self.tails[1:line:2]
 
     def reserved(self, line: int) -> str:

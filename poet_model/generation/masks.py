@@ -1,4 +1,4 @@
-"""VocabularyMasks: the tones, rhymes and kinds of all characters of a vocabulary, as NumPy masks.
+"""VocabularyMasks: which ids are hanzi, and which have each tone or rhyme, as NumPy masks.
 
 Each model keeps one, as looking up the tones of thousands of characters takes longer than writing a poem.
 """

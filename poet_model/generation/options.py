@@ -25,20 +25,21 @@ class Options(TypedDict, total=False):
     of the model's GenerationConfig.
     """
 
-    # 五絕, 七絕, 五律 or 七律. The number and length of the lines are guaranteed unless impose_form=False.
+    # 五絕, 七絕, 五律 or 七律. Guaranteed, unless impose_form=False without tones, rhyme or acrostic.
     form: str
     author: str  # the poet whose style the poem imitates
     title: str  # the title, and so the topic
     impose_form: bool  # False: the form is only given to the model in the header, not enforced (True)
     tones: bool | str  # True: 平仄 by one of the four templates, at level L1; or "L0", "L1", "L2" (False)
-    template: str  # one of the templates, "T1" to "T4" of prosody.Template; without it the model chooses
+    template: str  # "T1" to "T4" of prosody.Template, with tones; by default the model chooses
     rhyme: bool | str  # True, or a group of 平水韻 such as "東" or "一東" (False)
     acrostic: str  # 藏頭: 2 to 8 characters that the lines begin with
     telestich: str  # 藏尾: 2 to 8 characters that the lines end with
     # True: no line of five characters or more may occur in a poem of the corpus. That needs an index, made by
-    # `python -m poet_model.novelty build`. Or a NoveltyIndex of other poems. (False)
+    # `python -m poet_model.novelty build`. A NoveltyIndex does the same for the poems in it. (False)
     original: bool | NoveltyIndex
-    best_of: int  # candidates for each line, sampled again by probability; needs a form (1)
+    # candidates for each line, one of which is then sampled by its probability; needs a form (1)
+    best_of: int
     look_ahead: bool  # reweight the character before a rhyme word by how well a rhyme can follow (True)
     seed: int | None  # the same seed gives the same poem (a random seed for each call)
     temperature: float
@@ -74,7 +75,8 @@ class GenerationConfig:
         top_k: characters are sampled from the k likeliest only; 0 means all.
         top_p: characters are sampled from the likeliest only, as many as together have at least this
             probability.
-        max_length: a poem that has reached this many characters ends with its current line.
+        max_length: without an imposed form, a poem that has reached this many characters ends with its
+            current line.
         frequency_penalty: nats subtracted from the logit of a character for each of its occurrences in the
             poem, against repetition. A character may be doubled (叠字, as in 青青) without a penalty. With
             the default, the shipped model repeats about one character per poem, as real poems do; with 0 it

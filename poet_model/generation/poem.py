@@ -9,7 +9,7 @@ from .. import prosody, script
 
 @dataclass(frozen=True)
 class Poem:
-    """A finished poem.
+    """A generated poem, finished or (as `PoemStream.poem`) still being written.
 
     Attributes:
         text: the poem in traditional script: hanzi, `，` and `。`.

@@ -136,7 +136,7 @@ def _check_types(start: str, given: dict) -> None:
         )
     if template not in ("", *TEMPLATES) or (template and not tones):
         raise InvalidValueError(
-            f"template must be one of {' '.join(TEMPLATES)} (see prosody.Template), together with tones; "
+            f"template must be one of {' '.join(TEMPLATES)} (see prosody.Template), and needs tones; "
             f"got {template!r} and tones={tones!r}"
         )
     if not isinstance(rhyme, (bool, str)):
@@ -224,7 +224,8 @@ def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm |
         whose = f"{match.author or '無名氏'}《{match.title or '無題'}》"
         if match.is_whole and is_whole and len(match.text) >= MIN_ORIGINAL:
             raise InvalidValueError(
-                f"the line {match.text!r} of the start is not original: it occurs in {whose}; give at most "
+                f"the line {match.text!r} of the start is not original: it occurs in {whose}; start with at "
+                f"most "
                 f"{match.text[:-1]!r}, or leave original out",
                 chinese=f"起首的「{match.text}」是現成詩句，見{whose}；最多給「{match.text[:-1]}」，或不求原創。",
             )

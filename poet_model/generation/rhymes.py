@@ -11,14 +11,16 @@ from ..prosody.readings import group_named, rhyme_groups
 from .form_options import FormOptions
 from .masks import VocabularyMasks
 
-MIN_RHYME_WORDS = 20  # characters that the vocabulary must have of a group that the user did not name
+# a group that the user did not name is used only if the vocabulary has this many of its characters
+MIN_RHYME_WORDS = 20
 
 
 def open_groups(masks: VocabularyMasks, options: FormOptions) -> frozenset[str]:
     """The groups of 平水韻 in which the poem may rhyme; empty if no rhyme is required.
 
     Raises:
-        InvalidValueError: no group is left by the vocabulary and the tails.
+        InvalidValueError: the vocabulary has no such group, a rhyme word is repeated, or no group fits all
+            tails.
     """
     if not options.rhyme:
         return frozenset()
@@ -47,7 +49,7 @@ def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str,
     own = f"{given} rhymes in {' or '.join(near)}; " if near else ""
     raise InvalidValueError(
         f"rhyme must be True or a group of 平水韻 with at least {needed} characters in this model's "
-        f"vocabulary, got {options.rhyme[:20]!r}; {own}it can be one of {' '.join(usable)}",
+        f"vocabulary, got {options.rhyme[:20]!r}; {own}rhyme can be one of {' '.join(usable)}",
         chinese=f"韻部沒有「{given[:20]}」；可選{''.join(near or usable)}。",
     )
 

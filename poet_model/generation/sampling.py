@@ -20,7 +20,8 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -
         The ids (B,).
 
     Raises:
-        InvalidValueError: every id of a row is barred. No rule is silently dropped.
+        InvalidValueError: every id of a row is barred. (The error is raised rather than silently dropping a
+            rule.)
     """
     likeliest = logits.max(axis=1)
     if (likeliest == -np.inf).any():

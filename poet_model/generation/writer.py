@@ -54,7 +54,8 @@ class Writer:
 
         Args:
             start: the poem's first characters, in either script.
-            num_poems: the number of poems. Poem i is the one that seed + i gives by itself.
+            num_poems: the number of poems. Poem i, counted from 0, is the poem that a single call with the
+                seed `seed + i` gives.
             **options: the rules of the poem and the sampling settings:
 
                 - `form`: 五絕, 七絕, 五律 or 七律. The number and length of the lines are guaranteed unless

@@ -1,4 +1,4 @@
-"""Writes the README.md of a model folder from metrics.json and model_card.md. It formats metrics only.
+"""Writes the README.md of a model folder from metrics.json and model_card.md. It only formats metrics.
 
 model_card.md is a Jinja2 template with one additional rule: a line is left out if a metric in it was not
 measured. So a card states only what metrics.json holds.
@@ -61,7 +61,7 @@ def render(template: str, metrics: dict) -> str:
         ) from error
     except (ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
+            f"{METRICS_NAME} holds text where a number belongs ({error}); measure the model again"
         ) from error
     return "".join(line for line in text.splitlines(keepends=True) if _MISSING not in line)
 
@@ -101,7 +101,8 @@ def card_text(folder: str | Path, known: dict | None = None, template: Path | No
     metrics = (known or {}) | read_metrics(folder)
     metrics["earlier"] = earlier_trainings(metrics)
     sources = [_source(one) for one in (metrics, *metrics["earlier"])]
-    if any("chinese-poetry" in source for source in sources):  # the card names its licence
+    # the card then names the licence of chinese-poetry
+    if any("chinese-poetry" in source for source in sources):
         metrics["from_chinese_poetry"] = True
     metrics["dataset"] = "chinese-poetry" if "chinese-poetry" in sources[0] else "poems"
     return render(template.read_text(encoding="utf-8"), metrics)
@@ -113,5 +114,5 @@ def _source(metrics: dict) -> str:
 
 
 def write_card(folder: str | Path, known: dict | None = None) -> None:
-    """Writes the card into a model folder; the arguments are those of `card_text`."""
+    """Writes the card into a model folder; `folder` and `known` are as in `card_text`."""
     write_text(Path(folder) / CARD_NAME, card_text(folder, known))

@@ -33,8 +33,8 @@ def explained(
     Args:
         name, revision: the repository and the revision that the block accesses.
         writing: whether the block pushes something.
-        near: None if `name` cannot be a path. Otherwise the message says too that there is no such folder,
-            followed by this hint, such as " (is it 'runs/tang-lstm'?)", or "".
+        near: None if `name` cannot be a path. Otherwise the message also says that there is no such folder,
+            followed by `near`: a hint such as " (is it 'runs/tang-lstm'?)", or "" for no hint.
     """
     from huggingface_hub.errors import (
         GatedRepoError,

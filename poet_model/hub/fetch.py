@@ -1,4 +1,7 @@
-"""Fetches a model from the Hub into a local folder. It uses the names of the files, not their contents."""
+"""Fetches a model from the Hub into a local folder.
+
+It does not read the files itself; `check_config` may read config.json before the rest is fetched.
+"""
 
 from __future__ import annotations
 

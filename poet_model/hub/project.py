@@ -13,5 +13,5 @@ INSTALLED = Path(__file__).resolve().parent / "project_files"
 
 
 def project_file(name: str) -> Path:
-    """The path of a file of the project's top folder, which may not exist."""
+    """The path of a file in the project's top folder. The file may not exist."""
     return (INSTALLED if INSTALLED.is_dir() else CLONE) / name

@@ -69,7 +69,8 @@ def push_folder(
     names = model_files(path.name for path in folder.iterdir() if path.is_file())
     api = api_with(token)
     with explained(repo_id, revision, writing=True):
-        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id  # with the user's name
+        # adds the user's name if `repo_id` has none
+        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         branch = None if create_pr else revision
         tagged = _prepare_branch(api, repo_id, branch)
         info = api.repo_info(repo_id, revision=branch)
@@ -93,7 +94,7 @@ def push_folder(
 
 
 def _check_target(revision: str | None, create_pr: bool, tags: list[str] | None) -> None:
-    """Raises InvalidValueError for a target that cannot be pushed to, before the Hub is contacted."""
+    """Raises InvalidValueError for tags or a revision that no push can have, before the Hub is contacted."""
     if isinstance(tags, str):
         raise InvalidValueError(f"tags must be a list of names, got {tags!r}; write [{tags!r}]")
     if create_pr and revision not in (None, "main"):
@@ -122,7 +123,7 @@ def _prepare_branch(api: HfApi, repo_id: str, branch: str | None) -> dict[str, s
 def _changes(
     folder: Path, names: list[str], old: list[str], repo_id: str
 ) -> list[CommitOperationAdd | CommitOperationDelete]:
-    """The operations of a commit, which adds the files `names` and deletes those of `old` not among them."""
+    """The operations of a commit that adds the files `names` and deletes those that are only in `old`."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     return [
@@ -152,7 +153,7 @@ def check_visibility(repo_id: str, is_private: bool, wanted: bool | None) -> Non
 
 
 def check_can_push(repo_id: str, *, private: bool | None = None, token: str | None = None) -> None:
-    """Checks before hours of work whether a later push is possible.
+    """Checks whether a later push is possible, so that hours of work are not done in vain.
 
     Whether the user, or a fine-grained token, may write to this repository cannot be checked in advance.
 

@@ -1,10 +1,11 @@
-"""Builds the folder of a Gradio Space that shows a model of the Hub, and pushes that folder.
+"""Builds the folder of a Gradio Space that shows a model from the Hub, and pushes that folder.
 
     python -m poet_model.hub space user/tang-poet --model user/tang-lstm
 
-The folder holds the page, the parts of the package that the page needs, and the same pinned requirements. In
-a clone of the project it also holds the project's model, which is used when the Hub cannot be reached. The
-page reads the name of the model that it shows from the front matter of the Space's README.md.
+The folder holds the page, the parts of the package that the page needs, and the page's part of the pinned
+requirements.txt. In a clone of the project it also holds the project's model, which is used when the Hub
+cannot be reached. The page reads the name of the model that it shows from the front matter of the Space's
+README.md.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ BUNDLED = Path("assets") / "tang-lstm"
 # folders of the package that the page does not need, and the command-line modules
 LEFT_OUT = ("corpus", "evaluation", "from_scratch", "training", "remote_code", INSTALLED.name)
 LEFT_OUT += ("__main__.py", "__pycache__")
-MARK = "poet_model/__init__.py"  # a file that every Space of this program has
+MARK = "poet_model/__init__.py"  # a file that every Space made by this program has
 FOR_TRAINING = "# Only to train:"  # the lines of requirements.txt below this one are left out
 TITLE = """
 # 唐詩 LSTM
@@ -81,7 +82,7 @@ def _make_folder(folder: Path) -> None:
             f"{folder} cannot be created ({error.strerror}); give another folder"
         ) from error
     if not is_new:
-        raise InvalidValueError(f"{folder} already exists; give a new folder, or delete it first")
+        raise InvalidValueError(f"{folder} is not empty; give a new or empty folder, or delete it first")
 
 
 def _readme(model: str) -> str:
@@ -93,7 +94,7 @@ def _readme(model: str) -> str:
 
 
 def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
-    """Replaces the files of a Space by those of `folder` in one commit, and creates the Space if needed.
+    """Replaces the files of a Space with those of `folder` in one commit; creates the Space if needed.
 
     Args:
         folder: the folder that `build` has written.
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line of `python -m poet_model.hub space`."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.hub space",
-        description="Creates or updates a Gradio Space that shows a model of the Hub.",
+        description="Creates or updates a Gradio Space that shows a model from the Hub.",
     )
     parser.add_argument("repo_id", metavar="USER/NAME", help="the Space; created if it does not exist")
     parser.add_argument("--model", required=True, metavar="USER/NAME", help="the model that the Space shows")

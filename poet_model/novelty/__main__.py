@@ -15,11 +15,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.novelty",
-        description="Finds the stretches of a poem that also occur in the corpus.",
+        description="Builds the index of a corpus, or finds the parts of a poem that also occur in it.",
     )
     modes = parser.add_subparsers(required=True, metavar="build | find", dest="mode")
     build = modes.add_parser("build", help="build the index of a corpus")
-    build.add_argument("--corpus", default="tang", help="as in train.py (default: tang)")
+    build.add_argument(
+        "--corpus",
+        default="tang",
+        help="a corpus as for train.py --corpus, such as tang, song or a file (default: tang)",
+    )
     find = modes.add_parser("find", help="look a poem up in the index")
     find.add_argument("poem")
     for mode in (build, find):

@@ -1,9 +1,9 @@
 """NoveltyIndex: finds the longest stretch of a line that also occurs in a corpus, and the poem that has it.
 
-    python -m poet_model.novelty build                   # 全唐诗, into the user's cache folder
+    python -m poet_model.novelty build                   # 全唐詩, into the user's cache folder
     python -m poet_model.novelty find 春眠不覺曉，處處聞啼鳥。
 
-The index is a suffix array: all places of the corpus, sorted by the text that begins there. A separator
+The index is a suffix array: all positions in the corpus, sorted by the text that begins there. A separator
 between lines keeps stretches from crossing line ends. Variants of a character (爲 為 为) count as the same.
 The index is stored on disk and opened as a memory map; nothing is ever unpickled.
 """
@@ -37,7 +37,7 @@ class Match:
     Attributes:
         line: the number of the line, from 1.
         text: the stretch; '' if no stretch of at least MIN_LENGTH characters occurs in the corpus.
-        is_whole: whether it is the whole line.
+        is_whole: whether it is the whole line of the poem; in the corpus it may be part of a longer line.
         title, author: the title and the author of the first poem that has it.
         places: how often it occurs in the corpus.
     """
@@ -162,7 +162,7 @@ class NoveltyIndex:
         """
 
         def first(at_least: int) -> int:
-            """The first suffix in the range whose next character is `at_least` or more."""
+            """The index of the first suffix in the range whose next character is >= `at_least`, or `high`."""
             left, right = low, high
             while left < right:
                 middle = (left + right) // 2

@@ -1,4 +1,4 @@
-"""The prosody of regular poems: forms, tones, rhymes, and whether a poem keeps to the rules. No torch.
+"""The prosody of regular poems: forms, tones, rhymes, and whether a poem keeps to the rules. Needs no torch.
 
 >>> from poet_model import prosody
 >>> print(prosody.scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"))

@@ -1,4 +1,4 @@
-"""The faults of a poem by the rules of regular verse, each rule a function. It judges no poem as a whole."""
+"""The faults of a poem by the rules of regular verse, each rule a function. No poem is judged as a whole."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Masks = tuple[int, ...]  # PING, ZE, ANY or 0 (unknown) for each character of a 
 
 @dataclass(frozen=True)
 class Fault:
-    """A deviation that a strict reader would point out.
+    """A place that a strict reader would point out: a deviation, an allowed one (救), or an unknown tone.
 
     Attributes:
         line: the number of the line, counted from 1.
         place: the number of the character in the line, counted from 1; 0 means the whole line.
-        kind: 失對 失粘 孤平 三平尾 三仄尾 拗 (not saved) 救 (a 拗 that is) 平仄 出韻 重韻 未知.
+        kind: 失對 失粘 孤平 三平尾 三仄尾 拗 (not rescued) 救 (a rescued 拗) 平仄 出韻 重韻 未知.
         characters: the characters concerned.
     """
 
@@ -34,7 +34,7 @@ class Fault:
 
 
 def tone_faults(lines: Sequence[str], masks: Sequence[Masks], template: Template) -> list[Fault]:
-    """The faults in the tones of a poem, beside the template that fits it best.
+    """The faults in the tones of a poem, compared with `template`, the one that fits it best.
 
     Args:
         lines: the lines, without punctuation.
@@ -72,12 +72,12 @@ def _within_line(line: str, mask: Masks, kind: str, after: Masks) -> list[tuple[
 
 
 def is_shi_dui(first: Masks, second: Masks) -> bool:
-    """失對: the second places of the two lines of a couplet must differ in tone, and do not."""
+    """失對: the second characters of the two lines of a couplet have the same tone, and should not."""
     return {first[1], second[1]} in ({PING}, {ZE})
 
 
 def is_shi_zhan(before: Masks, first: Masks) -> bool:
-    """失粘: the second place of a couplet must have the tone of the line before, and does not."""
+    """失粘: the second character of a couplet has another tone than that of the line before."""
     return {before[1], first[1]} == {PING, ZE}
 
 
@@ -92,14 +92,15 @@ def is_san_ze_wei(mask: Masks) -> bool:
 
 
 def is_gu_ping(mask: Masks, kind: str) -> bool:
-    """孤平: a line b has only one 平 beside its rhyme word: 仄平仄仄平."""
+    """孤平: a line of kind b has only one 平 besides its rhyme word: 仄平仄仄平."""
     return kind == "b" and mask[-5:] == (ZE, PING, ZE, ZE, PING)
 
 
 def ao_jiu(mask: Masks, kind: str, after: Masks) -> str:
     """救 for a line whose 拗 is rescued, 拗 for one whose 大拗 is not, else "".
 
-    特拗, 平平仄平仄 in a line B, is rescued within the line. 大拗, 中仄中仄仄 in a line A, needs the next.
+    特拗, 平平仄平仄 in a line B, is rescued within the line. 大拗, 中仄中仄仄 in a line of kind A, must be
+    rescued by the next line.
     """
     level = line_level(mask, kind)
     if kind == "B" and level == L2:
@@ -111,7 +112,7 @@ def ao_jiu(mask: Masks, kind: str, after: Masks) -> str:
 
 
 def right_places(mask: Masks, kind: str) -> list[bool]:
-    """Whether the tone at each of the rigid places of a line is right."""
+    """For each rigid place of a line, whether its tone is right; an unknown tone counts as right."""
     [pattern] = line_patterns(kind, len(mask), L0)
     return [bool((mask[place] or ANY) & pattern[place]) for place in rigid_places(len(mask))]
 

@@ -13,7 +13,7 @@ _FORM_OF_SHAPE = {shape: form for form, shape in SHAPES.items()}
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a poem, each with its `，` or `。`. A rest without a line end is a line as well."""
+    """The lines of a poem, each with its `，` or `。`. Text after the last line end is a line as well."""
     return re.findall(rf"[^{LINE_ENDS}]*[{LINE_ENDS}]|[^{LINE_ENDS}]+$", text)
 
 
@@ -29,18 +29,18 @@ def has_equal_lines(text: str) -> bool:
 
 
 def join_lines(lines: Iterable[str]) -> str:
-    """Joins lines without punctuation to a text in which `，` and `。` alternate."""
+    """Joins lines without punctuation into a text in which `，` and `。` alternate."""
     return "".join(line + LINE_ENDS[number % 2] for number, line in enumerate(lines))
 
 
 def shape_of(text: str) -> str:
-    """The form that has as many lines of the same length, however `，` and `。` are placed; "" if none."""
+    """The form with the number and length of lines of the text, however `，` and `。` are placed; or ""."""
     lengths = line_lengths(text)
     return _FORM_OF_SHAPE.get((len(lengths), lengths[0]), "") if len(set(lengths)) == 1 else ""
 
 
 def form_of(text: str) -> str:
-    """The form of a text whose `，` and `。` also alternate: 五絕 七絕 五律 七律; "" if none."""
+    """Like `shape_of`, but the `，` and `。` of the text must alternate: 五絕 七絕 五律 七律; "" if none."""
     ends = "".join(character for character in text if character in LINE_ENDS)
     return shape_of(text) if ends == LINE_ENDS * (len(ends) // 2) else ""
 

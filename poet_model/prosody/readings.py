@@ -1,7 +1,7 @@
 """Tones and rhyme groups of characters by 平水韻, from pingshui.tsv.
 
-tools/make_prosody_table.py builds the table. A character with readings of both tones fits either tone, and so
-does a character that is not in the table.
+tools/make_prosody_table.py builds the table. A character with readings of both tones fits either tone. One
+that is not in the table has the mask 0, which every pattern accepts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .lines import LINE_ENDS
 TABLE = Path(__file__).with_name("pingshui.tsv")
 PING, ZE, ANY = 1, 2, 3  # tones as bits of a mask: ANY is both
 SIGNS = {PING: "平", ZE: "仄", ANY: "○", 0: "？"}
-# the groups of 平 in the order of the rhyme books, which call 東 上平一東 and 先 下平一先
+# the groups of 平 in the order of the rhyme books, where 東 is “上平一東” and 先 is “下平一先”
 _BOOKS = {"上平": "東冬江支微魚虞齊佳灰真文元寒刪", "下平": "先蕭肴豪歌麻陽庚青蒸尤侵覃鹽咸"}
 _NUMERALS = [*"一二三四五六七八九十", *(f"十{unit}" for unit in "一二三四五")]
 

@@ -31,7 +31,8 @@ class Rhyme:
     Attributes:
         status: 平 (all words in one group of 平), 鄰 (in neighbouring groups), 仄 (in one group of another
             tone), or "" (no rhyme).
-        groups: the groups that all words share (with 鄰, the groups of the words; with 仄, tone included).
+        groups: the groups that all rhyme words share. If status is 鄰: those neighbouring groups that a rhyme
+            word is in. If it is 仄: each name includes the tone.
         first_line: 入韻 (the first line is in the group), 鄰韻 (in a neighbour of it), or "".
     """
 

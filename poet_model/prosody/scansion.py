@@ -57,8 +57,8 @@ def scan(text: str) -> Scansion:
     """Judges a poem by the rules of the form that it has.
 
     Args:
-        text: hanzi in traditional or simplified script. Each line ends with a punctuation mark, a space or a
-            line break; if the lines have a regular form, any of these will do.
+        text: hanzi in traditional or simplified script. A line may end with any punctuation mark, a space or
+            a line break.
 
     Raises:
         InvalidValueError: `text` is not a string.
@@ -111,9 +111,9 @@ def _fit(masks: Sequence[Masks], template: Template) -> _Fit:
 
 
 def _couplets_fit(masks: Sequence[Masks]) -> bool:
-    """Whether each couplet is L3 or stricter as one of the pairs of kinds that may stand there."""
+    """Whether each couplet fits, at L3 or stricter, some pair of line kinds that is allowed in its place."""
     for i in range(0, len(masks), 2):
-        pairs = ("Ab", "Ba") if i else ("Ab", "Ba", "ab", "ba")  # only the first line may rhyme too
+        pairs = ("Ab", "Ba") if i else ("Ab", "Ba", "ab", "ba")  # of the odd lines, only the first may rhyme
         if all(couplet_level(masks[i], masks[i + 1], kinds) > L3 for kinds in pairs):
             return False
     return True

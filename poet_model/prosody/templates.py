@@ -1,12 +1,14 @@
 """The tone patterns of regular lines, the four templates of each form, and how strictly a line keeps to them.
 
-平 and 仄 are the two classes of tones, level and oblique. By 王力《漢語詩律學》, a line is:
+平 and 仄 are the two classes of tones, level and oblique. The levels follow 王力《漢語詩律學》, from the
+strictest on; each one also allows what those before it allow:
 
-    L0  the patterns to the letter
+    L0  the exact patterns
     L1  一三五不論: the first, third and fifth places are free, but without 孤平, 三平尾 or 三仄尾
-    L2  with 拗救: 特拗 平平仄平仄, and 大拗 中仄中仄仄 if the next line rescues it by 平 in its third place
-    L3  with what Tang poets also accepted before a line that rhymes: 三仄尾 and 仄平仄平仄
-    L4  only the second, fourth, sixth and last places
+    L2  拗救, a break made good: 特拗 平平仄平仄, and 大拗 中仄中仄仄 if the next line has 平 in the third of
+        its last five places
+    L3  what Tang poets also accepted before a line that rhymes: 三仄尾 and 仄平仄平仄
+    L4  right tones in the second, fourth, sixth and last places only
     L5  not regular
 """
 
@@ -22,7 +24,8 @@ TONES = {"平": PING, "仄": ZE, "中": ANY}
 LEVELS = ("L0", "L1", "L2", "L3", "L4", "L5")
 L0, L1, L2, L3, L4, L5 = range(6)
 # The patterns of the last five places of each kind of line, by the strictest level that allows them. A and B
-# end in 仄, a and b in 平 and rhyme. A and a begin with 仄仄, B and b with 平平. (For 大拗 see below.)
+# end in 仄, a and b in 平 and rhyme. The last five of A and a begin with 仄仄, those of B and b with 平平.
+# (For 大拗 see below.)
 LINE_PATTERNS = {
     "A": {L0: ["仄仄平平仄"], L1: ["中仄中平仄"], L4: ["中仄中平仄"]},
     "a": {L0: ["仄仄仄平平"], L1: ["中仄仄平平"], L4: ["中仄中平平"]},
@@ -35,8 +38,10 @@ LINE_PATTERNS = {
     },
     "b": {L0: ["平平仄仄平"], L1: ["平平中仄平", "仄平平仄平"], L4: ["中平中仄平"]},
 }
-DA_AO, DA_AO_RESCUE = "中仄中仄仄", "中平平仄平"  # 大拗 in a line A, and the line b after it that rescues it
-FIRST_TWO = {"A": "平平", "a": "平平", "B": "仄仄", "b": "仄仄"}  # the places that a line of seven has before
+# 大拗 in a line of kind A, and the line of kind b that follows and rescues it
+DA_AO, DA_AO_RESCUE = "中仄中仄仄", "中平平仄平"
+# the two places that a line of seven has before its last five
+FIRST_TWO = {"A": "平平", "a": "平平", "B": "仄仄", "b": "仄仄"}
 QUATRAINS = {"T1": "AbBa", "T2": "abBa", "T3": "BaAb", "T4": "baAb"}
 TEMPLATES = tuple(QUATRAINS)  # their names; see Template
 Pattern = tuple[int, ...]  # PING, ZE or ANY for each place of a line
@@ -111,7 +116,7 @@ def rigid_places(length: int) -> tuple[int, ...]:
 
 @functools.lru_cache(maxsize=1 << 16)
 def line_level(masks: tuple[int, ...], kind: str) -> int:
-    """The strictest level at which a line with these tone masks is of a kind."""
+    """The strictest level at which a line with these tone masks counts as a line of this kind."""
     for level in range(L5):
         if any(fits(masks, pattern) for pattern in line_patterns(kind, len(masks), level)):
             return level

@@ -1,4 +1,4 @@
-"""A scansion report in words, Chinese and English: form, course, rhyme, tones, and what each fault means."""
+"""A scansion report in words, Chinese and English: form, opening, rhyme, tones, and what each fault means."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from .scansion import Scansion
 from .templates import L1, L2, L3, L4
 
 FAULT_MEANINGS = {
-    "失對": "its second place has the tone of the line before, and should not",
-    "失粘": "its second place should have the tone of the line before",
+    "失對": "its second character has the same tone as that of the line before, and should not",
+    "失粘": "its second character should have the same tone as that of the line before",
     "孤平": "a level tone alone among oblique ones",
     "三平尾": "three level tones at the end",
     "三仄尾": "three oblique tones at the end",
-    "拗": "a twist that nothing makes good",
-    "救": "a twist, made good: allowed",
+    "拗": "a break of the pattern that no later character makes good",
+    "救": "a break of the pattern that is made good, and so allowed",
     "平仄": "the wrong tone for its place",
     "出韻": "outside the rhyme group",
     "重韻": "the same rhyme word again",
@@ -30,8 +30,8 @@ _COURSES = {
 _SHAPES = {4: "quatrain", 8: "eight lines"}
 _LEVELS = {
     L2: ("平仄合律（拗而能救）", "tones regular, with a twist made good"),
-    L3: ("平仄近律", "tones nearly regular, as Tang poets took them"),
-    L4: ("平仄只合二四六", "tones regular in the chief places only"),
+    L3: ("平仄近律", "tones nearly regular, within what Tang poets accepted"),
+    L4: ("平仄只合二四六", "tones regular only in the second, fourth and sixth places"),
 }
 
 
@@ -48,7 +48,7 @@ def verdict_of(report: Scansion) -> tuple[str, str]:
     rhyme, tones = _rhyme(report.rhyme), _tones(report)
     course = ["".join(course_of(report))] if report.level <= L4 else []  # an irregular poem follows none
     chinese = [report.form, *course, rhyme[0], tones[0]]
-    english = [f"{_SHAPES[lines]}, {length} characters each", rhyme[1], tones[1]]
+    english = [f"{_SHAPES[lines]}, {length} characters a line", rhyme[1], tones[1]]
     return " · ".join(chinese), " · ".join(english)
 
 
@@ -62,7 +62,8 @@ def course_of(report: Scansion) -> tuple[str, str]:
         opening = "平起" if opening == "仄起" else "仄起"
     if not report.rhyme.status:  # there is nothing that the first line could rhyme with
         first = ""
-    elif report.rhyme.first_line == "入韻":  # a word of both tones fits either template
+    # the template may say otherwise: if the word has readings of both tones, either template fits
+    elif report.rhyme.first_line == "入韻":
         first = "首句入韻"
     elif first == "首句入韻" and report.rhyme.status == "平":
         first = "首句入鄰韻" if report.rhyme.first_line else "首句平收不入韻"
@@ -100,5 +101,8 @@ def _tones(report: Scansion) -> tuple[str, str]:
     if report.level in _LEVELS:
         return _LEVELS[report.level]
     if report.couplets_fit:
-        return "各聯合律而失粘", "couplets regular, but not joined"
+        return (
+            "各聯合律而失粘",
+            "each couplet regular, but its tones do not link to the couplet before (失粘)",
+        )
     return "平仄不合律", "tones not regular"

@@ -28,7 +28,8 @@ class TrainingConfig:
         softmax_exact: share of the training, at its end, in which the softmax is no longer sampled.
         rhyme_memory: weight of the auxiliary task of RhymeMemory; 0 for none. Its loss is logged as
             `rhyme_loss`, in nats per scored token like `loss`.
-        log_every, eval_every, checkpoint_every: intervals in optimizer steps; each is also done at the end.
+        log_every, eval_every, checkpoint_every: intervals in optimizer steps; all three are also done at the
+            end.
         max_minutes: training ends after this many minutes at the latest; None for no limit.
         seed: seed of batches, dropout and masks.
 

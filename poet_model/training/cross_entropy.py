@@ -1,4 +1,4 @@
-"""LinearCrossEntropy: the output layer and the loss in one function. It knows only tensors."""
+"""LinearCrossEntropy: the output layer and the loss in one function. It knows nothing about models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ CHUNK = 1024  # rows of logits at a time; chunks that fit into a CPU's cache are
 class LinearCrossEntropy(torch.autograd.Function):
     """Summed cross-entropy of `hidden @ weight^T + bias`, computed without storing all logits.
 
-    The (N, V) logits and their gradient would be by far the largest arrays in training. Here they are
-    computed for CHUNK rows at a time, and the gradients already in the forward pass: d loss / d logits is the
-    softmax, minus one at the target. Without `log_counts` the result equals
+    The (N, V) logits and their gradient would be by far the largest arrays in training. Here the logits are
+    computed for CHUNK rows at a time. The gradients are computed in the forward pass, too: d loss / d logits
+    is the softmax, minus one at the target. Without `log_counts` the result equals
     `F.cross_entropy(F.linear(hidden, weight, bias).float(), targets, reduction="sum")`, with the same
     rounding under autocast.
     """

@@ -1,4 +1,4 @@
-"""Objective: the interface between a Trainer and what it trains. It knows no particular model or data."""
+"""Objective: the interface between a Trainer and what it trains. It assumes no model or data."""
 
 from __future__ import annotations
 

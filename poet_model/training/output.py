@@ -46,7 +46,8 @@ def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
     trainings = [*earlier_trainings(metrics), *([last | {"held_out": True}] if last else [])]
     ours, theirs = held_out_record(corpus), read_held_out(folder) or {"valid": [], "test": []}
     if not {*ours["valid"], *ours["test"]} <= {*theirs["valid"], *theirs["test"]}:
-        for training in trainings:  # a mark only means that a run held out what the last one held out
+        # `held_out` means that a run held out what the last run did; these are other poems, so no mark holds
+        for training in trainings:
             training.pop("held_out", None)
     return trainings, read_log(folder) if ours["valid"] == theirs["valid"] else []
 

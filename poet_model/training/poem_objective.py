@@ -61,8 +61,8 @@ class PoemObjective(Objective):
         rhyme_weight: weight of the auxiliary loss in the total.
 
     Attributes:
-        samples_softmax: whether `prepare` samples the softmax, if that leaves out any id; set by
-            `begin_step`.
+        samples_softmax: whether `prepare` may sample the softmax (it does so if the sample is smaller than
+            the vocabulary); set by `begin_step`.
     """
 
     def __init__(

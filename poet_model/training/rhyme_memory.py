@@ -1,4 +1,4 @@
-"""RhymeMemory: an auxiliary training task that teaches a model to remember the rhyme. It knows no model."""
+"""RhymeMemory: an auxiliary training task that teaches a model to remember the rhyme. It needs no model."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..tokenizer import PoetTokenizer
 class RhymeMemory(nn.Module):
     """Predicts from each hidden state the 平水韻 rhyme group of the character that ended the last sentence.
 
-    Only one character in 10 to 15 of a poem rhymes, and it rhymes with a character just as far back. From
-    these positions alone, a small LSTM hardly learns to rhyme (docs/retrain.md). With this task at every
+    In a poem only about every 10th to 15th character rhymes, with a character 10 to 15 characters earlier.
+    From these positions alone, a small LSTM hardly learns to rhyme (docs/retrain.md). With this task at every
     position it learns to remember the rhyme, and then uses it where a line must rhyme. The head is used only
     in training and is not part of the saved model.
 

@@ -1,4 +1,4 @@
-"""StopRequest: Ctrl-C and SIGTERM as requests to stop at the next opportunity. It knows no training loop."""
+"""StopRequest: Ctrl-C and SIGTERM as requests to stop at the next opportunity. It has no training loop."""
 
 from __future__ import annotations
 

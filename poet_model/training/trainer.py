@@ -144,8 +144,8 @@ class Trainer:
         """Saves a checkpoint and raises Interrupted."""
         self._log_losses(progress)
         self.save_checkpoint()
-        # All processes must evaluate together. Only the main one has the best record, but the condition has
-        # the same value in every process.
+        # All processes must evaluate together. Only the main process updates `best`, but the condition agrees
+        # in all: each sets `_last_evaluated`, and each loads `best` when it resumes.
         if self._last_evaluated < 0 and not self.state.best:
             self._evaluate()  # so that there is a model to load even after an early stop
             self.save_checkpoint()

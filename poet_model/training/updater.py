@@ -1,4 +1,4 @@
-"""Updater: one optimizer step on one batch, however the batch is split. It knows no schedules."""
+"""Updater: one optimizer step on one batch, however the batch is split. It knows nothing about schedules."""
 
 from __future__ import annotations
 

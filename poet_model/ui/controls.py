@@ -81,7 +81,7 @@ def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.
     acrostic = gr.Textbox(
         "",
         label="藏頭 Acrostic",
-        info="每句首字，起首留空 · heads of 2–8 lines, no start",
+        info="每句首字，起首留空 · first characters of 2–8 lines; leave Start empty",
         max_length=MAX_TYPED,
         lines=1,
         elem_id="acrostic",

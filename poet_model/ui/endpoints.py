@@ -54,7 +54,7 @@ class Endpoints:
         best_of: float = 1,
         original: bool = False,
     ) -> Iterator[Update]:
-        """Writes a poem for the page: vertical HTML, plain text, a notice, and the state of `change_script`.
+        """Writes a poem for the page: vertical HTML, plain text, a notice, and the input of `change_script`.
 
         Args:
             start: the first characters, in either script; may be empty.

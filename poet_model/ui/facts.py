@@ -38,7 +38,7 @@ def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
             rows.append((label, template.format(*values)))
         except (ValueError, TypeError) as error:
             raise CheckpointError(
-                f"{METRICS_NAME} holds text where a number belongs ({error}); measure it again"
+                f"{METRICS_NAME} has text where a number belongs ({error}); measure the model again"
             ) from error
     return rows
 

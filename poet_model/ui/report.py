@@ -74,7 +74,7 @@ def _prosody_html(text: str, report: Scansion) -> str:
         for line, marks in zip(split_lines(text), split_lines(report.tones), strict=True)
     )
     right, places = report.rigid
-    notes = [f"節奏點合 Key places right: {right} / {places}（{LEVELS[report.level]}）"]
+    notes = [f"節奏點合 Correct tones at the fixed places: {right} / {places}（{LEVELS[report.level]}）"]
     if words := " ".join(rhyme_words(text, report)):
         notes.append(f"韻腳 Rhyme words: {words}（平水韻 {' '.join(report.rhyme.groups)}）")
     if "○" in report.tones:

@@ -122,7 +122,7 @@ def test_a_mixed_corpus_trains_on_both_and_is_validated_on_the_first(tmp_path):
     assert len(set(texts)) == len(texts)  # although the second corpus has every poem of the first
     repeated = set(texts).intersection(poem.text for poem in load_corpus(second).splits["train"])
     in_both = len(repeated.intersection(poem.text for poem in alone.splits["train"]))
-    assert report.dropped["of second.json, in an earlier corpus too"] == in_both > 10
+    assert report.dropped["poems of second.json that an earlier corpus also has"] == in_both > 10
     assert f"{report.excluded}, equal or close to one of 0 records in --exclude or to a held" in str(report)
     assert load_corpus(f"{first}+{second}") == mixed  # from the cache
 

@@ -21,7 +21,7 @@ PUBLISHED = 855.8
 
 
 def train(output: Path, quick: bool) -> list[dict]:
-    """Runs train.py with the preset of the same name; the records of its log."""
+    """Runs train.py with the preset of the same name and returns the records of its log."""
     options = {"--preset": "autograd_lstm", "--output": output}
     if quick:
         options |= {"--corpus": "tang300", "--limit": 40, "--epochs": 1}

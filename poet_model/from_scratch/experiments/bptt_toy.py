@@ -120,7 +120,7 @@ class _TorchRate:
 
 
 def curve(model, rate, epochs: int) -> list[tuple[int, float]]:
-    """Trains; pairs of examples seen and the loss over both sentences, every EVERY epochs."""
+    """Trains and returns (examples seen, loss over both sentences), measured once every EVERY epochs."""
     x, targets, _ = examples()
     schedule, points = HalveWhenLossRises(rate), []
     for epoch in range(epochs):

@@ -42,7 +42,7 @@ def run_experiment(
     options = parser.parse_args()
     options.output = options.output or (QUICK_RECORDS if options.quick else RECORDS)
     if draw is not None:
-        need("matplotlib")  # before the work, which can take hours
+        need("matplotlib")  # before the work, which can take half an hour
     started = time.perf_counter()
     try:
         options.output.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,7 @@ def run(quick: bool) -> dict:
     ]
     worst = max(max(row[1:]) for row in rows)
     return {
-        "columns": ["gradient of", "to central differences", "to torch autograd"],
+        "columns": ["gradient of", "difference from central differences", "difference from torch autograd"],
         "rows": rows,
         "largest_error": worst,
         "notes": [f"largest relative error {worst:.1e} (goal: under {gradcheck.TOLERANCE:.0e}), float64"],

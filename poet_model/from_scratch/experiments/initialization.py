@@ -27,7 +27,7 @@ def unit_spread(model: CharLM) -> float:
 
 
 def one(kind: str, poems: list[str], vocabulary: Vocabulary, epochs: int) -> dict:
-    """Trains from one kind of initial weights; the losses, the first gradient's norm, the final spread."""
+    """Trains from one kind of weights; returns the losses, first gradient's norm and final spread."""
     init = "zeros" if kind == "all 0.02" else kind
     model = CharLM(CharLMConfig(len(vocabulary), 64, 64), vocabulary, seed=0, init=init)
     if kind == "all 0.02":
@@ -73,7 +73,7 @@ def draw(record: dict, figure) -> None:
     axes = figure.subplots()
     for kind, losses in record["curves"].items():
         axes.plot(range(1, len(losses) + 1), losses, label=kind, linestyle="--" if kind[0] in "za" else "-")
-    axes.set(xlabel="epoch", ylabel="training loss (nats)", title="The same LSTM from other first weights")
+    axes.set(xlabel="epoch", ylabel="training loss (nats)", title="The same LSTM, other initial weights")
     axes.legend()
 
 

@@ -56,7 +56,7 @@ def new_network(vocab_size: int, device: str):
 
 
 def train_epoch(network, optimizer, schedule, rows) -> float:
-    """One pass over the rows (N, 26); the mean loss."""
+    """Makes one pass over the rows (N, 26) and returns the mean loss."""
     torch = need("torch")
     total = 0.0
     for batch in rows[torch.randperm(len(rows), device=rows.device)].split(BATCH):

@@ -42,7 +42,7 @@ def first_parameters() -> dict[str, np.ndarray]:
 
 
 def with_numpy(steps: int) -> tuple[list[float], dict[int, list[float]]]:
-    """Trains the NumPy model; its loss at every step, and its predictions at some steps."""
+    """Trains the NumPy model; returns its loss at every step, and its predictions at some steps."""
     p, h = first_parameters(), np.zeros((1, HIDDEN))
     optimizer, losses, shown = Adam(p, 0.01), [], {}
     for step in range(steps):
@@ -61,7 +61,7 @@ def with_numpy(steps: int) -> tuple[list[float], dict[int, list[float]]]:
 
 
 def with_torch(steps: int) -> list[float]:
-    """Trains the same model with nn.RNN and autograd; its loss at every step."""
+    """Trains the same model with nn.RNN and autograd; returns its loss at every step."""
     torch = need("torch")
     first = {name: torch.tensor(value) for name, value in first_parameters().items()}
     layer = torch.nn.RNN(1, HIDDEN, batch_first=True, dtype=torch.float64)
@@ -83,7 +83,7 @@ def with_torch(steps: int) -> list[float]:
 
 
 def run(quick: bool) -> dict:
-    """Trains both models; the losses, and what the NumPy model predicts every 15 steps."""
+    """Trains both models; returns the losses, and what the NumPy model predicts every 15 steps."""
     steps = 15 if quick else STEPS
     (ours, shown), theirs = with_numpy(steps), with_torch(steps)
     marks = [1, *range(SHOWN_EVERY, steps + 1, SHOWN_EVERY)]

@@ -2,12 +2,13 @@
 
     python -m poet_model.from_scratch.experiments.tang_10k
 
-Poems of 10 to 63 characters: 8,000 to train on, and every fifth, 2,000 in all, to develop on, as
-published. (Near copies of a poem may be on both sides.) Special tokens START, EOS, OOV and PAD; embedding
-and hidden size 256, Xavier, Adam 0.01, weight decay 1e-4, batches of 128. The best published development
-loss is 4.054 per token, with padding counted and a ReLU before the softmax. Its published "perplexity
-18.45" is 2^nats, which is no perplexity; e^4.054 is 57.6. A loss that counts padding mostly scores how
-well PAD is written after PAD, so the loss without padding stands beside it.
+As in the published exercise: poems of 10 to 63 characters, 8,000 for training, and every fifth one, 2,000 in
+all, as the development set. (Near copies of a poem may be on both sides.) Special tokens START, EOS, OOV and
+PAD; embedding and hidden size 256, Xavier, Adam 0.01, weight decay 1e-4, batches of 128. The best published
+development loss is 4.054 per token, with padding counted and a ReLU before the softmax. The "perplexity
+18.45" published with it has the form 2^nats (here 2^4.205), not a perplexity; e^4.054 is 57.6. A loss that
+counts padding mostly scores how well PAD is predicted after PAD, so the table also has the loss without
+padding.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def token_losses(network, rows):
 
 
 def train_epoch(network, optimizer, rows) -> float:
-    """One pass over the rows; the mean loss, over padding too, as published."""
+    """Makes one pass over the rows; returns the mean loss, padding included as in the published exercise."""
     torch = need("torch")
     total = 0.0
     for batch in rows[torch.randperm(len(rows))].split(BATCH):

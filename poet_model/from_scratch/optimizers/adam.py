@@ -41,7 +41,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """p ← p - η λ p, then Adam with g alone   (Loshchilov & Hutter 2019)"""
+    """p ← p - η λ p (λ: weight_decay), then Adam without λ p in g   (Loshchilov & Hutter 2019)"""
 
     def __init__(self, parameters, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
         super().__init__(parameters, learning_rate, betas, eps)
@@ -74,7 +74,7 @@ class Adamax(Optimizer):
 class NAdam(Optimizer):
     """Adam with Nesterov's look ahead by one step of momentum   (Dozat 2016)
 
-    μₜ = β₁ (1 - 0.96^(tψ)/2);  m and v as in Adam;
+    μₜ = β₁ (1 - 0.96^(tψ)/2), where ψ is momentum_decay;  m and v as in Adam;
     p ← p - η [(1-μₜ) g / (1-Πμ_{≤t}) + μₜ₊₁ m / (1-Πμ_{≤t+1})] / (√v̂ + ε)
     """
 
@@ -111,7 +111,8 @@ class NAdam(Optimizer):
 class AdaBound(Optimizer):
     """Adam with its rate clipped to bounds that converge to the rate of SGD   (Luo et al. 2019, algorithm 2)
 
-    m and v as in Adam, without bias correction;  lower(t) = η* (1 - 1/(γt + 1)), upper(t) = η* (1 + 1/(γt));
+    m and v as in Adam, without bias correction;  with η* = final_rate and γ = gamma,
+    lower(t) = η* (1 - 1/(γt + 1)), upper(t) = η* (1 + 1/(γt));
     p ← p - clip(η / √v, lower, upper) / √t · m
 
     (This follows the paper. The authors' program leaves out the √t and corrects for bias.)

@@ -1,4 +1,4 @@
-"""What all optimizers share: the loop over the parameters, checkpoints, and clipping. It knows no layers."""
+"""What all optimizers share: the loop over the parameters, checkpoints, and clipping. It needs no layers."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def clip_gradients(grads: Mapping[str, Array], max_norm: float) -> float:
     The direction of the step stays the same (Pascanu et al. 2013).
 
     Returns:
-        The norm before.
+        The joint norm before scaling.
     """
     norm = math.sqrt(sum(float(np.vdot(g, g)) for g in grads.values()))
     if norm > max_norm:

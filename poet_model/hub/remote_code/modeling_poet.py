@@ -1,7 +1,7 @@
 """A Tang poem LSTM for transformers' AutoModelForCausalLM: the same model.safetensors, the same logits.
 
-This class has no dropout and enforces no rules of a poem. The package `poet_model` trains the model and can
-enforce all rules.
+This class has no dropout, and does not enforce form, tones or rhyme. The package `poet_model` trains the
+model and can enforce all rules.
 """
 
 import torch
@@ -62,7 +62,7 @@ class PoetModel(PreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(loss=loss, logits=logits)
 
     def prepare_inputs_for_generation(self, input_ids, attention_mask=None, **_):
-        """The inputs of one step: the whole text, because there is no cache of keys and values."""
+        """The inputs of one step: the whole text, because the recurrent state is not kept between steps."""
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 
     def generate(self, inputs=None, **options):
