@@ -46,31 +46,19 @@ def add_data_options(add) -> None:
 
 def add_recipe_options(add) -> None:
     """Adds the options for how the model is trained."""
-    add(
-        "--max-minutes",
-        type=float,
-        help="time limit in minutes; the whole learning-rate schedule is shortened to fit into it",
-    )
+    add("--max-minutes", type=float, help="time limit in minutes, into which the whole schedule is fitted")
     add("--epochs", type=int, help="number of passes over the corpus (default: the preset's)")
-    add(
-        "--batch-size", type=int, help="sequences in a batch, summed over all devices (default: the preset's)"
-    )
+    add("--batch-size", type=int, help="sequences per batch, over all devices (default: the preset's)")
     add("--learning-rate", type=float, help="peak learning rate (default: the preset's)")
-    add(
-        "--gradient-accumulation-steps", type=int, help="process each batch in this many parts to save memory"
-    )
+    parts = "process each batch in this many parts to save memory"
+    add("--gradient-accumulation-steps", type=int, help=parts)
     add("--hidden-size", type=int, help="number of units in each layer (default: the preset's)")
     add("--num-layers", type=int, help="number of LSTM layers (default: the preset's)")
     add("--cell", choices=CELLS, help="lstm, or a hand-written cell (default: the preset's, or lstm)")
     add("--limit", type=int, metavar="N", help="train on the first N poems only (default: the preset's)")
     add("--seed", type=int, default=0, help="seed of weights, batches and dropout")
-    precisions = ["auto", "no", "bf16", "fp16"]
-    add(
-        "--precision",
-        choices=precisions,
-        default="auto",
-        help="auto: the fastest that the device supports; no: float32",
-    )
+    precisions, about = ["auto", "no", "bf16", "fp16"], "auto: the fastest on this device; no: float32"
+    add("--precision", choices=precisions, default="auto", help=about)
     add("--cpu", action="store_true", help="train on the CPU even if there is a GPU")
 
 
@@ -80,13 +68,8 @@ def add_publishing_options(add) -> None:
     add("--no-measure", action="store_true", help=later)
     add("--push-to-hub", metavar="USER/NAME", help="push the best model to this Hub repository at the end")
     add("--private", action="store_true", default=None, help="make that repository private if it is new")
-    trackers = ["none", "tensorboard", "trackio", "wandb"]
-    add(
-        "--report-to",
-        choices=trackers,
-        default="none",
-        help="experiment tracker to log to, in addition to the log in --output",
-    )
+    trackers, about = ["none", "tensorboard", "trackio", "wandb"], "experiment tracker to log to as well"
+    add("--report-to", choices=trackers, default="none", help=about)
 
 
 def parse_arguments(words: list[str]) -> argparse.Namespace:

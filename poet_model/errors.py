@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 
 
 class PoetError(Exception):
@@ -102,3 +104,27 @@ def check_number(
     else:
         expected = f"{kind} from {low} {'up to (not including)' if below else 'to'} {high}"
     raise InvalidValueError(f"{name} must be {expected}, got {value!r}")
+
+
+def command(main: Callable[..., None]) -> Callable[..., int]:
+    """Makes the main function of a command line return an exit status.
+
+    An error is printed as one sentence.
+
+    Returns:
+        The function, which returns 0, or 2 after a PoetError, or 130 (128 + SIGINT) after Ctrl-C.
+    """
+
+    @functools.wraps(main)
+    def run(*arguments: object) -> int:
+        try:
+            main(*arguments)
+        except PoetError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("\nstopped", file=sys.stderr)
+            return 130
+        return 0
+
+    return run

@@ -54,7 +54,7 @@ class PoetModel(LSTMLanguageModel, Writer):
         )
         self.config, self.tokenizer = config, tokenizer
         self.generation_config = generation_config or GenerationConfig()
-        # (versions, weights, stepper): the stepper in use, and the weights from which it was made
+        # (versions, weights, stepper), where the stepper in use was made from these weights
         self._stepper: tuple[list, list, TorchStepper] | None = None
         # the folder that the model was loaded from, and the fingerprint of its weights
         self._loaded: tuple[Path, str] | None = None
@@ -87,8 +87,7 @@ class PoetModel(LSTMLanguageModel, Writer):
     def with_tokenizer(self, tokenizer: PoetTokenizer, config: PoetConfig) -> PoetModel:
         """A copy of the model for another vocabulary.
 
-        Tokens of both vocabularies keep their weights. The weights of new characters are initialized as in a
-        new model.
+        Tokens of both vocabularies keep their weights. New characters get initial weights.
 
         Args:
             tokenizer: the tokenizer with the new vocabulary.
@@ -137,9 +136,7 @@ class PoetModel(LSTMLanguageModel, Writer):
                 push_to_hub=True.
         """
         if push and not push_to_hub:
-            raise InvalidValueError(
-                f"{', '.join(push)}: for a push only; add push_to_hub=True, or leave out {', '.join(push)}"
-            )
+            raise InvalidValueError(f"{', '.join(push)} is for a push only: add push_to_hub=True, or omit it")
         weights = {
             name: _to_array(value.detach().to("cpu", dtype)) for name, value in self.state_dict().items()
         }

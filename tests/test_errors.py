@@ -1,4 +1,4 @@
-"""check_number, which checks the numbers in all configs."""
+"""check_number, which checks the numbers in all configs, and `command`, which ends all command lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from poet_model.errors import InvalidValueError, PoetError, check_number
+from poet_model.errors import InvalidValueError, PoetError, check_number, command
 
 WHOLE = {"low": 1, "high": 16, "whole": True}
 SHARE = {"low": 0, "high": 1, "below": True}
@@ -62,3 +62,31 @@ def test_all_else_is_refused_in_one_sentence(value, bounds, message):
         check_number("setting", value, **bounds)
     assert str(caught.value) == message
     assert isinstance(caught.value, PoetError) and isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("happens", "status", "said"),
+    [
+        (None, 0, ""),
+        (InvalidValueError("size must be 1 or more, got 0"), 2, "error: size must be 1 or more, got 0\n"),
+        (KeyboardInterrupt(), 130, "\nstopped\n"),
+    ],
+)
+def test_a_command_ends_with_a_sentence_and_a_status(capsys, happens, status, said):
+    @command
+    def main(arguments):
+        assert arguments == ["--size", "0"]
+        if happens:
+            raise happens
+
+    assert main(["--size", "0"]) == status
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_fault_of_the_program_is_not_hidden():
+    @command
+    def main():
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        main()

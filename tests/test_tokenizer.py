@@ -120,9 +120,9 @@ def test_saved_and_loaded_are_equal(pair, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda record: record.pop("model"), "no model.vocab"),
-        (lambda record: record.update(model={"vocab": [["春", 0]]}), "no model.vocab"),
-        (lambda record: record["model"]["vocab"].update(春=1.5), "no model.vocab"),
+        (lambda record: record.pop("model"), "model.vocab is missing"),
+        (lambda record: record.update(model={"vocab": [["春", 0]]}), "model.vocab is missing"),
+        (lambda record: record["model"]["vocab"].update(春=1.5), "model.vocab is missing"),
         (lambda record: record["model"]["vocab"].update(春=10_000), "ids must be 0, 1, 2"),
         (lambda record: record["model"]["vocab"].update(春=6), "ids must be 0, 1, 2"),
         (lambda record: record["model"]["vocab"].pop("<pad>"), "ids must be 0, 1, 2"),

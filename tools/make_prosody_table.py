@@ -249,11 +249,8 @@ def main() -> None:
     overrides = read_list(OVERRIDES)
     if "--dead" in sys.argv[1:]:
         write_table(build(pingshui, guangyun, variants, traditional, overrides, {}))
-        head = (
-            "# Readings that regular verse does not use: under 1.5 % of a character's uses, if it has 20 or "
-        )
-        head += "more, at the\n# fixed places of regular poems in 全唐诗. Character, readings dropped, uses as 平, "
-        head += "uses as 仄.\n"
+        head = "# Readings that regular verse does not use (under 1.5 % of 20 or more uses) at the fixed\n"
+        head += "# places of regular poems in 全唐诗: character, readings dropped, uses as 平, uses as 仄.\n"
         DEAD.write_text(head + "\n".join(count_dead()) + "\n", encoding="utf-8")
     write_table(build(pingshui, guangyun, variants, traditional, overrides, read_list(DEAD)))
 

@@ -6,13 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import CorpusError
+from ..errors import CorpusError, command
 from .poems import write_corpus
 from .prepare import load_corpus
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line and returns the exit status: 0, or 2 if the corpus could not be prepared."""
+@command
+def main(arguments: list[str] | None = None) -> None:
+    """Prepares the corpus that the command line names."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.corpus",
         description="Clean, cluster and split a corpus, and write it to a file for training.",
@@ -25,14 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.output.suffix != ".jsonl":
         parser.error(f"--output must end in .jsonl, got {options.output}")
+    corpus = load_corpus(options.source, options.exclude)
     try:
-        corpus = load_corpus(options.source, options.exclude)
         write_corpus(options.output, corpus)
-    except (CorpusError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        raise CorpusError(str(error)) from error
     print(f"{corpus.report}\n\n    python train.py --corpus {options.output}\n")
-    return 0
 
 
 if __name__ == "__main__":

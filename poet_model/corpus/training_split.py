@@ -42,7 +42,10 @@ def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
     if limit is not None:
         train = train[:limit]
     if valid:
-        return TrainingSplit(train, valid)
+        note = (
+            "" if corpus.splits["valid"] else "no poem fell into the valid split; validated on the test split"
+        )
+        return TrainingSplit(train, valid, note)
     if len(train) < 2:
         raise CorpusError(
             f"at least 2 poems are needed for training, got {len(train)} from {corpus.report.source!r}; one "

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import PoetError
+from ..errors import command
 from .measurement import BEST_OF, held_out_corpus, measure
 from .publish import command_line, update_folder
 from .report import report_text
@@ -16,8 +16,9 @@ POEMS_A_FORM = 250
 MAX_POEMS_A_FORM = 256  # generated as one batch of four times this many
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line and returns the exit status."""
+@command
+def main(arguments: list[str] | None = None) -> None:
+    """Measures the model that the command line names."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.evaluation", description=__doc__.split("\n")[0]
     )
@@ -52,21 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
     from ..model import PoetModel
 
     given = arguments if arguments is not None else sys.argv[1:]
-    command = command_line("python -m poet_model.evaluation", given)
-    try:
-        model = PoetModel.from_pretrained(options.model)
-        corpus = held_out_corpus(options.model, options.corpus, options.exclude)
-        print("measuring; this takes a few minutes on a CPU …", file=sys.stderr, flush=True)
-        measured = measure(model, corpus, poems_a_form=options.poems, best_of=BEST_OF)
-        if options.tangshi_gpt:
-            entry = measure_by_protocol(model, options.tangshi_gpt) | {"command": command}
-            measured["external"] = {"tangshi_gpt": entry}
-        metrics = update_folder(options.model, measured, evaluation=command)
-    except PoetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(report_text(metrics))
-    return 0
+    words = command_line("python -m poet_model.evaluation", given)
+    model = PoetModel.from_pretrained(options.model)
+    corpus = held_out_corpus(options.model, options.corpus, options.exclude)
+    print("measuring; this takes a few minutes on a CPU …", file=sys.stderr, flush=True)
+    measured = measure(model, corpus, poems_a_form=options.poems, best_of=BEST_OF)
+    if options.tangshi_gpt:
+        entry = measure_by_protocol(model, options.tangshi_gpt) | {"command": words}
+        measured["external"] = {"tangshi_gpt": entry}
+    print(report_text(update_folder(options.model, measured, evaluation=words)))
 
 
 if __name__ == "__main__":

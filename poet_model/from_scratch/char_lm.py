@@ -220,7 +220,8 @@ class CharLM:
             ValueError: a file is missing, damaged, of another kind, or does not fit its configuration.
         """
         record, arrays, vocabulary = read_model(source)
-        model = cls(CharLMConfig.from_record(record, source), vocabulary)
+        config = CharLMConfig.from_record(record, source)
+        model = cls(config, vocabulary, init="zeros")  # the fastest: all of them are replaced
         if model.config.cell == "rnn":  # the torch half calls its layers "lstm", whatever their cell is
             arrays = {name.replace("lstm.", "rnn.", 1): array for name, array in arrays.items()}
         model.set_parameters(arrays, source)

@@ -61,7 +61,7 @@ def render(template: str, metrics: dict) -> str:
         ) from error
     except (ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{METRICS_NAME} holds text where a number belongs ({error}); measure the model again"
+            f"{METRICS_NAME} has text where a number belongs ({error}); measure the model again"
         ) from error
     return "".join(line for line in text.splitlines(keepends=True) if _MISSING not in line)
 

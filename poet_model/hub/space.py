@@ -13,11 +13,10 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-from ..errors import HubError, InvalidValueError, PoetError
+from ..errors import HubError, InvalidValueError, command
 from ..files import write_text
 from .client import api_with, check_name, explained
 from .project import CLONE, INSTALLED, project_file
@@ -152,8 +151,9 @@ def about_model(model: str, token: str | None = None) -> str:
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line of `python -m poet_model.hub space`."""
+@command
+def main(arguments: list[str] | None = None) -> None:
+    """Makes the Space that the command line of `python -m poet_model.hub space` describes."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.hub space",
         description="Creates or updates a Gradio Space that shows a model from the Hub.",
@@ -166,22 +166,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.no_push and options.folder is None:
         parser.error("--no-push without --folder does nothing; give --folder too")
-    try:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = options.folder or Path(temporary) / "space"
-            build(folder, options.model)
-            if not has_bundled():
-                print(
-                    f"note: the Space has no model to show when {options.model} cannot be fetched, because "
-                    f"only a clone of the project contains one; you may add yours as {BUNDLED.as_posix()}"
-                )
-            if options.folder:
-                print("written:", folder)
-            if not options.no_push:
-                if note := about_model(options.model):
-                    print("note:", note)
-                print("pushed:", push(folder, options.repo_id, private=options.private))
-    except PoetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary) / "space"
+        build(folder, options.model)
+        if not has_bundled():
+            print(
+                f"note: the Space has no model to show when {options.model} cannot be fetched, because "
+                f"only a clone of the project contains one; you may add yours as {BUNDLED.as_posix()}"
+            )
+        if options.folder:
+            print("written:", folder)
+        if not options.no_push:
+            if note := about_model(options.model):
+                print("note:", note)
+            print("pushed:", push(folder, options.repo_id, private=options.private))

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import PoetError
+from ..errors import command
 from .index import NoveltyIndex, default_folder
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit status."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Builds the index, or looks a poem up in it."""
     parser = argparse.ArgumentParser(
         prog="python -m poet_model.novelty",
         description="Builds the index of a corpus, or finds the parts of a poem that also occur in it.",
@@ -32,22 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     options = parser.parse_args(arguments)
     folder = options.folder or default_folder()
-    try:
-        if options.mode == "build":
-            from ..corpus import load_corpus
+    if options.mode == "build":
+        from ..corpus import load_corpus
 
-            poems = [poem for split in load_corpus(options.corpus).splits.values() for poem in split]
-            NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in poems).save(folder)
-            size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-            print(f"{len(poems):,} poems, {size:.0f} MB: {folder}")
-        else:
-            for match in NoveltyIndex.load(folder).find(options.poem):
-                where = f"{match.author}《{match.title}》, found {match.places:,}×" if match.text else "new"
-                print(f"{match.line}  {match.text or '－'}  {where}")
-    except PoetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        print(f"indexing {options.corpus}; this takes about ten seconds, and a download …", file=sys.stderr)
+        poems = [poem for split in load_corpus(options.corpus).splits.values() for poem in split]
+        NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in poems).save(folder)
+        size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        print(f"{len(poems):,} poems, {size:.0f} MB: {folder}")
+    else:
+        for match in NoveltyIndex.load(folder).find(options.poem):
+            where = f"{match.author}《{match.title}》, found {match.places:,}×" if match.text else "new"
+            print(f"{match.line}  {match.text or '－'}  {where}")
 
 
 if __name__ == "__main__":

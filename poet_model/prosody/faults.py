@@ -19,7 +19,7 @@ class Fault:
     Attributes:
         line: the number of the line, counted from 1.
         place: the number of the character in the line, counted from 1; 0 means the whole line.
-        kind: 失對 失粘 孤平 三平尾 三仄尾 拗 (not rescued) 救 (a rescued 拗) 平仄 出韻 重韻 未知.
+        kind: 失對 失粘 孤平 三平尾 三仄尾 拗 (not saved) 救 (a 拗 that is) 平仄 出韻 重韻 未知.
         characters: the characters concerned.
     """
 

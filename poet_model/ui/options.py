@@ -96,12 +96,12 @@ def _check_acrostic(acrostic: str, start: str) -> None:
 def _numbers(*, temperature: float, top_k: float, seed: float, best_of: float) -> dict[str, float]:
     if not all(map(_is_number, (temperature, top_k, seed, best_of))):
         raise InvalidValueError(
-            "temperature, top-k, seed and 'best of lines' must be numbers",
+            "Temperature, top-k, seed and 'best of lines' must be numbers",
             chinese="溫度、候選字數、種子和選優都須是數字。",
         )
     if not 1 <= round(best_of) <= MAX_BEST_OF:
         raise InvalidValueError(
-            f"'best of lines' must be from 1 to {MAX_BEST_OF}, got {best_of}",
+            f"The option 'best of lines' must be from 1 to {MAX_BEST_OF}, got {best_of}",
             chinese=f"每句選優請取 1 至 {MAX_BEST_OF}。",
         )
     seed = min(max(int(seed), 0), MAX_SEED)

@@ -34,7 +34,10 @@ def test_poems_change_sides_as_the_record_says():
 
 
 def test_a_corpus_that_lacks_poems_is_refused():
-    with pytest.raises(CorpusError, match=r"1 of the 2 poems held out .* \(mine, .*give the --corpus of its"):
+    with pytest.raises(
+        CorpusError,
+        match=r"1 of the 2 poems held out .* \(mine, .*give the --corpus that the model was trained on",
+    ):
         held_out.pick(CORPUS, {"valid": ["0" * 12], "test": [HASHES[3]]})
 
 

@@ -62,19 +62,25 @@ def test_poems_are_read_from_text_and_json(tmp_path, content, name, expected):
     [
         (["train", "--corpus", "none.txt"], "none.txt cannot be read"),
         (["train", "--corpus", "latin.txt"], "latin.txt is not UTF-8"),
-        (["train", "--corpus", "empty.txt"], "empty.txt holds no poem"),
+        (["train", "--corpus", "empty.txt"], "empty.txt has no poems"),
         (["train", "--corpus", "a.txt", "--preset", "none"], "no preset 'none'; known are big, mini, tiny"),
         (["train", "--corpus", "a.txt", "--preset", "bad.json"], "bad.json is not a preset"),
-        (["continue", "--output", "none"], "none holds no training"),
+        (["continue", "--output", "none"], "none has no training run"),
         (["test", "--model", "none", "--corpus", "a.txt"], "none is not a model folder"),
         (["generate", "--model", str(SHIPPED), "--start", "Q"], "'Q' is not among"),
         (["generate", "--model", str(SHIPPED), "--temperature", "inf"], "from 0 to 100, got inf"),
-        (["generate", "--model", str(SHIPPED), "--seed", "-1"], "seed must be a whole number from 0, got -1"),
+        (
+            ["generate", "--model", str(SHIPPED), "--seed", "-1"],
+            "seed must be a whole number, 0 or more, got -1",
+        ),
         (["generate", "--model", str(SHIPPED), "--poems", "0"], "--poems must be 1 or more, got 0"),
-        (["train", "--corpus", "a.txt", "--epochs", "0"], "epochs must be a whole number from 1, got 0"),
+        (
+            ["train", "--corpus", "a.txt", "--epochs", "0"],
+            "epochs must be a whole number of 1 or more, got 0",
+        ),
         (["train", "--corpus", "a.txt", "--preset", "null.json"], "null.json is not a preset"),
         (["train", "--corpus", "a.txt", "--output", "a.txt"], "File exists"),
-        (["continue", "--output", "list"], "list holds no training"),
+        (["continue", "--output", "list"], "list has no training run"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):

@@ -116,7 +116,7 @@ IDS, TABLE = np.array([[0, 1]]), np.zeros((3, 2))
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: functional.embedding(np.array([3]), TABLE), "id 3 is out of range: the vocabulary has 3"),
+        (lambda: functional.embedding(np.array([3]), TABLE), "id 3 is out of range: there are 3 ids"),
         (lambda: functional.embedding(np.array([-1]), TABLE), "id -1 is out of range"),
         (lambda: functional.embedding(np.array([0.0]), TABLE), "ids must be whole numbers, got float64"),
         (lambda: functional.embedding(IDS[:0], TABLE), r"the batch is empty: ids have shape \(0, 2\)"),

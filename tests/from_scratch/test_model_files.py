@@ -75,12 +75,12 @@ def crowded_npz(path, model):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (broken_npz, r"is damaged or not a \.npz file; take an earlier one"),
-        (pickled_npz, r"is damaged or not a \.npz file; take an earlier one"),
+        (broken_npz, r"is damaged or not a \.npz file; use an earlier file"),
+        (pickled_npz, r"is damaged or not a \.npz file; use an earlier file"),
         (lambda path, model: path.write_bytes(npy()), r"is damaged or not a \.npz file"),
         (foreign_npz, "config.json"),
         (resized_npz, r"bias in .* has shape \(3,\), expected \(\d+,\)"),
-        (nan_npz, "bias in .* holds a value that is not finite"),
+        (nan_npz, "bias in .* has a value that is not finite"),
         (lacking_npz, "lacks bias"),
         (crowded_npz, "also holds attention"),
         (lambda path, model: path.unlink(), "does not exist"),

@@ -117,7 +117,7 @@ def test_a_new_training_leaves_nothing_of_the_old_one_to_continue(tmp_path, caps
     assert (status, err) == (130, "\nstopped\n")
     status, _, err = run_command(capsys, "continue", "--output", output)
     assert status == 2
-    assert "holds no checkpoint yet: its first epoch never ended" in err
+    assert "has no checkpoint yet, because its first epoch was not completed" in err
 
 
 def interrupt(loss, share):

@@ -59,7 +59,7 @@ def test_an_impossible_option_is_said_in_one_sentence(options, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"hidden_size": 0}, "hidden_size must be a whole number from 1, got 0"),
+        ({"hidden_size": 0}, "hidden_size must be a whole number of 1 or more, got 0"),
         ({"cell": "gru"}, "cell must be one of rnn, lstm, got 'gru'"),
         ({"tied": True}, "tied weights need embedding_size = hidden_size, got 5 and 6"),
     ],

@@ -444,7 +444,7 @@ def test_an_original_poem_cannot_begin_with_anothers_line(tiny_model):
     index = NoveltyIndex.build([("春眠不覺曉，處處聞啼鳥。", "春曉", "孟浩然")])
     for options in ({"start": "春眠不覺曉，"}, {"start": "春眠不覺曉", "form": "五絕"}):
         with pytest.raises(
-            InvalidValueError, match="occurs in 孟浩然《春曉》; give at most '春眠不覺', or leave"
+            InvalidValueError, match="occurs in 孟浩然《春曉》; start with at most '春眠不覺', or leave"
         ):
             tiny_model.generate(original=index, **options)
     for seed in range(20):  # the start gives a known line, so the line must continue

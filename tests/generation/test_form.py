@@ -242,16 +242,20 @@ def test_the_form_follows_from_the_heads(shipped):
         ),
         (
             {"acrostic": "春夏", "start": "秋"},
-            "must begin with the first character of the acrostic, '春'; begin it so, or leave the start out",
+            "must begin with the first character of the acrostic, '春'; let it begin with that character, or "
+            "leave the start out",
         ),
         ({"rhyme": True}, "tones and rhyme need a form; give form, one of 五絕"),
         (
             {"form": "五絕", "rhyme": "江南"},
-            "rhyme must be True or a group of 平水韻 .*; it can be one of 支",
+            "rhyme must be True or a group of 平水韻 .*; rhyme can be one of 支",
         ),
-        ({"form": "五絕", "rhyme": "月"}, "rhyme must be True or a group of 平水韻 .*; it can be one of"),
-        ({"form": "五絕", "rhyme": "二東"}, "rhyme must be True or a group of 平水韻 .*; it can be one of"),
-        ({"form": "五絕", "rhyme": "春"}, "got '春'; 春 rhymes in 真; it can be one of"),
+        ({"form": "五絕", "rhyme": "月"}, "rhyme must be True or a group of 平水韻 .*; rhyme can be one of"),
+        (
+            {"form": "五絕", "rhyme": "二東"},
+            "rhyme must be True or a group of 平水韻 .*; rhyme can be one of",
+        ),
+        ({"form": "五絕", "rhyme": "春"}, "got '春'; 春 rhymes in 真; rhyme can be one of"),
         (
             {"form": "五絕", "rhyme": ["東"]},
             r"rhyme must be True or a group of 平水韻 such as 東, got \['東'\]",
@@ -265,28 +269,27 @@ def test_the_form_follows_from_the_heads(shipped):
             {"form": "五絕", "tones": True, "template": "T5"},
             "template must be one of T1 T2 T3 T4 .* got 'T5'",
         ),
-        ({"form": "五絕", "template": "T1"}, "together with tones; got 'T1' and tones=False"),
+        ({"form": "五絕", "template": "T1"}, "and needs tones; got 'T1' and tones=False"),
         (
             {"form": "五絕", "tones": True, "template": "T1", "start": "清泉石上流"},
-            "does not fit 五絕, tones L1 T1 at its character .*; "
-            'it would work with template="" or tones=False',
+            'does not fit 五絕, tones L1 T1 at character .*; it would work with template="" or tones=False',
         ),
         (
             {"form": "五絕", "tones": True, "start": "明月松間照，清泉石上流。月月"},
-            "does not fit 五絕, tones L1 at its character 14, '月'; "
+            "does not fit 五絕, tones L1 at character 14, '月'; "
             "'明月松間照，清泉石上流。月' would fit; it would work with tones=False",
         ),
-        ({"form": "五絕", "start": "春眠不覺曉處，處"}, "does not fit 五絕 at its character 6"),
+        ({"form": "五絕", "start": "春眠不覺曉處，處"}, "does not fit 五絕 at character 6"),
         (
             {"form": "五絕", "rhyme": "東", "start": "白日依山盡，黃河入海流"},
-            "does not fit 五絕, rhyme at its character 11",
+            "does not fit 五絕, rhyme at character 11",
         ),
-        ({"form": "五絕", "start": "春" * 21}, "does not fit 五絕 at its character"),
+        ({"form": "五絕", "start": "春" * 21}, "does not fit 五絕 at character"),
         # the nearest request that would work
         ({"form": "五絕", "tones": "L0", "start": "月"}, None),
         (
             {"form": "五絕", "tones": "L0", "start": "月明"},
-            "L0 at its .* '月' would fit; it would work with tones=True or ",
+            "L0 at .* '月' would fit; it would work with tones=True or ",
         ),
         (
             {"form": "五絕", "tones": True, "start": "千山鳥飛絕"},
@@ -320,14 +323,15 @@ def test_the_form_follows_from_the_heads(shipped):
         ),
         (
             {"form": "五絕", "tones": True, "telestich": "盡月"},
-            "tones L1, tails 盡月 is impossible: there is no line 2 with 月 仄; "
+            "tones L1, tails 盡月 is impossible: no template has a line 2 with 月 仄; "
             "it would work with tones=False",
         ),
         (
             {"form": "五絕", "tones": True, "rhyme": True, "telestich": "春風日中"},
-            "no line 1 with 春 平 that rhymes with the others, or ends in 仄; it would work with rhyme=False",
+            "no template has a line 1 with 春 平 that rhymes with the others, or ends in 仄; it would work "
+            "with rhyme=False",
         ),
-        ({"form": "五絕", "tones": True, "telestich": "盡流樓"}, "no line 3 with 樓 平"),
+        ({"form": "五絕", "tones": True, "telestich": "盡流樓"}, "no template has a line 3 with 樓 平"),
         ({"telestich": "a1"}, "telestich must be 2 to 8 hanzi"),
         # candidates, originality
         ({"best_of": 4}, "best_of needs an imposed form, .* the same length; give form"),

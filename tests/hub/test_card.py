@@ -102,7 +102,7 @@ def test_text_in_place_of_a_figure_is_one_sentence(tmp_path):
     (tmp_path / "metrics.json").write_text(
         '{"model": {"parameters": "many", "num_layers": 2, "hidden_size": 8}}', encoding="utf-8"
     )
-    with pytest.raises(CheckpointError, match=r"metrics\.json holds text where a number belongs"):
+    with pytest.raises(CheckpointError, match=r"metrics\.json has text where a number belongs"):
         card.card_text(tmp_path)
 
 

@@ -118,7 +118,7 @@ def test_the_command(hub, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "kept" / "app.py").is_file()
     assert hub.repo(SPACE, "spaces").private
     assert run("space", SPACE, "--model", MODEL, "--folder", str(tmp_path / "kept")) == 2
-    assert "already exists; give a new folder" in capsys.readouterr().err
+    assert "is not empty; give a new or empty folder" in capsys.readouterr().err
     assert run("space", SPACE, "--model", "no name") == 2
     assert "'no name' is not a valid Hub name" in capsys.readouterr().err
     monkeypatch.setenv("HF_TOKEN", "hf_stranger")
@@ -168,7 +168,7 @@ def test_a_folder_that_cannot_be_made(name):
 
 def test_a_folder_that_is_there_is_not_written_over(tmp_path):
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(InvalidValueError, match="already exists"):
+    with pytest.raises(InvalidValueError, match="is not empty"):
         space.build(tmp_path, MODEL)
 
 

@@ -118,7 +118,7 @@ def climb_out(output: Path) -> None:
             "has format None, expected 1",
         ),
         (lead_elsewhere, "is damaged: it names no pieces"),
-        (climb_out, "make no archive .*outside"),
+        (climb_out, "do not form a valid archive .*outside"),
     ],
 )
 def test_pieces_that_are_not_whole_are_refused_in_one_sentence(pieces, tmp_path, capsys, spoil, words):
@@ -134,7 +134,7 @@ def test_pieces_that_are_not_whole_are_refused_in_one_sentence(pieces, tmp_path,
 def test_a_folder_that_holds_something_is_not_mixed_with_a_model(pieces, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "README.md").write_text("of another model", encoding="utf-8")
-    with pytest.raises(CheckpointError, match="holds files already"):
+    with pytest.raises(CheckpointError, match="is not empty"):
         offline_unpack.unpack(pieces, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["README.md"]
     with pytest.raises(CheckpointError, match="is a file; give a folder"):

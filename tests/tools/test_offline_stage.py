@@ -143,7 +143,8 @@ def test_a_full_disk_ends_the_training_in_one_sentence_and_keeps_what_was_saved(
     monkeypatch.setattr(os, "fsync", no_room)
     began = time.monotonic()
     with pytest.raises(
-        CheckpointError, match=r"OUT cannot be written \(No space left on device\); .* is whole: make room"
+        CheckpointError,
+        match=r"OUT cannot be written \(No space left on device\); .* intact. Free some space",
     ):
         stage_of([(2, 4.0, True)], sleep=60, name="tang").run(began + 40)
     assert time.monotonic() - began < 20  # the training does not continue in vain

@@ -60,7 +60,7 @@ def test_the_whole_road_in_the_minutes_that_were_given(whole_road):
     assert all(stage["resident_mb"] > 50 for stage in report["stages"].values())
     tried = {(one["stage"], one["precision"]) for one in report["preflight"] if one["kind"] == "trial"}
     assert {("mixed", "fp32"), ("mixed", "fp16"), ("tang", "fp32")} <= tried
-    assert "there is no fp16 on a CPU" in out and "no CUDA here" in out
+    assert "there is no fp16 on a CPU" in out and "CUDA is not available" in out
     assert "validation perplexity" in out and "tangshi-gpt's protocol" in out and "tokens/s" in out
     assert any("lstm" in " ".join(one["lstm"]) for one in report["preflight"] if one["kind"] == "kernels")
 
@@ -179,9 +179,9 @@ def test_mistakes_end_in_one_sentence(bundle, pieces, tmp_path, capsys, monkeypa
     assert "is a file; give a folder" in sentence("--output", tmp_path / "file")
     assert "cannot be made" in sentence("--output", tmp_path / "file" / "deeper")
     for other in (tmp_path, tmp_path / "none", tmp_path / "file"):
-        assert f"{other} is no bundle; make one with" in sentence("--bundle", other)
-    assert "is no model's folder (it holds no model.safetensors)" in sentence("--init-from", tmp_path)
-    assert "holds a model of another bundle" in sentence("--output", pieces)
+        assert f"{other} is not a bundle; make one with" in sentence("--bundle", other)
+    assert "is not a model folder (it has no model.safetensors)" in sentence("--init-from", tmp_path)
+    assert "has a model trained with another bundle" in sentence("--output", pieces)
     preset = tmp_path / "preset.json"
     assert "preset.json is missing; --preset takes a file like tools/" in sentence("--preset", preset)
     preset.write_text('{"mixed": {}}', encoding="utf-8")
@@ -199,7 +199,7 @@ def test_mistakes_end_in_one_sentence(bundle, pieces, tmp_path, capsys, monkeypa
         "read_text",
         lambda self, *given, **named: meminfo if self.name == "meminfo" else real(self, *given, **named),
     )
-    assert "only 0.1 GiB of RAM are free, a training needs 1.5" in sentence()
+    assert "only 0.1 GiB of RAM is free, and training needs 1.5" in sentence()
 
 
 def test_the_parent_needs_the_standard_library_alone():

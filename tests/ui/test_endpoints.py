@@ -76,7 +76,7 @@ def test_form_temperature_and_top_k_are_heeded(poet):
         (
             {"start": "春眠不覺曉，處處聞啼鳥啼", "rules": []},
             "第 12 字（連標點）「啼」不行",
-            "at its character 12",
+            "at character 12",
         ),
         ({"start": "春春春春春"}, "若不論平仄", "with tones=False"),
         ({"title": "春" * 41}, "題目有 41 字，最多 40 字", "The title has 41 characters"),
@@ -85,7 +85,7 @@ def test_form_temperature_and_top_k_are_heeded(poet):
         ({"start": "", "acrostic": "春夏秋冬風"}, "五絕只有 4 句", "A 五絕 has 4 lines"),
         ({"acrostic": "明月"}, "藏頭時起首請留空", "With an acrostic, leave the start empty"),
         ({"original": True}, "這裡沒有全唐詩的索引", "There is no index in"),
-        ({"best_of": 99}, "每句選優請取 1 至 16", "Best of lines must be from 1 to 16"),
+        ({"best_of": 99}, "每句選優請取 1 至 16", "'best of lines' must be from 1 to 16"),
     ],
     ids=str,
 )

@@ -78,5 +78,5 @@ def test_the_shipped_model_has_all_facts():
 
 def test_text_in_place_of_a_figure_is_one_sentence(tmp_path):
     (tmp_path / "metrics.json").write_text('{"model": {"vocab_size": "many"}}', encoding="utf-8")
-    with pytest.raises(CheckpointError, match=r"metrics\.json holds text where a number belongs"):
+    with pytest.raises(CheckpointError, match=r"metrics\.json has text where a number belongs"):
         facts(tmp_path, 42)
