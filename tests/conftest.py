@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 # huggingface_hub reads these variables on import. All tests use the Hub of hub_server.py and no other.
-HUB_SOCKET = socket.socket()
+HUB_SOCKET = socket.socket(proto=socket.IPPROTO_TCP)  # only then does asyncio set TCP_NODELAY
 HUB_SOCKET.bind(("127.0.0.1", 0))
 HUB_ENDPOINT = "http://127.0.0.1:{1}".format(*HUB_SOCKET.getsockname())
 HF_HOME = tempfile.mkdtemp(prefix="hf-home-")

@@ -167,7 +167,7 @@ class HubServer:
     """
 
     def __init__(self, listening: socket.socket | None = None, xet: Path | None = None):
-        self.socket = listening or socket.socket()
+        self.socket = listening or socket.socket(proto=socket.IPPROTO_TCP)  # or each answer waits 40 ms
         if listening is None:
             self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
