@@ -114,16 +114,16 @@ class FrequencyPenalty:
         """Lowers the logits (B, V) in place."""
         if not self._penalty:
             return
-        numbers, ids, counts = [], [], []
-        for number, row in enumerate(rows):
+        lengths, ids, counts = [], [], []
+        for row in rows:
             # If the last character of the poem is new, it is also the last key of `counts`. It is left out.
             is_last_new = row.place > 0 and row.counts[row.text[-1]] == 1
-            num_penalized = len(row.counts) - is_last_new
-            numbers += [number] * num_penalized
-            ids += islice(map(self._ids.__getitem__, row.counts), num_penalized)
-            counts += islice(row.counts.values(), num_penalized)
+            lengths.append(len(row.counts) - is_last_new)
+            ids += islice(map(self._ids.__getitem__, row.counts), lengths[-1])
+            counts += islice(row.counts.values(), lengths[-1])
         if ids:
-            logits[numbers, ids] -= np.float32(self._penalty) * np.array(counts, np.float32)
+            numbers = np.arange(len(rows)).repeat(lengths)
+            logits[numbers, np.array(ids)] -= np.float32(self._penalty) * np.array(counts, np.float32)
 
 
 def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
