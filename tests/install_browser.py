@@ -1,4 +1,4 @@
-"""Brings a Chromium and a CJK font where the browser tests find none: by apt as root, else by playwright."""
+"""Installs a Chromium and a CJK font for the browser tests if they are missing: by apt, or by playwright."""
 
 from __future__ import annotations
 
@@ -11,48 +11,53 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def find_chromium() -> str | None:
-    """The path of a browser of this machine, if it has one."""
+    """The path of a browser that is installed on this machine; None if there is none."""
     return next(filter(None, map(shutil.which, CHROMIUMS)), None)
 
 
-def has_playwright_chromium() -> bool:
-    """Whether playwright has fetched a browser of its own."""
-    from playwright.sync_api import sync_playwright
+class Machine:
+    """This machine: what it has, and how something is installed on it."""
 
-    with sync_playwright() as playwright:
-        return os.path.exists(playwright.chromium.executable_path)
+    def has_chromium(self) -> bool:
+        """Whether there is a browser for the tests, on the machine or in playwright's cache."""
+        if find_chromium():
+            return True
+        from playwright.sync_api import sync_playwright
 
+        with sync_playwright() as playwright:
+            return os.path.exists(playwright.chromium.executable_path)
 
-def has_chromium() -> bool:
-    """Whether the browser tests have something to drive."""
-    return bool(find_chromium()) or has_playwright_chromium()
+    def has_cjk_font(self) -> bool:
+        """Whether fontconfig lists a font with Chinese characters."""
+        if not shutil.which("fc-list"):
+            return False
+        return bool(subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True).stdout.strip())
 
+    def can_use_apt(self) -> bool:
+        """Whether packages of the system can be installed."""
+        return hasattr(os, "geteuid") and os.geteuid() == 0 and bool(shutil.which("apt-get"))
 
-def is_root() -> bool:
-    """Whether packages of the system may be installed."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def has_cjk_font() -> bool:
-    """Whether fontconfig knows a font with Chinese characters."""
-    if not shutil.which("fc-list"):
-        return False
-    return bool(subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True).stdout.strip())
-
-
-def main() -> int:
-    """Installs what is missing; fails, naming it, if there is no browser in the end."""
-    packages = ["chromium"] * (not has_chromium()) + ["fonts-noto-cjk"] * (not has_cjk_font())
-    if packages and is_root() and shutil.which("apt-get"):
+    def run(self, command: list[str]) -> None:
+        """Runs an installing command, whether it succeeds or not."""
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        quiet = {"stdout": subprocess.DEVNULL} if command[0] == "apt-get" else {}
+        subprocess.run(command, env=environment, **quiet)
+
+
+def main(machine: Machine | None = None) -> int:
+    """Installs what is missing; returns 1, with a message, if there is no browser in the end."""
+    machine = machine or Machine()
+    packages = ["chromium"] * (not machine.has_chromium())
+    packages += ["fonts-noto-cjk"] * (not machine.has_cjk_font())
+    if packages and machine.can_use_apt():
         for command in (["update"], ["install", "-y", "--no-install-recommends", "fontconfig", *packages]):
-            subprocess.run(["apt-get", "-qq", *command], env=environment, stdout=subprocess.DEVNULL)
-    if not has_chromium():  # no root, or apt knows no such package
-        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
-    if not has_chromium():
+            machine.run(["apt-get", "-qq", *command])
+    if not machine.has_chromium():  # not root, or apt has no such package
+        machine.run([sys.executable, "-m", "playwright", "install", "chromium"])
+    if not machine.has_chromium():
         print("the browser tests need a Chromium: install the package chromium", file=sys.stderr)
         return 1
-    if not has_cjk_font():
+    if not machine.has_cjk_font():
         print("note: no CJK font here: screenshots will show boxes; install fonts-noto-cjk", file=sys.stderr)
     return 0
 

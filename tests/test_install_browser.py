@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import install_browser
 import pytest
 
 APT, PLAYWRIGHT = "apt-get", "playwright"
 
 
-class Machine:
-    """A fake machine: the programs that it has, and those that each command installs."""
+class FakeMachine(install_browser.Machine):
+    """The programs that it has, and those that each command installs."""
 
-    def __init__(self, monkeypatch, *, has=(), brings=None, root=True):
-        self.has, self.brings, self.asked = set(has), brings or {}, []
-        monkeypatch.setattr(install_browser, "has_chromium", lambda: "chromium" in self.has)
-        monkeypatch.setattr(install_browser, "has_cjk_font", lambda: "font" in self.has)
-        monkeypatch.setattr(install_browser, "is_root", lambda: root)
-        monkeypatch.setattr(install_browser.shutil, "which", lambda name: f"/usr/bin/{name}")
-        monkeypatch.setattr(install_browser.subprocess, "run", self.run)
+    def __init__(self, *, has, brings, root):
+        self.has, self.brings, self.root, self.asked = set(has), brings, root, []
 
-    def run(self, command, **options):
+    def has_chromium(self):
+        return "chromium" in self.has
+
+    def has_cjk_font(self):
+        return "font" in self.has
+
+    def can_use_apt(self):
+        return self.root
+
+    def run(self, command):
         name = APT if command[0] == APT else PLAYWRIGHT
         self.asked.append(name)
-        found = self.brings.get(name, set()) if "install" in command else set()
-        self.has |= found
-        return SimpleNamespace(returncode=0 if found else 100)
+        self.has |= self.brings.get(name, set()) if "install" in command else set()
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ class Machine:
         ({"font"}, {}, True, [APT, APT, PLAYWRIGHT], 1),
     ],
 )
-def test_what_is_missing_is_fetched_where_it_can_be(monkeypatch, capsys, has, brings, root, asked, status):
-    machine = Machine(monkeypatch, has=has, brings=brings, root=root)
-    assert install_browser.main() == status
+def test_what_is_missing_is_fetched_where_it_can_be(capsys, has, brings, root, asked, status):
+    machine = FakeMachine(has=has, brings=brings, root=root)
+    assert install_browser.main(machine) == status
     assert machine.asked == asked
     said = capsys.readouterr().err
     assert ("install the package chromium" in said) == (status == 1)
