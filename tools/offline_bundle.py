@@ -76,7 +76,7 @@ def prepare(tang_source: str, song_source: str, excluded: list[str]) -> dict:
     if not tang.splits["valid"]:
         raise CorpusError(
             f"--tang {tang_source} has {tang.report.kept:,} poems, none of them in the valid split (about 2 "
-            f"in 100 are); give a few hundred poems or more"
+            "in 100 are); give a few hundred poems or more"
         )
     with tempfile.TemporaryDirectory() as temporary:
         if is_named:
@@ -126,7 +126,7 @@ def fetch_wheels(wanted: list[str], python: str, folder: Path) -> dict[str, list
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise InvalidValueError(
             f"pip could not download wheels of {', '.join(wanted)} for Python {python} ({reason}); check "
-            f"--python and the network"
+            "--python and the network"
         )
     return {path.name: modules_of(path) for path in sorted(folder.glob("*.whl"))}
 
@@ -160,7 +160,7 @@ def write_bundle(output: Path, contents: dict[str, bytes], about: dict, *, max_b
     if (total := sum(map(len, contents.values()))) > max_bytes:
         raise InvalidValueError(
             f"the bundle would have {total / 2**20:.1f} MiB, more than the {max_bytes >> 20} MiB allowed; "
-            f"give smaller corpora (--tang, --song)"
+            "give smaller corpora (--tang, --song)"
         )
     try:
         with replaced_folder(output) as fresh:

@@ -95,5 +95,5 @@ def check_memory(free: int | None, needed: float, what: str) -> None:
     if free is not None and free < needed:
         raise InvalidValueError(
             f"only {free / 2**30:.1f} GiB of {what} is free, and training needs {needed / 2**30:.1f}; stop "
-            f"other programs, or give a bundle with fewer poems"
+            "other programs, or give a bundle with fewer poems"
         )

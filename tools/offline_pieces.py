@@ -44,7 +44,7 @@ def _writing_to(output: Path) -> Iterator[None]:
     except OSError as error:
         raise CheckpointError(
             f"{output} cannot be written ({error.strerror or error}); what was saved there earlier is "
-            f"intact. Free some space, or give another --output"
+            "intact. Free some space, or give another --output"
         ) from error
 
 
@@ -152,7 +152,7 @@ def read_index(output: Path) -> dict | None:
     if index.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} has format {index.get('format')!r}, expected {FORMAT}; use the version of the tools "
-            f"that wrote it"
+            "that wrote it"
         )
     pieces = index.get("pieces")
     is_sound = isinstance(pieces, list) and all(

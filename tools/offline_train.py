@@ -110,7 +110,7 @@ def check_options(options: argparse.Namespace, bundle: Bundle) -> dict | None:
     if index and index.get("bundle") != bundle.identity:
         raise InvalidValueError(
             f"{options.output} has a model trained with another bundle ({INDEX_NAME}), so their losses are "
-            f"not comparable; give a new folder"
+            "not comparable; give a new folder"
         )
     if options.preset:
         load_presets(options.preset)

@@ -159,6 +159,6 @@ def check_findings(findings: list[dict], last_line: str, say: Callable[[str], No
             check_memory(machine["gpu_free_mb"] << 20, GPU_BYTES, "GPU memory")
         raise InvalidValueError(
             f"no training step could be made here (last output: {last_line}); check that torch and the other "
-            f"packages in requirements.txt work"
+            "packages in requirements.txt work"
         )
     return findings

@@ -160,7 +160,7 @@ class Training:
                 raise ValueError(
                     f"the loss is {loss} in epoch {self.epoch + 1}: start again with a lower learning rate "
                     f"than {config.learning_rate:g}; {self.output / LAST}, if it exists, is the model after "
-                    f"the previous epoch"
+                    "the previous epoch"
                 )
             if is_shown:
                 show_bar(share, f"epoch {self.epoch + 1} loss {loss:.3f}", started)

@@ -25,7 +25,7 @@ class Options(TypedDict, total=False):
     of the model's GenerationConfig.
     """
 
-    # 五絕, 七絕, 五律 or 七律. Guaranteed, unless impose_form=False without tones, rhyme or acrostic.
+    # 五絕, 七絕, 五律 or 七律; guaranteed, unless impose_form=False and no other option needs the form
     form: str
     author: str  # the poet whose style the poem imitates
     title: str  # the title, and so the topic

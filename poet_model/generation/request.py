@@ -224,9 +224,8 @@ def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm |
         whose = f"{match.author or '無名氏'}《{match.title or '無題'}》"
         if match.is_whole and is_whole and len(match.text) >= MIN_ORIGINAL:
             raise InvalidValueError(
-                f"the line {match.text!r} of the start is not original: it occurs in {whose}; start with at "
-                f"most "
-                f"{match.text[:-1]!r}, or leave original out",
+                f"the line {match.text!r} of the start is not original: it occurs in {whose}; start with "
+                f"at most {match.text[:-1]!r}, or leave original out",
                 chinese=f"起首的「{match.text}」是現成詩句，見{whose}；最多給「{match.text[:-1]}」，或不求原創。",
             )
     return index

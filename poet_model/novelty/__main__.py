@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.mode == "build":
         from ..corpus import load_corpus
 
-        print(f"indexing {options.corpus}; this takes about ten seconds, and a download …", file=sys.stderr)
+        print(f"preparing and indexing {options.corpus} …", file=sys.stderr)
         poems = [poem for split in load_corpus(options.corpus).splits.values() for poem in split]
         NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in poems).save(folder)
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6

@@ -125,7 +125,7 @@ def run(quick: bool) -> dict:
         "notes": [
             f"{len(poems)} poems, LSTM of 64 units; training loss in nats, padding not counted",
             f"error: the largest difference from torch's optimizer, or from the paper, in {STEPS} steps; "
-            f"goal 1e-6",
+            "goal 1e-6",
         ],
     }
 

@@ -77,7 +77,7 @@ def run(quick: bool) -> dict:
             f"training perplexity {last['perplexity']:.2f} (published: {PUBLISHED_PERPLEXITY}; goal: 2)",
             f"{seconds:.2f} seconds an epoch (published: {PUBLISHED_SECONDS})",
             f"perplexity on {len(valid)} held-out poems: {held_out:,.0f}, since the model learns the others "
-            f"by heart",
+            "by heart",
         ],
     }
 
