@@ -78,7 +78,7 @@ def shuffled(text: str, rng: random.Random) -> str:
 
 def as_measured(raw: RawPoem) -> PoemRecord | None:
     """The poem if it counts as in the design, with a regular form and only hanzi; otherwise None."""
-    text = re.sub("[？！；]", "。", raw.text)
+    text = re.sub("[？！；]", "。", raw.text.replace("\n", ""))
     form = prosody.form_of(text) if all(is_hanzi(c) or c in prosody.LINE_ENDS for c in text) else ""
     return PoemRecord(text, author=raw.author, form=form) if form else None
 

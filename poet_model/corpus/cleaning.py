@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .. import script
-from ..prosody.lines import form_of, split_lines
+from ..prosody.lines import form_of, line_lengths, read_stretches
+from .damage import SYMBOLS, damage_of, mark_lost, remove_notes
 from .poems import CorpusReport, PoemRecord
-from .sources import RawPoem
+from .records import RawPoem
+from .verse import arrange
 
 MIN_CHARACTERS = 10
 # the longest poem of 全唐诗 has 1,600; a text longer than this limit is not a single poem
 MAX_CHARACTERS = 4000
 MAX_RAW_CHARACTERS = 10_000  # including notes; deeply nested ones are slow to remove
-_NOTES = re.compile(r"（[^（）]*）|\([^()]*\)|\{[^{}]*\}|〖[^〖〗]*〗")
+MAX_LINE_LENGTH = 16  # characters; longer stretches are prose, or lines whose ends are lost
+MIN_LINE_LENGTH = 3  # of at least one line
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
-_FULL_STOPS = str.maketrans({"？": "。", "！": "。", "；": "。", "?": "。", "!": "。", ";": "。"})
-_REPEATED_ENDS = re.compile("[，。]*。[，。]*|，+")
 
 
 def clean_text(text: str) -> tuple[str, str]:
@@ -30,48 +31,50 @@ def clean_text(text: str) -> tuple[str, str]:
     """
     if len(text) > MAX_RAW_CHARACTERS:
         return "", f"over {MAX_CHARACTERS:,} characters"
-    text = _fold_line_ends(text).lstrip("，。")
+    if damage := damage_of(text):
+        return "", damage
+    text, torn = arrange(unwrap(text))
+    if torn:
+        return "", torn
     if not text:
         return "", "empty"
-    text = text.rstrip("，。") + "。"
     if len(text) > MAX_CHARACTERS:
         return "", f"over {MAX_CHARACTERS:,} characters"
-    flaw = _flaw(text)
+    flaw = _flaw(text) or _flaw_of_lengths(line_lengths(text))
     return ("", flaw) if flaw else (text, "")
 
 
-def _fold_line_ends(text: str) -> str:
-    """The text without notes and brackets, each line ended by a single full-width `，` or `。`."""
-    text = script.fold_punctuation(unwrap(text).translate(_FULL_STOPS))
-    return _REPEATED_ENDS.sub(lambda match: "。" if "。" in match[0] else "，", text)
+def _flaw_of_lengths(lengths: Sequence[int]) -> str:
+    """What the lengths of lines show: that they are no verse, or several in one; '' if nothing."""
+    if max(lengths) > MAX_LINE_LENGTH:
+        return f"a line of over {MAX_LINE_LENGTH} characters"
+    return "" if max(lengths) >= MIN_LINE_LENGTH else f"no line of {MIN_LINE_LENGTH} or more characters"
 
 
 def _flaw(text: str) -> str:
     """What the text contains besides hanzi, `，` and `。`; '' if nothing."""
-    if re.search("[□○〇●■◇]", text):
-        return "lost characters (□, ○)"
     if re.search("[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]", text):
         return "digits or latin letters"
-    return "" if all(c in "，。" or script.is_hanzi(c) for c in text) else "other symbols"
+    return "" if all(c in "，。" or script.is_hanzi(c) for c in text) else SYMBOLS
 
 
 def whole_lines(text: str) -> str:
     """The lines without a flaw; the text unchanged if every line has one, or if it is too long for a poem."""
     if len(text) > MAX_RAW_CHARACTERS:
         return text
-    return "".join(line for line in split_lines(_fold_line_ends(text)) if not _flaw(line)) or text
+    lines = read_stretches(mark_lost(unwrap(text)))
+    whole = [(line, mark or "，") for line, mark in lines if not (damage_of(line) or _flaw(line))]
+    return "".join(map("".join, whole)) or text
 
 
 def unwrap(text: str) -> str:
-    """Removes editors' notes in （）(){}〖〗, nested ones too, and marks such as 《》 around kept text."""
-    while (without := _NOTES.sub("", text)) != text:
-        text = without
-    return text.translate(_WRAPPERS)
+    """Removes editors' notes in （）()〖〗, nested ones too, and marks such as 《》 around kept text."""
+    return remove_notes(text)[0].translate(_WRAPPERS)
 
 
 def clean_header(text: str) -> str:
     """Cleans a title or an author's name: keeps its hanzi, with `，` between parts, up to 40 characters."""
-    text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(text))
+    text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(mark_lost(text)))
     return "，".join(text.split())[:40].rstrip("，")
 
 
@@ -94,7 +97,7 @@ def clean(
     kept: dict[str, tuple[str, str]] = {}
     for raw in records:
         report.read += 1
-        text, reason = clean_text(raw.text) if raw.text is not None else ("", "not a poem record")
+        text, reason = clean_text(raw.text) if raw.text is not None else ("", raw.reason)
         if not reason and len(text) < min_characters:
             reason = f"under {min_characters} characters"
         if not reason and text in kept:

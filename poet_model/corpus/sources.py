@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from ..errors import CorpusError
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
+from .records import RawPoem, read_json, read_json_lines, read_table
+from .text_file import read_text
 
 NAMED_SOURCES = {  # name -> pattern of files in the package's folder quantangshi
     "tang": "poet.tang.*.json",
     "song": "poet.song.*.json",
     "tang300": "唐诗三百首.json",
 }
-SUFFIXES = (".json", ".jsonl", ".txt")
-_BODY_KEYS = ("paragraphs", "content", "text", "poem")
+READERS: dict[str, Callable[[str, Path], Iterable[RawPoem]]] = {
+    ".json": read_json,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".csv": read_table,
+    ".tsv": partial(read_table, delimiters="\t"),
+    ".txt": read_text,
+}
+SUFFIXES = tuple(READERS)
 _COLLECTION = re.compile(r"poet\.tang\.\d+\.json$")
-
-
-@dataclass(frozen=True)
-class RawPoem:
-    """One record of a source, not yet cleaned. `text` is None if the record is not a poem."""
-
-    title: str
-    author: str
-    text: str | None
 
 
 def read_source(source: str) -> Iterator[RawPoem]:
@@ -60,7 +59,7 @@ def read_source(source: str) -> Iterator[RawPoem]:
             data = file.read_bytes()
         except OSError as error:
             raise CorpusError(f"{file} cannot be read ({error}); make it readable or leave it out") from error
-        yield from _read_text(_utf8(data, file), file)
+        yield from _read_file(_utf8(data, file), file)
 
 
 def describe(source: str) -> str:
@@ -129,7 +128,7 @@ def _read_tarball(path: Path, wanted: str) -> Iterator[RawPoem]:
             f"give the tarball of the npm package {NPM_PACKAGE}@{NPM_VERSION}"
         )
     for name in sorted(contents, key=_number):
-        yield from _read_text(_utf8(contents.pop(name), name), name)
+        yield from _read_file(_utf8(contents.pop(name), name), name)
 
 
 def _utf8(data: bytes, path: Path) -> str:
@@ -148,55 +147,14 @@ def _utf8(data: bytes, path: Path) -> str:
     return text
 
 
-def _read_text(text: str, path: Path) -> Iterator[RawPoem]:
-    suffix = path.suffix.lower()
-    if suffix == ".json":
-        try:
-            records = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(
-                f"{path} is not valid JSON ({error}); repair it, leave it out, or rename it to .jsonl if "
-                "each line is a separate record"
-            ) from error
-        if isinstance(records, dict):
-            records = [records]
-        yield from map(_from_record, records if isinstance(records, list) else [records])
-    elif suffix == ".jsonl":
-        for number, line in enumerate(_lines(text), 1):
-            if line.strip():
-                try:
-                    yield _from_record(json.loads(line))
-                except (ValueError, RecursionError) as error:
-                    raise CorpusError(
-                        f"{path} line {number} is not valid JSON ({error}); repair it or leave it out"
-                    ) from error
-    else:
-        yield from (_from_line(line) for line in _lines(text) if line.strip())
-
-
-def _lines(text: str) -> list[str]:
-    """Splits text at \\n, \\r\\n and \\r only; str.splitlines would also split at U+2028 and the like."""
-    return re.split(r"\r\n?|\n", text)
-
-
-def _from_record(record: object) -> RawPoem:
-    if not isinstance(record, dict):
-        return RawPoem("", "", None)
-    body = next((record[key] for key in _BODY_KEYS if key in record), None)
-    if isinstance(body, list) and all(isinstance(line, str) for line in body):
-        body = "".join(body)
-    title, author = (
-        value if isinstance(value := record.get(key), str) else "" for key in ("title", "author")
-    )
-    return RawPoem(title, author, body if isinstance(body, str) else None)
-
-
-def _from_line(line: str) -> RawPoem:
-    """Parses a line of a text file: `poem`, or `title:poem` if the title is short and has no punctuation."""
-    head, colon, rest = line.strip().replace("：", ":", 1).partition(":")
-    if colon and len(head) <= 60 and not re.search("[，。,.？！]", head):
-        return RawPoem(head, "", rest)
-    return RawPoem("", "", line)
+def _read_file(text: str, path: Path) -> Iterable[RawPoem]:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise CorpusError(
+            f"{path} cannot be read as a corpus: expected a file that ends in {', '.join(READERS)}; "
+            "rename or convert it"
+        )
+    return reader(text, path)
 
 
 def fingerprint(paths: Iterable[Path]) -> list[list]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 LINE_ENDS = "，。"
@@ -49,3 +50,29 @@ def with_line_ends(text: str) -> str:
     """The text with `，` and `。` as line ends if its lines have a regular form; else the text as it is."""
     joined = join_lines(re.findall(r"\w+", text))
     return joined if shape_of(joined) else text
+
+
+_STRETCH = re.compile(r"([^，。\n]*)([，。\n]|$)")
+_FOLD = str.maketrans({c: "，" for c in ",､、﹐;:；："} | {c: "。" for c in ".．｡?!？！"})
+
+
+def read_stretches(text: str) -> list[tuple[str, str]]:
+    text = re.sub(r"<br\s*/?>", "\n", text)
+    text = "\n".join(unicodedata.normalize("NFKC", text).splitlines()).translate(_FOLD)
+    if not re.search("[，。\n]", text):
+        text = re.sub(r"[\s|/]+", "\n", text)
+    text = "".join(
+        c for c in text if c == "\n" or unicodedata.category(c) not in ("Cf", "Cc", "Zs", "Zl", "Zp")
+    )
+    result = []
+    for line, end in _STRETCH.findall(text):
+        if line:
+            result.append((line, "" if end == "\n" else end))
+        elif result and end in "，。" and end:
+            line, mark = result[-1]
+            result[-1] = (line, "。" if "。" in mark + end else "，")
+    return result
+
+
+def read_lines(text: str) -> list[str]:
+    return [line for line, _ in read_stretches(text)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from poet_model.corpus import CorpusReport
 from poet_model.corpus.cleaning import clean, clean_header, clean_text
-from poet_model.corpus.sources import RawPoem
+from poet_model.corpus.records import RawPoem
 from poet_model.script import is_hanzi, to_simplified
 
 pytestmark = pytest.mark.usefixtures("corpus_cache")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("corpus_cache")
     ("raw", "text"),
     [
         (POEMS[0], POEMS[0]),
-        ("春眠（一作睡（非））不覺曉,處處{注}聞啼鳥", "春眠不覺曉，處處聞啼鳥。"),
+        ("春眠（一作睡（非））不覺曉,處處(注)聞啼鳥", "春眠不覺曉，處處聞啼鳥。"),
         ("〖序〗《春》眠[不]覺「曉」？處處聞啼鳥！", "春眠不覺曉。處處聞啼鳥。"),
         ("，春眠、不覺曉，。處處聞啼鳥；；", "春眠，不覺曉。處處聞啼鳥。"),
         (" 春\n眠\u200b不覺曉\ufeff，\u3000處處聞啼鳥。", "春眠不覺曉，處處聞啼鳥。"),
@@ -35,15 +35,15 @@ def test_clean_text(raw, text):
     [
         ("", "empty"),
         ("（只有注）。，", "empty"),
-        ("春眠□覺曉", "lost characters (□, ○)"),
-        ("春眠〇覺曉", "lost characters (□, ○)"),
+        ("春眠□覺曉", "lost characters (□, {釒基}, 下缺)"),
+        ("春眠〇覺曉", "lost characters (□, {釒基}, 下缺)"),
         ("春眠x覺曉", "digits or latin letters"),
         ("春眠７覺曉", "digits or latin letters"),
         ("春眠※覺曉", "other symbols"),
         ("春眠😀覺曉", "other symbols"),
         ("春眠\ud800覺曉", "other symbols"),
-        ("春眠\ufffd覺曉", "other symbols"),
-        ("春眠（不覺曉", "other symbols"),
+        ("春眠\ufffd覺曉", "lost characters (□, {釒基}, 下缺)"),
+        ("春眠（不覺曉", "a bracket without its pair"),
         ("春" * 4000, "over 4,000 characters"),
         ("春" * 100_000, "over 4,000 characters"),
     ],

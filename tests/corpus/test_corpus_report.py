@@ -11,7 +11,7 @@ from poet_model.corpus import CorpusReport, PoemRecord
 from poet_model.corpus.cleaning import clean
 from poet_model.corpus.near_copies import split
 from poet_model.corpus.prepare import load_corpus
-from poet_model.corpus.sources import RawPoem
+from poet_model.corpus.records import RawPoem
 from poet_model.script import to_simplified
 
 pytestmark = pytest.mark.usefixtures("corpus_cache")
@@ -47,7 +47,7 @@ def test_the_report_on_a_corpus_counted_by_hand(tmp_path):
     assert report.dropped == {
         "the same text again": 2,
         "under 10 characters": 1,
-        "lost characters (□, ○)": 1,
+        "lost characters (□, {釒基}, 下缺)": 1,
         "digits or latin letters": 1,
         "other symbols": 1,
         "over 4,000 characters": 1,
@@ -58,7 +58,7 @@ def test_the_report_on_a_corpus_counted_by_hand(tmp_path):
     assert report.converted_from_simplified == 2
     assert report.near_copies == 1
     assert report.exclude_read == 3
-    assert report.exclude_dropped == {"the same text again": 1, "lost characters (□, ○)": 1}
+    assert report.exclude_dropped == {"the same text again": 1, "lost characters (□, {釒基}, 下缺)": 1}
     assert report.forms == {"五絕": 3, "七絕": 1, "五律": 0, "七律": 0, "": 1}
     assert sum(report.splits.values()) == 5
     assert sum(report.characters.values()) == 24 + 24 + 24 + 32 + 12

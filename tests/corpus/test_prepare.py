@@ -41,7 +41,7 @@ def test_a_completed_copy_of_an_excluded_poem_with_lost_characters_is_kept_out_t
     path = write(tmp_path / "a.json", [{"text": POEMS[0]}, {"text": POEMS[1]}])
     report = load_corpus(path, [write(tmp_path / "b.json", [{"text": lost}, {"text": "□"}])]).report
     assert (report.kept, report.excluded) == (1, 1)
-    assert report.exclude_dropped == {"lost characters (□, ○)": 1}
+    assert report.exclude_dropped == {"lost characters (□, {釒基}, 下缺)": 1}
 
 
 def test_a_split_of_a_named_source_can_be_excluded_by_name(tmp_path, monkeypatch):

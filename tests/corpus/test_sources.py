@@ -11,7 +11,8 @@ from conftest import POEMS, ROOT
 
 from poet_model import CorpusError
 from poet_model.corpus import fetch, sources
-from poet_model.corpus.sources import RawPoem, read_source
+from poet_model.corpus.records import RawPoem
+from poet_model.corpus.sources import read_source
 
 FAKE_NPM = """
 import json, pathlib, sys
@@ -47,6 +48,11 @@ def tarball(path, members):
     return path
 
 
+def in_couplets(text):
+    """The text of a record whose paragraphs are couplets."""
+    return text.replace("。", "。\n").strip()
+
+
 def read(path):
     return list(read_source(str(path)))
 
@@ -64,7 +70,9 @@ def test_json_of_poems(tmp_path, key):
 
 
 def test_json_of_one_poem_and_of_poems_by_line(tmp_path):
-    assert read(put(tmp_path / "a.json", record("一", POEMS[0]))) == [RawPoem("一", "李白", POEMS[0])]
+    assert read(put(tmp_path / "a.json", record("一", POEMS[0]))) == [
+        RawPoem("一", "李白", in_couplets(POEMS[0]))
+    ]
     lines = "\n".join(json.dumps(record(title, POEMS[0])) for title in "一二")
     assert [raw.title for raw in read(put(tmp_path / "a.jsonl", f"{lines}\n\n"))] == ["一", "二"]
 
@@ -89,11 +97,22 @@ def test_a_byte_order_mark_is_no_character(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"foo": 1}, 7, None, ["春"], {"paragraphs": 7}, {"paragraphs": ["春", 7]}, {"paragraphs": None}]
+    "wrong",
+    [
+        {"foo": 1},
+        7,
+        None,
+        [],
+        {},
+        {"foo": "春"},
+        {"paragraphs": 7},
+        {"paragraphs": ["春", 7]},
+        {"paragraphs": None},
+    ],
 )
 def test_a_record_that_is_no_poem_is_given_as_such(tmp_path, wrong):
     path = put(tmp_path / "a.json", [wrong, record("一", POEMS[0])])
-    assert [raw.text for raw in read(path)] == [None, POEMS[0]]
+    assert [raw.text for raw in read(path)] == [None, in_couplets(POEMS[0])]
 
 
 def test_titles_and_authors_that_are_no_text_are_empty(tmp_path):
@@ -178,7 +197,7 @@ def test_a_folder_without_poems_says_what_it_should_hold(tmp_path):
     put(tmp_path / "cover.png", b"\x89PNG")
     message = error_of(tmp_path)
     assert str(tmp_path) in message
-    assert ".json, .jsonl, .txt" in message
+    assert ".json, .jsonl, .ndjson, .csv, .tsv, .txt" in message
 
 
 @pytest.mark.parametrize(
