@@ -41,6 +41,17 @@ def test_a_corpus_that_lacks_poems_is_refused():
         held_out.pick(CORPUS, {"valid": ["0" * 12], "test": [HASHES[3]]})
 
 
+def test_a_few_poems_that_later_rules_drop_may_be_missing():
+    poems = [PoemRecord(f"{POEMS[0][:-2]}{chr(0x4E00 + number)}。") for number in range(60)]
+    corpus = Corpus({"train": poems, "valid": [], "test": []}, CorpusReport(source="mine"))
+    hashes = [held_out.digest(poem.text) for poem in poems]
+    with pytest.warns(UserWarning, match="1 of the 51 poems held out .*the others are used"):
+        result = held_out.pick(corpus, {"valid": ["0" * 12], "test": hashes[:50]})
+    assert result.splits == {"train": poems[50:], "valid": [], "test": poems[:50]}
+    with pytest.raises(CorpusError, match="2 of the 52"):
+        held_out.pick(corpus, {"valid": ["0" * 12, "1" * 12], "test": hashes[:50]})
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

