@@ -7,12 +7,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
-_PUNCTUATION = str.maketrans({
-    ",": "，", "､": "，", "、": "，", "﹐": "，",
-    ".": "。", "．": "。", "｡": "。", "?": "。", "!": "。", "？": "。", "！": "。",
-    ";": "，", "；": "，", ":": "，", "：": "，",
-})  # fmt: skip
-_INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # format, control and space characters
+# by what a mark becomes; … is `...` in NFKC, and full-width marks are half-width ones
+_LINE_ENDS = str.maketrans(
+    dict.fromkeys(",､、﹐;；:：，", "，") | dict.fromkeys(".．｡?!？！。…⋯—―─‥·•", "。")
+)  # fmt: skip
+_INVISIBLE = {"Cf", "Cc"}  # format and control characters
 _KEPT_BY_SIMPLIFIED = "乾徵"  # used in both scripts, in 乾坤 and 宮商角徵羽
 _KEPT_BY_TRADITIONAL = "却荆迹脚烟脉凭笋衮恒葱虬耻叶姹灾踪强猪凉咤携"  # used in 全唐詩, but not in Big5
 
@@ -42,12 +41,27 @@ def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> l
     return convert("\n".join(characters)).split("\n") if characters else []
 
 
-def fold_punctuation(text: str) -> str:
-    """Makes half-width and modern punctuation `，` or `。`, and removes spaces and invisible characters."""
-    text = unicodedata.normalize("NFC", text).translate(_PUNCTUATION)
+def fold_characters(text: str) -> str:
+    """Makes compatibility characters ordinary ones (NFKC: ⼭ is 山) and removes invisible ones.
+
+    Removed are format and control characters, such as the zero-width space and the soft hyphen, and variation
+    selectors. Spaces, tabs and line breaks stay, however they are written.
+    """
     return "".join(
-        c for c in text if unicodedata.category(c) not in _INVISIBLE and not _is_variation_selector(c)
+        c
+        for c in unicodedata.normalize("NFKC", text)
+        if c.isspace() or not (unicodedata.category(c) in _INVISIBLE or _is_variation_selector(c))
     )
+
+
+def fold_line_ends(text: str) -> str:
+    """Makes each mark that ends a line `，` or `。`."""
+    return text.translate(_LINE_ENDS)
+
+
+def fold_punctuation(text: str) -> str:
+    """Folds characters and line ends, and removes all white space."""
+    return "".join(fold_line_ends(fold_characters(text)).split())
 
 
 def _is_variation_selector(character: str) -> bool:

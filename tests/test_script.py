@@ -27,10 +27,7 @@ SCRIPT = TraditionalScript("，。雲里後發爲白風乾云裏髮后頭坤日�
         ("春眠？夜來！花落；知多少：", "春眠。夜來。花落，知多少，"),
         ("春､眠｡ 夜\u3000來\n花\t落", "春，眠。夜來花落"),
         ("\ufeff春\u200b眠\ufe00\U000e0100\u00ad", "春眠"),
-        (
-            "\uf9d1\u2f00",
-            "六\u2f00",
-        ),  # NFC maps the first to 六; the Kangxi radical does not count as a hanzi
+        ("\uf9d1\u2f00", "六一"),  # a compatibility ideograph and a Kangxi radical
     ],
 )
 def test_punctuation_becomes_that_of_the_corpus(given_text, folded):

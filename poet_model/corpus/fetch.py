@@ -17,7 +17,7 @@ NPM_VERSION = "2.0.1"
 TARBALLS = (".tgz", ".tar.gz")
 _REMEDY = (
     "To train without this package, give poems of your own with --corpus (a .txt file with one poem per "
-    "line, a JSON or JSONL file, a folder of such files, or a clone of chinese-poetry)."
+    "line, a JSON, JSONL, CSV or TSV file, a folder of such files, or a clone of chinese-poetry)."
 )
 
 

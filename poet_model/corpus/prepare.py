@@ -88,7 +88,8 @@ def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], u
             raise CorpusError(
                 f"{source!r} contains no poem to train on ({report.read} records read; "
                 f"{reasons or 'it is empty'}; excluded: {report.excluded}); a poem must consist of hanzi, "
-                f"`，` and `。`, and have at least {MIN_CHARACTERS} characters"
+                f"`，` and `。`, and have at least {MIN_CHARACTERS} characters; give JSON, JSONL, CSV or TSV "
+                "with fields such as title, author and text, or text with one poem per line (docs/corpus.md)"
             )
         return corpus
 

@@ -38,8 +38,8 @@ def read_source(source: str) -> Iterator[RawPoem]:
 
     Args:
         source: `tang`, `song` or `tang300` (from the npm package, which is downloaded once); a path to a
-            clone of chinese-poetry, a folder, a `.json`, `.jsonl` or `.txt` file, or the package's `.tgz`; or
-            a Hub data set id such as `user/poems`.
+            clone of chinese-poetry, a folder, a file that ends in one of SUFFIXES, or the package's `.tgz`;
+            or a Hub data set id such as `user/poems`.
 
     Raises:
         CorpusError: the source is missing, cannot be downloaded, is not UTF-8, or is not valid JSON.

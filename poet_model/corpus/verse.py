@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..prosody.lines import join_lines, read_stretches
+from ..prosody.lines import fill_ends, join_lines, read_stretches
 
 TORN = "lines torn by breaks, spaces or columns"
 _FULL_STOPS = str.maketrans("；;", "。。")  # in 全唐詩 a semicolon ends a couplet
@@ -41,7 +41,7 @@ def arrange(text: str) -> tuple[str, str]:
             has_spaces = True
         if has_spaces and not _are_equal(lines):
             return "", TORN
-    return _close("".join(map("".join, zip(lines, _filled(marks), strict=True)))), ""
+    return _close("".join(map("".join, zip(lines, fill_ends(marks), strict=True)))), ""
 
 
 def _may_be_columns(text: str, lines: Sequence[str]) -> bool:
@@ -78,14 +78,6 @@ def _join_torn(lines: Sequence[str], marks: Sequence[str]) -> tuple[list[str], l
             joined.append("")
     kept = [mark for mark in marks if mark]
     return (joined[:-1], kept) if not joined[-1] else (joined, [*kept, ""])
-
-
-def _filled(marks: Sequence[str]) -> list[str]:
-    """The marks, with those that are missing put in so that `，` and `。` alternate."""
-    filled: list[str] = []
-    for mark in marks:
-        filled.append(mark or ("。" if filled and filled[-1] == "，" else "，"))
-    return filled
 
 
 def _close(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import command
+from ..script import is_hanzi
 from .index import NoveltyIndex, default_folder
 
 
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
         print(f"{len(poems):,} poems, {size:.0f} MB: {folder}")
     else:
+        if not any(map(is_hanzi, options.poem)):
+            parser.error(f"poem: expected a poem or a line of verse, got {options.poem[:40]!r}")
         for match in NoveltyIndex.load(folder).find(options.poem):
             where = f"{match.author}《{match.title}》, found {match.places:,}×" if match.text else "new"
             print(f"{match.line}  {match.text or '－'}  {where}")

@@ -21,7 +21,7 @@ import numpy as np
 from .. import script
 from ..errors import CheckpointError
 from ..files import cache_folder, read_json, replaced_folder, write_text
-from ..prosody.lines import LINE_ENDS, split_lines
+from ..prosody.lines import read_lines
 
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
 FORMAT_VERSION = 2
@@ -68,7 +68,7 @@ class NoveltyIndex:
         """Builds the index of some poems, each given as (text, title, author)."""
         pieces, places, length = [], [], 0
         for text, title, author in poems:
-            piece = plain(text).translate(str.maketrans(LINE_ENDS, "\0" * len(LINE_ENDS))) + "\0"
+            piece = plain("\0".join(read_lines(text))) + "\0\0"
             places.append((length, title, author))
             pieces.append(piece)
             length += len(piece)
@@ -116,9 +116,11 @@ class NoveltyIndex:
         return cls(text, suffixes, poems)
 
     def find(self, poem: str) -> list[Match]:
-        """The longest stretch of each line of a poem, in either script, that also occurs in the corpus."""
-        lines = [line.rstrip(LINE_ENDS) for line in split_lines(poem)]
-        return [self._find(number, line) for number, line in enumerate(lines, 1)]
+        """The longest stretch of each line of a poem, in either script, that also occurs in the corpus.
+
+        Lines end where `prosody.lines.read_lines` ends them: at any mark or line break.
+        """
+        return [self._find(number, line) for number, line in enumerate(read_lines(poem), 1)]
 
     def followers(self, stretch: str) -> str:
         """The characters that follow a stretch somewhere in the corpus, as `plain` writes them."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
+
+from ..script import fold_characters, fold_line_ends
 
 LINE_ENDS = "，。"
 FORMS = ("五絕", "七絕", "五律", "七律")
 # number of lines, characters per line
 SHAPES = {"五絕": (4, 5), "七絕": (4, 7), "五律": (8, 5), "七律": (8, 7)}
+_STRETCH = re.compile(rf"([^{LINE_ENDS}\n]*)([{LINE_ENDS}\n]+|$)")
+_HTML_BREAK = re.compile(r"<br\s*/?>|</?p>", re.IGNORECASE)
+_SPACE = re.compile(r"[^\S\n]+")
+_SPACE_OR_BAR = re.compile(r"[\s|/]+")
+_NO_VERSE = re.compile(r"[「」『』“”‘’〝〞\"'《》〈〉()\[\]{}【】〔〕〖〗]+")
 _FORM_OF_SHAPE = {shape: form for form, shape in SHAPES.items()}
 
 
@@ -47,32 +53,53 @@ def form_of(text: str) -> str:
 
 
 def with_line_ends(text: str) -> str:
-    """The text with `，` and `。` as line ends if its lines have a regular form; else the text as it is."""
-    joined = join_lines(re.findall(r"\w+", text))
-    return joined if shape_of(joined) else text
+    """The text as lines that end in `，` or `。`, however people write it.
 
-
-_STRETCH = re.compile(r"([^，。\n]*)([，。\n]|$)")
-_FOLD = str.maketrans({c: "，" for c in ",､、﹐;:；："} | {c: "。" for c in ".．｡?!？！"})
-
-
-def read_stretches(text: str) -> list[tuple[str, str]]:
-    text = re.sub(r"<br\s*/?>", "\n", text)
-    text = "\n".join(unicodedata.normalize("NFKC", text).splitlines()).translate(_FOLD)
-    if not re.search("[，。\n]", text):
-        text = re.sub(r"[\s|/]+", "\n", text)
-    text = "".join(
-        c for c in text if c == "\n" or unicodedata.category(c) not in ("Cf", "Cc", "Zs", "Zl", "Zp")
-    )
-    result = []
-    for line, end in _STRETCH.findall(text):
-        if line:
-            result.append((line, "" if end == "\n" else end))
-        elif result and end in "，。" and end:
-            line, mark = result[-1]
-            result[-1] = (line, "。" if "。" in mark + end else "，")
-    return result
+    If its lines have a regular form, `，` and `。` alternate. Otherwise they are as in the text, and a line
+    end without a mark becomes one.
+    """
+    joined = join_lines(read_lines(text))
+    if shape_of(joined):
+        return joined
+    stretches = [(_NO_VERSE.sub("", line), end) for line, end in read_stretches(text)]
+    ends = fill_ends([end for line, end in stretches if line])
+    lines = [line for line, _ in stretches if line]
+    return "".join(line + end for line, end in zip(lines, ends, strict=True))
 
 
 def read_lines(text: str) -> list[str]:
-    return [line for line, _ in read_stretches(text)]
+    """The lines of a text as people write it, without punctuation, quotation marks and brackets.
+
+    This is the one way in which a text becomes lines; `split_lines` serves only texts that are clean already.
+    """
+    lines = [_NO_VERSE.sub("", line) for line, _ in read_stretches(text)]
+    return [line for line in lines if line]
+
+
+def read_stretches(text: str) -> list[tuple[str, str]]:
+    """Splits a text as people write it at its line ends.
+
+    A line ends at a mark of punctuation (full or half width, `…` and dashes too) or at a break (also `<br>`).
+    Only in a text with neither do spaces, `|` and `/` end lines; otherwise spaces are dropped. Characters are
+    folded as by `script.fold_characters`.
+
+    Returns:
+        For each line that is not empty, its other characters, and its end: `，`, `。`, or '' for a break, a
+        space or the end of the text. Of several ends in a row, `。` counts before `，`, and that before ''.
+    """
+    text = fold_line_ends(fold_characters(_HTML_BREAK.sub("\n", text)))
+    text = "\n".join(text.splitlines())
+    text = _SPACE.sub("", text) if re.search("[，。]", text) else _SPACE_OR_BAR.sub("\n", text)
+    stretches: list[tuple[str, str]] = []
+    for line, ends in _STRETCH.findall(text):
+        if line:
+            stretches.append((line, next((mark for mark in "。，" if mark in ends), "")))
+    return stretches
+
+
+def fill_ends(ends: Iterable[str]) -> list[str]:
+    """The line ends, with those that are '' replaced so that `，` and `。` alternate."""
+    filled: list[str] = []
+    for end in ends:
+        filled.append(end or ("。" if filled and filled[-1] == "，" else "，"))
+    return filled

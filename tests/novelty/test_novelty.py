@@ -14,7 +14,8 @@ from conftest import POEMS, ROOT
 
 from poet_model import CheckpointError
 from poet_model.corpus.prepare import load_corpus
-from poet_model.novelty.index import MIN_LENGTH, SORTED_BY, NoveltyIndex, sort_suffixes
+from poet_model.novelty.__main__ import main as novelty_main
+from poet_model.novelty.index import MIN_LENGTH, SORTED_BY, NoveltyIndex, plain, sort_suffixes
 from poet_model.prosody.lines import LINE_ENDS, split_lines
 from poet_model.script import to_simplified
 
@@ -63,7 +64,7 @@ def brute_force(line, lines):
     """The longest stretch, by brute force."""
     for length in range(len(line), MIN_LENGTH - 1, -1):
         for start in range(len(line) - length + 1):
-            if any(line[start : start + length] in other for other in lines):
+            if any(plain(line[start : start + length]) in other for other in lines):
                 return line[start : start + length]
     return ""
 
@@ -73,15 +74,36 @@ def test_it_is_the_longest_by_brute_force(tang):
     poems = tang[:300]
     index = NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in poems)
     lines = [line.rstrip(LINE_ENDS) for poem in poems for line in split_lines(poem.text)]
+    known = list(map(plain, lines))
     for _ in range(100):
         first, second = (lines[i] for i in rng.integers(len(lines), size=2))
         line = first[: rng.integers(len(first)) + 1] + second[rng.integers(len(second)) :]
         [match] = index.find(line)
-        assert match.text == brute_force(line, lines)
+        assert match.text == brute_force(line, known)
         assert match.is_whole == (match.text == line)
         if match.text:
-            poem = next(poem for poem in poems if any(match.text in part for part in split_lines(poem.text)))
+            poem = next(poem for poem in poems if plain(match.text) in plain(poem.text))
             assert (match.title, match.author) == (poem.title, poem.author)
+
+
+WRITTEN = ("晚渡寒潮急", "空山落葉深", "歸人何處宿", "燈火出疏林")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("{}，{}。{}，{}。", "{}，{}！{}？{}。", "{}；{}。{}；{}", "{}、{}。{}、{}。"),
+        *("{},{}.{},{}.", "{},{}!{}?{};", "\ufeff{}\u200b，{}\ufe00。{}｡{}﹐", "{}……{}——{}…{}"),
+        *("{}\n{}\n{}\n{}", "{}，\r\n{}。\r\n{}，\r\n{}。\r\n", "{}\u2028{}\u2029{}\x85{}"),
+        *("{} {}\u3000{}\t{}", "{}<br/>{}<BR>{}<br>{}", "{}|{}/{}|{}", "「{}，{}。」{}，《{}》"),
+    ],
+)
+def test_every_line_of_a_poem_is_looked_up_however_it_is_written(pattern):
+    index = NoveltyIndex.build([("，".join(WRITTEN) + "。", "晚渡", "甲某")])
+    found = index.find(pattern.format(*WRITTEN))
+    assert [match.text for match in found if match.is_whole] == list(WRITTEN)
+    again = NoveltyIndex.build([(pattern.format(*WRITTEN), "晚渡", "甲某")])
+    assert [match.text for match in again.find("，".join(WRITTEN)) if match.is_whole] == list(WRITTEN)
 
 
 def test_saved_and_loaded_it_is_the_same_and_stays_on_disk(index, tmp_path):
@@ -164,3 +186,11 @@ def test_the_command(tmp_path):
     assert said[0][0] == 0 and "1 poems" in said[0][1]
     assert said[1][1].splitlines() == ["1  春眠不覺曉  孟浩然《春曉》, found 1×", "2  －  new"]
     assert said[2][0] == 2 and "there is no index in" in said[2][1]
+
+
+@pytest.mark.parametrize("text", ["", "hello", "，。", "123"])
+def test_the_command_says_that_a_text_is_no_verse(text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        novelty_main(["find", text])
+    assert caught.value.code == 2
+    assert f"expected a poem or a line of verse, got {text!r}" in capsys.readouterr().err
