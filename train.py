@@ -21,8 +21,8 @@ def add_data_options(add) -> None:
         "--corpus",
         action="append",
         help="tang, song, tang300, a .txt, .json, .jsonl, .csv or .tsv file, a folder, or a Hub data set id; "
-        "several, given as A+B or by repeating the option, are trained on together and validated on the first "
-        "(default: tang)",
+        "several, given as A+B or by repeating the option, are trained on together and validated on the "
+        "first (default: tang)",
     )
     add(
         "--exclude",
