@@ -171,8 +171,11 @@ class Run:
             header=HeaderRates(),
             seed=self.options.seed,
         )
+        objective, hashes = PoemObjective.from_config(model, config), data.hashes()
+        if objective.rhyme_memory is not None:
+            hashes["the rhyme groups"] = objective.rhyme_memory.groups_hash
         trainer = Trainer(
-            PoemObjective.from_config(model, config),
+            objective,
             batches,
             evaluate=evaluate,
             save_best=save_best,
@@ -185,6 +188,7 @@ class Run:
                 "precision": settings.precision,
                 "init_from": self.options.init_from,
             },
+            content=hashes,
         )
         if self.options.resume:
             trainer.load_checkpoint()
