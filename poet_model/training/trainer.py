@@ -22,6 +22,7 @@ from .log import TrainingLog, drop_records_after
 from .malloc import return_freed_memory
 from .objective import Objective
 from .stopping import Interrupted, StopRequest
+from .time_limit import TimeLimit
 from .updater import Updater
 
 
@@ -40,6 +41,7 @@ class Trainer:
         accelerator: determines device, precision and processes; None for the CPU in float32.
         identity, content: settings besides `config`, such as the architecture, and hashes of the data that
             must be unchanged when training resumes; see Checkpoint.
+        validation_tokens: about how many tokens `evaluate` reads; see TimeLimit.
         release_memory: called after each regular checkpoint.
 
     Attributes:
@@ -58,6 +60,7 @@ class Trainer:
         accelerator: Accelerator | None = None,
         identity: dict | None = None,
         content: dict[str, str] | None = None,
+        validation_tokens: int = 0,
         release_memory: Callable[[], None] = return_freed_memory,
     ):
         self.config, self.output, self.batches = config, Path(output), batches
@@ -69,6 +72,7 @@ class Trainer:
         self.log = TrainingLog(self.output / LOG_NAME, self.accelerator)
         identity = {"training": asdict(config), **(identity or {})}
         self.checkpoint = Checkpoint(self.output / CHECKPOINT_NAME, identity, content)
+        self._limit = TimeLimit(config.max_minutes, validation_tokens)
         self._stop = StopRequest()
         self._epoch_length = 0
         self._last_evaluated = -1
@@ -143,8 +147,7 @@ class Trainer:
         Both are synchronized across processes, which must use the same learning rate and stop together.
         """
         self.state.seconds = time.perf_counter() - started
-        stop, limit = self._stop.signum, self.config.max_minutes
-        by_time = self.state.seconds / (60 * limit) if limit else 0.0
+        stop, by_time = self._stop.signum, self._limit.share(self.state.seconds, self.state.tokens)
         if self.accelerator.num_processes > 1:
             values = torch.tensor([by_time, float(stop)], device=self.accelerator.device)
             by_time, stop = self.accelerator.gather(values[None]).max(dim=0).values.tolist()
@@ -188,7 +191,7 @@ class Trainer:
         """Validates on the main process, and saves the model if it is the best so far."""
         if self._last_evaluated == self.state.step:
             return
-        self._last_evaluated = self.state.step
+        self._last_evaluated, started = self.state.step, time.perf_counter()
         if self.accelerator.is_main_process:
             self.objective.eval()
             with torch.inference_mode():
@@ -204,6 +207,7 @@ class Trainer:
                 f"perplexity {record['perplexity']:.2f}{' (best)' if is_best else ''}"
             )
         self.accelerator.wait_for_everyone()
+        self._limit.validation_took(time.perf_counter() - started)
         self.objective.train()
         self.log.restart_clock(self.state.tokens)
 
