@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from types import TracebackType
 from typing import TextIO
@@ -35,7 +36,7 @@ class Progress:
                 file=self._file,
                 bar_format="{percentage:3.0f}% |{bar}| {desc}, ETA {remaining}",
                 mininterval=0.5,
-                dynamic_ncols=True,
+                ncols=shutil.get_terminal_size().columns,  # 80 where the terminal does not say
                 leave=False,
             )
 
