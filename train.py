@@ -46,7 +46,9 @@ def add_data_options(add) -> None:
 
 def add_recipe_options(add) -> None:
     """Adds the options for how the model is trained."""
-    add("--max-minutes", type=float, help="time limit in minutes, into which the whole schedule is fitted")
+    limit = "time limit in minutes, into which the whole schedule and all validations are fitted; reading "
+    besides = "the corpus before and evaluating the model after (see --no-measure) come on top"
+    add("--max-minutes", type=float, help=limit + besides)
     add("--epochs", type=int, help="number of passes over the corpus (default: the preset's)")
     add("--batch-size", type=int, help="sequences per batch, over all devices (default: the preset's)")
     add("--learning-rate", type=float, help="peak learning rate (default: the preset's)")

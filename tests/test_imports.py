@@ -41,7 +41,7 @@ LAW = {
     ),
     "evaluation": (
         "corpus deprecated errors files hub machine model_folder novelty prosody script tokenizer",
-        "numpy torch",
+        "numpy torch tqdm",
     ),
     "evaluation.__main__": ("errors evaluation model", ""),
     "training": (

@@ -104,20 +104,27 @@ def pick(corpus: Corpus, held_out: dict[str, list[str]]) -> Corpus:
 def check_same_corpus(folder: Path, report: CorpusReport) -> None:
     """Checks that a corpus holds out the same poems as the training of a model did.
 
-    Compares the numbers of characters in valid and test. That is enough: a cluster's split depends only on
-    its poems, so another corpus or --exclude almost surely changes these numbers.
+    Compares the hashes of valid and test in the reports. Older reports have none; then their numbers of
+    characters are compared, which another corpus or --exclude almost surely changes.
 
     Args:
         folder: the model folder, with the report on its training corpus.
         report: on the corpus to evaluate on.
 
     Raises:
-        CorpusError: valid or test differ in their number of characters.
+        CorpusError: valid or test differ.
     """
-    trained = read_json(folder / REPORT_NAME, dict).get("characters") or {}
-    now, then = ({name: counts.get(name) for name in PARTS} for counts in (report.characters, trained))
-    if now != then:
+    trained = read_json(folder / REPORT_NAME, dict)
+    hashes, counts = (trained.get(name) or {} for name in ("content", "characters"))
+    now, then = (report.content, hashes) if hashes else (report.characters, counts)
+    if different := [part for part in PARTS if now.get(part) != then.get(part)]:
+        characters = [{part: each.get(part) for part in different} for each in (report.characters, counts)]
+        how = (
+            "they have {} characters, but had {}".format(*characters)
+            if characters[0] != characters[1]
+            else "a text, a title, an author or their order was changed"
+        )
         raise CorpusError(
-            f"the valid and test splits are not those of the training of {folder}: they have {now} "
-            f"characters, but had {then}; give the --corpus and --exclude of its training"
+            f"the {' and '.join(different)} poems of this corpus ({report.source}) are not those of the "
+            f"training of {folder}: {how}; give the --corpus and --exclude of its training"
         )

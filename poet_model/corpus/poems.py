@@ -5,8 +5,9 @@ It knows nothing about sources or cleaning; prepare.py builds the objects define
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -27,13 +28,32 @@ class PoemRecord:
     form: str = ""
 
 
+class ContentHash:
+    """The SHA-256 of poems in their order: texts, titles, authors and forms."""
+
+    def __init__(self, poems: Iterable[PoemRecord] = ()):
+        self._hash = hashlib.sha256()
+        for poem in poems:
+            self.add(poem)
+
+    def add(self, poem: PoemRecord) -> None:
+        """Adds the next poem."""
+        fields = f"{poem.text}\x1f{poem.title}\x1f{poem.author}\x1f{poem.form}\x1e"
+        self._hash.update(fields.encode("utf-8", "surrogatepass"))
+
+    def hexdigest(self) -> str:
+        """The hash of the poems added so far."""
+        return self._hash.hexdigest()
+
+
 @dataclass
 class CorpusReport:
     """How many records were read, kept and dropped, and why.
 
     Printed before training and saved with the model. Every record is counted once:
     `read == kept + excluded + sum(dropped.values())`. If several corpora were mixed, `mixed` has the number
-    of poems and characters that each contributes to the training split.
+    of poems and characters that each contributes to the training split. `content` has the ContentHash of each
+    split; it is empty in reports written before there was one.
     """
 
     source: str = ""
@@ -47,6 +67,7 @@ class CorpusReport:
     exclude_dropped: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     characters: dict[str, int] = field(default_factory=dict)
+    content: dict[str, str] = field(default_factory=dict)
     distinct_characters: int = 0
     forms: dict[str, int] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
@@ -95,19 +116,26 @@ class StoredPoems(Sequence[PoemRecord]):
         path: a file written by `write_corpus`.
         split: the name of the split.
         count: the number of poems in it.
+        content: their ContentHash, which each whole iteration checks.
     """
 
-    def __init__(self, path: Path, split: str, count: int):
-        self.path, self.split, self.count = path, split, count
+    def __init__(self, path: Path, split: str, count: int, content: str):
+        self.path, self.split, self.count, self.content = path, split, count, content
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[PoemRecord]:
+        content = ContentHash()
         try:
             with open(self.path, encoding="utf-8", newline="\n") as file:
                 next(file)  # the report
-                yield from (poem for split, poem in map(_read_line, file) if split == self.split)
+                for split, poem in map(_read_line, file):
+                    if split == self.split:
+                        content.add(poem)
+                        yield poem
+            if content.hexdigest() != self.content:
+                raise ValueError("it has other poems now")
         except (OSError, ValueError, TypeError, StopIteration) as error:
             raise CorpusError(
                 f"the prepared corpus {self.path} was changed or removed while it was in use "
@@ -145,27 +173,46 @@ def _lines_of(corpus: Corpus) -> Iterator[str]:
             yield json.dumps(fields, ensure_ascii=False) + "\n"
 
 
-def read_corpus(path: Path) -> Corpus | None:
+def read_corpus(path: Path, *, by_user: bool = False) -> Corpus | None:
     """Reads a corpus written by `write_corpus`; None if the file is missing, damaged or of another kind.
 
     The training split stays in the file (StoredPoems); the other splits are small and are loaded.
+
+    Args:
+        path: the file.
+        by_user: whether a user gives the file and may have corrected poems in it. They are then accepted, and
+            the report describes them. Otherwise they count as damage.
+
+    Raises:
+        CorpusError: a user's file has more or fewer poems than its report says.
     """
     splits: dict[str, list[PoemRecord]] = {name: [] for name in SPLITS}
-    in_train = 0
+    counts, characters = dict.fromkeys(SPLITS, 0), dict.fromkeys(SPLITS, 0)
+    hashes = {name: ContentHash() for name in SPLITS}
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
             report = CorpusReport(**json.loads(next(file)))
-            for line in file:
-                name, poem = _read_line(line)
-                if name == "train":
-                    in_train += 1
-                else:
+            for name, poem in map(_read_line, file):
+                counts[name] += 1
+                characters[name] += len(poem.text)
+                hashes[name].add(poem)
+                if name != "train":
                     splits[name].append(poem)
     except (OSError, ValueError, TypeError, KeyError, StopIteration):
         return None
-    stored = splits | {"train": StoredPoems(path, "train", in_train)}
-    is_whole = report.splits == {name: len(poems) for name, poems in stored.items()}
-    return Corpus(stored, report) if is_whole else None
+    content = {name: each.hexdigest() for name, each in hashes.items()}
+    if report.splits != counts:
+        if by_user and report.splits:
+            raise CorpusError(
+                f"{path} is a prepared corpus with {sum(counts.values()):,} poems, but its report counts "
+                f"{report.kept:,}; prepare it again with python -m poet_model.corpus"
+            )
+        return None
+    if report.content != content:
+        if report.content and not by_user:
+            return None
+        report.content, report.characters = content, characters
+    return Corpus(splits | {"train": StoredPoems(path, "train", counts["train"], content["train"])}, report)
 
 
 def _read_line(line: str) -> tuple[str, PoemRecord]:

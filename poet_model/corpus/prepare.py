@@ -8,7 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..errors import CorpusError
@@ -16,7 +16,7 @@ from ..files import cache_folder
 from . import sources
 from .cleaning import MIN_CHARACTERS, clean, whole_lines
 from .near_copies import split
-from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, StoredPoems, read_corpus, write_corpus
+from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, read_corpus, write_corpus
 from .report import describe
 
 _RULES_VERSION = 5  # in the cache key: increase it when cleaning, clustering, splitting or mixing changes
@@ -49,11 +49,8 @@ def load_corpus(source: str = "tang", exclude: Iterable[str] = (), *, use_cache:
             f"mixed corpus is validated on its first part; put a larger part first, as in {others[0]}+{first}"
         )
     parts = [corpus, *(_load_one(name, exclude, held_out, use_cache) for name in others)]
-    stored = [part.splits["train"] for part in parts]
-    if not all(isinstance(poems, StoredPoems) for poems in stored):  # they could not be cached
-        return mix(parts)
-    files = sources.fingerprint([poems.path for poems in stored])
-    return _cached([_RULES_VERSION, "mixed", files], lambda: mix(parts), use_cache)
+    reports = [asdict(part.report) for part in parts]  # with the hashes of the poems
+    return _cached([_RULES_VERSION, "mixed", reports], lambda: mix(parts), use_cache)
 
 
 def _parts(source: str) -> list[str]:
@@ -69,7 +66,11 @@ def _parts(source: str) -> list[str]:
 
 def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], use_cache: bool) -> Corpus:
     """The corpus of one source, without the poems in `exclude` and `held_out` and their near-copies."""
-    if source.endswith(".jsonl") and os.path.isfile(source) and (corpus := read_corpus(Path(source))):
+    if (
+        source.endswith(".jsonl")
+        and os.path.isfile(source)
+        and (corpus := read_corpus(Path(source), by_user=True))
+    ):
         _check_prepared(source, corpus, exclude, held_out)
         return corpus
     named = [path for path in exclude if path in _NAMED_SPLITS]

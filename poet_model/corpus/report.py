@@ -7,14 +7,15 @@ from collections.abc import Callable
 
 from ..prosody.lines import FORMS, line_lengths
 from .cleaning import MAX_CHARACTERS
-from .poems import Corpus, CorpusReport, PoemRecord
+from .poems import ContentHash, Corpus, CorpusReport, PoemRecord
 
 
 def describe(splits: dict[str, list[PoemRecord]], report: CorpusReport) -> None:
-    """Adds the sizes of the splits, and the forms and lengths of the poems, to a report."""
+    """Adds the sizes and hashes of the splits, and the forms and lengths of the poems, to a report."""
     report.kept = sum(map(len, splits.values()))
     report.splits = {name: len(group) for name, group in splits.items()}
     report.characters = {name: sum(len(poem.text) for poem in group) for name, group in splits.items()}
+    report.content = {name: ContentHash(group).hexdigest() for name, group in splits.items()}
     everything = [poem for group in splits.values() for poem in group]
     report.distinct_characters = len(set().union(*(poem.text for poem in everything)))
     forms = Counter(poem.form for poem in everything)

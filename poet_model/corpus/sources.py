@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import tarfile
 import zlib
@@ -58,7 +59,7 @@ def read_source(source: str) -> Iterator[RawPoem]:
         try:
             data = file.read_bytes()
         except OSError as error:
-            raise CorpusError(f"{file} cannot be read ({error}); make it readable or leave it out") from error
+            raise _unreadable(file, error) from error
         yield from _read_file(_utf8(data, file), file)
 
 
@@ -158,10 +159,23 @@ def _read_file(text: str, path: Path) -> Iterable[RawPoem]:
 
 
 def fingerprint(paths: Iterable[Path]) -> list[list]:
-    """The name, size and modification time of each file, for a cache key that changes when a file does."""
-    entries = []
-    for path in paths:
-        for file in _files_of(path):
-            stat = file.stat()
-            entries.append([str(file.absolute()), stat.st_size, stat.st_mtime_ns])
-    return entries
+    """The name and SHA-256 of each file to read, by path: a cache key that changes whenever the poems may.
+
+    Sizes and times would not do: a file can be replaced by one that has the same.
+
+    Raises:
+        CorpusError: a file cannot be read.
+    """
+    return [[[str(file.absolute()), _sha256(file)] for file in _files_of(path)] for path in paths]
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with open(file, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> CorpusError:
+    return CorpusError(f"{file} cannot be read ({error}); make it readable or leave it out")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import CorpusError
-from .poems import Corpus, PoemRecord
+from .poems import ContentHash, Corpus, PoemRecord
 
 _ONE_IN = 20  # one in this many poems of a small corpus is held out
 
@@ -58,6 +58,7 @@ def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
     for name, poems in (("train", train), ("valid", valid)):
         corpus.report.splits[name] = len(poems)
         corpus.report.characters[name] = sum(len(poem.text) for poem in poems)
+        corpus.report.content[name] = ContentHash(poems).hexdigest()
     return TrainingSplit(
         train, valid, f"too few poems for a split; the last {held_out} are held out for validation"
     )

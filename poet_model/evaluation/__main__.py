@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 from ..errors import command
-from .measurement import BEST_OF, held_out_corpus, measure
+from .measurement import BEST_OF, held_out_corpus, measure, work
+from .progress import Progress
 from .publish import command_line, update_folder
 from .report import report_text
 from .tangshi_gpt import measure_by_protocol
 
 POEMS_A_FORM = 250
+BYTES_A_CHARACTER = 4  # of a JSON file of poems, for the progress
 MAX_POEMS_A_FORM = 256  # generated as one batch of four times this many
 
 
@@ -57,10 +59,14 @@ def main(arguments: list[str] | None = None) -> None:
     model = PoetModel.from_pretrained(options.model)
     corpus = held_out_corpus(options.model, options.corpus, options.exclude)
     print("measuring; this takes a few minutes on a CPU …", file=sys.stderr, flush=True)
-    measured = measure(model, corpus, poems_a_form=options.poems, best_of=BEST_OF)
+    total = work(corpus, options.poems, BEST_OF)
     if options.tangshi_gpt:
-        entry = measure_by_protocol(model, options.tangshi_gpt) | {"command": words}
-        measured["external"] = {"tangshi_gpt": entry}
+        total += options.tangshi_gpt.stat().st_size / BYTES_A_CHARACTER
+    with Progress(total) as progress:
+        measured = measure(model, corpus, poems_a_form=options.poems, best_of=BEST_OF, progress=progress)
+        if options.tangshi_gpt:
+            entry = measure_by_protocol(model, options.tangshi_gpt, progress) | {"command": words}
+            measured["external"] = {"tangshi_gpt": entry}
     print(report_text(update_folder(options.model, measured, evaluation=words)))
 
 

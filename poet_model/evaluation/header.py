@@ -20,6 +20,7 @@ from ..prosody.lines import FORMS
 from . import intervals
 from .intervals import Estimate
 from .perplexity import score, without_header
+from .progress import SILENT, TITLED_POEM, Progress
 
 TITLES, SCORED_POEMS = 100, 400  # upper limits
 POEMS_A_TITLE = 8
@@ -74,7 +75,12 @@ def neighbours(model, characters: Sequence[str], count: int = NEIGHBOURS) -> dic
 
 
 def title_effect(
-    model, titles: Sequence[str], *, poems_a_title: int = POEMS_A_TITLE, temperature: float = 0.8
+    model,
+    titles: Sequence[str],
+    *,
+    poems_a_title: int = POEMS_A_TITLE,
+    temperature: float = 0.8,
+    progress: Progress = SILENT,
 ) -> dict:
     """How many poems contain a character of the title or a near neighbour, with and without the title.
 
@@ -93,6 +99,7 @@ def title_effect(
         accepted = {"character": set(title), "near": set(title).union(*map(near.get, title))}
         for row, given in enumerate((title, "")):
             poems = model.generate(title=given, seed=i * poems_a_title, num_poems=poems_a_title, **options)
+            progress.advance(TITLED_POEM * poems_a_title)
             for name, characters in accepted.items():
                 counts[name][row, i] = sum(not characters.isdisjoint(poem.text) for poem in poems)
     totals = np.full(len(titles), poems_a_title)
@@ -129,7 +136,9 @@ def form_effect(
     }
 
 
-def saved_nats(model, records: Sequence[PoemRecord]) -> dict[str, dict[str, Estimate]]:
+def saved_nats(
+    model, records: Sequence[PoemRecord], *, progress: Progress = SILENT
+) -> dict[str, dict[str, Estimate]]:
     """The nats per token that a header field saves on real poems, compared with an empty header.
 
     `true` is the saving with the poem's own field and nothing else in the header; `other` is the saving with
@@ -144,7 +153,7 @@ def saved_nats(model, records: Sequence[PoemRecord]) -> dict[str, dict[str, Esti
         field is omitted if it has fewer than two different values.
     """
     bare = without_header(records)
-    empty = score(model, bare)
+    empty = score(model, bare, progress=progress)
     savings = {}
     for field in ("title", "author", "form"):
         values = [getattr(record, field) for record in records]
@@ -156,6 +165,7 @@ def saved_nats(model, records: Sequence[PoemRecord]) -> dict[str, dict[str, Esti
             score(
                 model,
                 [replace(bare[row], **{field: value}) for row, value in zip(rows, given, strict=True)],
+                progress=progress,
             )
             for given in ([values[row] for row in rows], others)
         )

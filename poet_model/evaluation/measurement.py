@@ -12,23 +12,39 @@ from ..corpus import Corpus, PoemRecord
 from ..corpus.held_out import check_same_corpus, pick, read_held_out, write_held_out
 from ..corpus.near_copies import cluster
 from ..corpus.prepare import load_corpus
-from ..errors import InvalidValueError
 from ..machine import machine
 from ..novelty.index import NoveltyIndex
 from ..prosody.lines import FORMS, form_of, has_equal_lines
 from . import metrics
-from .header import SCORED_POEMS, TITLES, form_effect, saved_nats, some_titles, spread, title_effect
+from .columns import TEMPERATURE, written_columns
+from .header import (
+    POEMS_A_TITLE,
+    SCORED_POEMS,
+    TITLES,
+    form_effect,
+    saved_nats,
+    some_titles,
+    spread,
+    title_effect,
+)
 from .intervals import as_json
 from .metrics import Asked
 from .perplexity import score, without_header
+from .progress import INDEXED_POEM, POEM, RULED_POEM, SILENT, TITLED_POEM, Progress
 
-TEMPERATURE = 0.8
 SHORT = 130  # characters; the few longer poems are harder and contain more than a quarter of the tokens
 FEW_POEMS_A_FORM = 50  # used at the end of a training
 BEST_OF = 4  # the same as on the page
 
 
-def measure(model, corpus: Corpus, *, poems_a_form: int = FEW_POEMS_A_FORM, best_of: int = 1) -> dict:
+def measure(
+    model,
+    corpus: Corpus,
+    *,
+    poems_a_form: int = FEW_POEMS_A_FORM,
+    best_of: int = 1,
+    progress: Progress = SILENT,
+) -> dict:
     """All metrics of a model on a corpus, as sections of metrics.json.
 
     Args:
@@ -38,6 +54,7 @@ def measure(model, corpus: Corpus, *, poems_a_form: int = FEW_POEMS_A_FORM, best
             are written with an empty header. Seeds start at 0. It also limits the number of titles and of
             scored headers (see `measure_header`).
         best_of: the number of candidates per line in an additional column; 1 omits the column.
+        progress: shows how far it is; its total is that of `work`.
     """
     config = model.config
     return {
@@ -47,28 +64,49 @@ def measure(model, corpus: Corpus, *, poems_a_form: int = FEW_POEMS_A_FORM, best
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
         },
-        "perplexity": measure_perplexity(model, corpus),
-        **measure_poems(model, corpus, poems_a_form, best_of),
+        "perplexity": measure_perplexity(model, corpus, progress),
+        **measure_poems(model, corpus, poems_a_form, best_of, progress),
         "measured_on": machine(),
     }
 
 
-def measure_perplexity(model, corpus: Corpus) -> dict:
+def work(corpus: Corpus, poems_a_form: int = FEW_POEMS_A_FORM, best_of: int = 1) -> float:
+    """About how many units of work `measure` does; one is the time that scoring one token takes."""
+    valid, test = ([len(poem.text) + 1 for poem in corpus.splits[name]] for name in ("valid", "test"))
+    in_header = spread(test or valid, min(SCORED_POEMS, 2 * poems_a_form))
+    poems = len(FORMS) * poems_a_form
+    return (
+        sum(valid)
+        + 2 * sum(test)
+        + 7 * sum(in_header)  # with an empty header, and with two values of each of three fields
+        + 2 * POEM * poems
+        + RULED_POEM * poems * (best_of + 1 if best_of > 1 else 1)
+        + 2 * TITLED_POEM * POEMS_A_TITLE * min(TITLES, poems_a_form)
+        + INDEXED_POEM * len(corpus.splits["train"])
+    )
+
+
+def measure_perplexity(model, corpus: Corpus, progress: Progress = SILENT) -> dict:
     """The section `perplexity` of metrics.json; splits without poems are omitted."""
     valid, test = corpus.splits["valid"], corpus.splits["test"]
     section = {}
     if valid:
-        scored = score(model, without_header(valid))
+        progress.stage(f"the perplexity of {len(valid):,} validation poems")
+        scored = score(model, without_header(valid), progress=progress)
         section["valid"] = scored.record()
         if any(short := [len(poem.text) <= SHORT for poem in valid]):
             section["valid_short"] = scored.of(short).record()
     if test:
-        section["test"] = score(model, without_header(test)).record()
-        section["test_with_header"] = score(model, test).record()
+        progress.stage(f"the perplexity of {len(test):,} test poems")
+        section["test"] = score(model, without_header(test), progress=progress).record()
+        progress.stage(f"the perplexity of {len(test):,} test poems with their headers")
+        section["test_with_header"] = score(model, test, progress=progress).record()
     return section
 
 
-def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) -> dict:
+def measure_poems(
+    model, corpus: Corpus, poems_a_form: int, best_of: int = 1, progress: Progress = SILENT
+) -> dict:
     """The sections `poems`, `measures` and `header` of metrics.json.
 
     All columns of `measures` use the same functions. `real` measures held-out poems without near-copies,
@@ -77,12 +115,17 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) ->
     """
     train = corpus.splits["train"]
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
-    free = model.generate(num_poems=len(FORMS) * poems_a_form, temperature=TEMPERATURE, seed=0)
+    count = len(FORMS) * poems_a_form
+    progress.stage(f"{count:,} poems written without a form")
+    free = model.generate(num_poems=count, temperature=TEMPERATURE, seed=0)
+    progress.advance(POEM * count)
     free = [poem.text for poem in free]
     columns = {"real": metrics.draw_real(_no_copies(held_out), poems_a_form)}
-    written, refused = written_columns(model, poems_a_form, best_of)
+    written, refused = written_columns(model, poems_a_form, best_of, progress)
     columns |= written
+    progress.stage(f"novelty, compared with {len(train):,} poems")
     index = NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in train) if train else None
+    progress.advance(INDEXED_POEM * len(train))
     sections = {
         "poems": {
             "settings": _settings(model),
@@ -97,42 +140,18 @@ def measure_poems(model, corpus: Corpus, poems_a_form: int, best_of: int = 1) ->
             **{name: metrics.estimates(poems, index) for name, poems in columns.items() if poems},
             **({"refused": refused} if refused else {}),
         },
-        "header": measure_header(model, corpus, columns["named"], free, poems_a_form),
+        "header": measure_header(model, corpus, columns["named"], free, poems_a_form, progress),
     }
     return as_json(sections)
 
 
-def written_columns(model, poems_a_form: int, best_of: int = 1) -> tuple[dict[str, list[Asked]], str]:
-    """The poems that the model writes for the columns of the section `measures`.
-
-    Returns:
-        The columns, and the model's reason for refusing those that are missing ('' if none is). The columns
-        are `named`, with the form in the header and nothing imposed; `ruled`, with form, tones and rhyme
-        imposed; and `best`, with several candidates for each line as well, one drawn by probability.
-    """
-    columns = {"named": write_each_form(model, poems_a_form, impose_form=False)}
-    try:
-        columns["ruled"] = write_each_form(model, poems_a_form, tones=True, rhyme=True)
-        if best_of > 1:
-            columns["best"] = write_each_form(model, poems_a_form, tones=True, rhyme=True, best_of=best_of)
-    except InvalidValueError as error:  # a small vocabulary may have no rhymes
-        return columns, str(error)
-    return columns, ""
-
-
-def write_each_form(model, poems_a_form: int, **options) -> list[Asked]:
-    """Poems of each form, each with the requested form; `options` are passed to `model.generate`."""
-    return [
-        (poem.text, form)
-        for form in FORMS
-        for poem in model.generate(
-            form=form, num_poems=poems_a_form, temperature=TEMPERATURE, seed=0, **options
-        )
-    ]
-
-
 def measure_header(
-    model, corpus: Corpus, named: Sequence[Asked], free: Sequence[str], poems_a_form: int
+    model,
+    corpus: Corpus,
+    named: Sequence[Asked],
+    free: Sequence[str],
+    poems_a_form: int,
+    progress: Progress = SILENT,
 ) -> dict:
     """The section `header` of metrics.json: the effects of form, title and author in the header.
 
@@ -144,9 +163,12 @@ def measure_header(
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
     section = {"form": form_effect([(form_of(text), form) for text, form in named], [*map(form_of, free)])}
     if titles := some_titles(held_out, model.tokenizer, min(TITLES, poems_a_form)):
-        section["title"] = title_effect(model, titles, temperature=TEMPERATURE)
+        progress.stage(f"the effect of {len(titles)} titles")
+        section["title"] = title_effect(model, titles, temperature=TEMPERATURE, progress=progress)
     if scored := corpus.splits["test"] or corpus.splits["valid"]:
-        section["saved_nats"] = saved_nats(model, spread(scored, min(SCORED_POEMS, 2 * poems_a_form)))
+        chosen = spread(scored, min(SCORED_POEMS, 2 * poems_a_form))
+        progress.stage(f"the effect of the headers of {len(chosen)} poems")
+        section["saved_nats"] = saved_nats(model, chosen, progress=progress)
     return section
 
 

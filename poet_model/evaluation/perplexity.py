@@ -17,6 +17,7 @@ from ..corpus import PoemRecord
 from ..corpus.batches import IGNORE, PoemBatches
 from ..tokenizer import EOS, UNK
 from . import intervals
+from .progress import SILENT, Progress
 
 UNKNOWN_CHOICES = 20_000  # an <unk> counts as one of this many CJK characters outside the vocabulary
 WHOLE = 1 << 30  # longer than any poem
@@ -97,7 +98,14 @@ def perplexity_record(nats: np.ndarray, tokens: np.ndarray, kind: str = "") -> d
 
 
 @torch.inference_mode()
-def score(model, poems: Sequence[PoemRecord], *, with_title: bool = False, max_tokens: int = 8192) -> Score:
+def score(
+    model,
+    poems: Sequence[PoemRecord],
+    *,
+    with_title: bool = False,
+    max_tokens: int = 8192,
+    progress: Progress = SILENT,
+) -> Score:
     """Scores whole poems: the text and `<eos>`, given the header in each record.
 
     An unknown character costs the nats of `<unk>` plus those of a uniform choice among 20,000 characters, so
@@ -106,6 +114,7 @@ def score(model, poems: Sequence[PoemRecord], *, with_title: bool = False, max_t
     Args:
         with_title: whether the title and its `<sep>` count too.
         max_tokens: the largest number of tokens in a batch.
+        progress: is told of each scored token.
     """
     device = model.embedding.weight.device
     batches = PoemBatches(
@@ -129,6 +138,7 @@ def score(model, poems: Sequence[PoemRecord], *, with_title: bool = False, max_t
         poem_rows = epoch.rows(index)[batch_rows]
         for i, values in enumerate((losses, 1.0, losses * is_hanzi, is_hanzi)):
             np.add.at(sums[i], poem_rows, values)
+        progress.advance(len(targets))
     return Score(*sums)
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ..corpus import PoemRecord, sources
+from ..corpus.poems import ContentHash
 from .perplexity import perplexity_record, score
+from .progress import SILENT, Progress
 
 
-def measure_by_protocol(model, path: str | Path) -> dict:
+def measure_by_protocol(model, path: str | Path, progress: Progress = SILENT) -> dict:
     """The perplexity as tangshi-gpt counts it.
 
     Our model is scored on title, `<sep>`, poem and `<eos>`, with an empty form and author. Its nats are
@@ -23,21 +25,25 @@ def measure_by_protocol(model, path: str | Path) -> dict:
 
     Args:
         path: test_poems.json of that project.
+        progress: is told of each scored token.
 
     Returns:
         An entry for the section `external` of metrics.json: `perplexity` and its interval `low` to `high`;
-        `tokens`, as that project counts them; `our_tokens`, as we count them; `poems`, their number.
+        `tokens`, as that project counts them; `our_tokens`, as we count them; `poems`, their number; and
+        `content`, the ContentHash of the poems, to tell files of the same size apart.
 
     Raises:
         CorpusError: the file is missing or contains no poems.
     """
     raw = [poem for poem in sources.read_source(str(path)) if poem.text]
     poems = [PoemRecord(poem.text.replace("\n", ""), poem.title.replace(" ", "，")) for poem in raw]
-    scored = score(model, poems, with_title=True)
+    progress.stage(f"the perplexity of {len(poems):,} poems by the protocol of tangshi-gpt")
+    scored = score(model, poems, with_title=True, progress=progress)
     tokens = np.array([len(poem.title) + len(poem.text) + 3 for poem in raw])
     return {
         **perplexity_record(scored.poem_nats, tokens),
         "tokens": int(tokens.sum()),
         "our_tokens": scored.tokens,
         "poems": len(raw),
+        "content": ContentHash(poems).hexdigest(),
     }

@@ -47,11 +47,13 @@ class Checkpoint:
 
     Args:
         folder: the checkpoint's folder.
-        identity: settings that must be unchanged when training resumes, such as the corpus.
+        identity: settings that must be unchanged when training resumes, such as the architecture.
+        content: hashes of the data that must be unchanged, by what they are, such as `the vocabulary`. A hash
+            that a checkpoint lacks, because an older version wrote it, is not compared.
     """
 
-    def __init__(self, folder: Path, identity: dict):
-        self.folder = folder
+    def __init__(self, folder: Path, identity: dict, content: dict[str, str] | None = None):
+        self.folder, self.content = folder, content or {}
         self.identity = json.loads(json.dumps(identity))  # as it will be when read from the file
 
     def save(self, state: TrainingState, module: nn.Module, optimizer, scaler=None) -> None:
@@ -71,6 +73,7 @@ class Checkpoint:
         record = asdict(state) | {
             "scaler": scaler.state_dict() if scaler is not None else None,
             "identity": self.identity,
+            "content": self.content,
         }
         with replaced_folder(self.folder) as fresh:
             (fresh / TENSORS_NAME).write_bytes(save(tensors))
@@ -83,16 +86,12 @@ class Checkpoint:
             module, optimizer, scaler: as given to `save`; changed in place.
 
         Raises:
-            CheckpointError: the checkpoint is missing, damaged, or was made with other settings; in the last
-                case nothing was changed.
+            CheckpointError: the checkpoint is missing, damaged, or was made with other settings or data; in
+                the last case nothing was changed.
         """
         find_checkpoint(self.folder.parent)
         record = read_json(self.folder / STATE_NAME, dict, "start without --resume")
-        if different := _differences(self.identity, record.get("identity")):
-            raise CheckpointError(
-                f"{self.folder} was made with other settings ({'; '.join(different)}): give the options that "
-                "the training was started with, in addition to --resume, or start without --resume"
-            )
+        self._check_same(record)
         try:
             _restore(module, optimizer, load_file(self.folder / TENSORS_NAME))
             if scaler is not None and record["scaler"]:
@@ -104,6 +103,26 @@ class Checkpoint:
                 f"{self.folder} is damaged ({type(error).__name__}: {str(error)[:300]}); "
                 "start without --resume"
             ) from error
+
+    def _check_same(self, record: dict) -> None:
+        """Raises CheckpointError if the settings or the data are not those of a checkpoint's record."""
+        saved = record.get("content")
+        saved = saved if isinstance(saved, dict) else {}
+        changed = [name for name in self.content if name in saved and saved[name] != self.content[name]]
+        different = _differences(self.identity, record.get("identity"))
+        if not changed and not different:
+            return
+        if changed:
+            *others, last = changed
+            names = f"{', '.join(others)} and {last}" if others else last
+            what = f"on other data: {names} differ{'' if others else 's'} from then"
+        else:
+            what = f"with other settings ({'; '.join(different)})"
+        raise CheckpointError(
+            f"{self.folder} was made {what}: give the options{' and the data' * bool(changed)} that the "
+            "training was started with, in addition to --resume, or start without --resume; to train its "
+            f"model further on other data, give --init-from {self.folder.parent} and another --output"
+        )
 
     def remove(self) -> None:
         """Deletes the folder if it exists."""

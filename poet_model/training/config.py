@@ -30,7 +30,8 @@ class TrainingConfig:
             `rhyme_loss`, in nats per scored token like `loss`.
         log_every, eval_every, checkpoint_every: intervals in optimizer steps; all three are also done at the
             end.
-        max_minutes: training ends after this many minutes at the latest; None for no limit.
+        max_minutes: training ends after about this many minutes at the latest, including all validations;
+            None for no limit.
         seed: seed of batches, dropout and masks.
 
     Raises:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..corpus import Corpus, PoemRecord, add_vocabulary
+from ..corpus.poems import ContentHash
 from ..corpus.training_split import training_split
 from ..prosody.lines import FORMS
 from ..tokenizer import PoetTokenizer
@@ -34,6 +36,21 @@ class TrainingData:
     def is_small(self) -> bool:
         """Whether there are too few poems to learn to write verse from."""
         return len(self.train) < SMALL_CORPUS
+
+    def hashes(self) -> dict[str, str]:
+        """A hash of each thing that a resumed training must find as it was, by what it is."""
+        poems = {
+            "the poems to train on": self.train,
+            "the poems to validate on": self.valid,
+            "the test poems": self.corpus.splits["test"],
+        }
+        # a corrected poem changes the counts of characters, and these the ids: in silence, the weights of a
+        # character would become those of another
+        vocabulary = hashlib.sha256("".join(self.tokenizer.tokens).encode("utf-8", "surrogatepass"))
+        return {
+            "the vocabulary": vocabulary.hexdigest(),
+            **{name: ContentHash(group).hexdigest() for name, group in poems.items()},
+        }
 
 
 def prepare_data(

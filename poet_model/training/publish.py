@@ -8,11 +8,20 @@ from collections.abc import Sequence
 from ..corpus import Corpus
 from ..errors import HubError, PoetError
 from ..evaluation import command_line, measure, update_folder
+from ..evaluation.measurement import work
+from ..evaluation.progress import Progress, in_words
 from ..hub.push import push_folder
 from ..model import PoetModel
 
 
-def publish(options: argparse.Namespace, made_by: dict, corpus: Corpus, device, typed: Sequence[str]) -> None:
+def publish(
+    options: argparse.Namespace,
+    made_by: dict,
+    corpus: Corpus,
+    device,
+    typed: Sequence[str],
+    token_seconds: float,
+) -> None:
     """Records how the best model was trained, evaluates it, writes its card, and optionally pushes it.
 
     Args:
@@ -21,6 +30,8 @@ def publish(options: argparse.Namespace, made_by: dict, corpus: Corpus, device, 
         corpus: the training corpus, on whose held-out poems the model is evaluated.
         device: the device to evaluate on.
         typed: the arguments of the command line.
+        token_seconds: the time that validation took per token, from which the time of the evaluation is
+            estimated.
 
     Raises:
         HubError: the model is complete but could not be pushed.
@@ -30,9 +41,16 @@ def publish(options: argparse.Namespace, made_by: dict, corpus: Corpus, device, 
     update_folder(options.output, {"training": made_by}, training=command)
     if options.no_measure:
         return
-    print("\nevaluating the best model …", flush=True)
+    total = work(corpus)
+    print(
+        f"\nthe model is saved; evaluating it takes about {in_words(total * token_seconds)} more (next time, "
+        "--no-measure skips it) …",
+        flush=True,
+    )
     model = PoetModel.from_pretrained(options.output, device=device)
-    metrics = update_folder(options.output, measure(model, corpus))
+    with Progress(total) as progress:
+        measured = measure(model, corpus, progress=progress)
+    metrics = update_folder(options.output, measured)
     for split, perplexity in metrics["perplexity"].items():
         print(f"{split:<18} perplexity {perplexity['perplexity']:.2f} over {perplexity['tokens']:,} tokens")
     poems = metrics["poems"]

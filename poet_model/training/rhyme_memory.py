@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import torch
 from torch import nn
@@ -22,11 +24,16 @@ class RhymeMemory(nn.Module):
     Args:
         hidden_size: size of the hidden states.
         tokenizer: the tokenizer of the batches.
+
+    Attributes:
+        groups_hash: the SHA-256 of the names of the rhyme groups, in the order in which the head predicts
+            them. Another version of the project may have others.
     """
 
     def __init__(self, hidden_size: int, tokenizer: PoetTokenizer):
         super().__init__()
         names = sorted(frozenset().union(*map(readings, tokenizer.ids)))
+        self.groups_hash = hashlib.sha256(" ".join(names).encode("utf-8")).hexdigest()
         groups = torch.zeros(len(tokenizer), len(names), dtype=torch.bool)
         for character, row in tokenizer.ids.items():
             groups[row, [names.index(name) for name in readings(character)]] = True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -58,6 +60,7 @@ class Run:
 
     def __init__(self, options: argparse.Namespace, settings: Settings):
         self.options, self.settings, self.output = options, settings, options.output
+        self.token_seconds = 0.0  # time that the last validation took per token
         self.accelerator = Accelerator(
             mixed_precision=settings.precision,
             cpu=not settings.on_gpu,
@@ -87,7 +90,8 @@ class Run:
         finally:
             self.accelerator.end_training()
         if self.accelerator.is_main_process:
-            publish(self.options, self.made_by(best, data), data.corpus, self.accelerator.device, typed)
+            made_by, device = self.made_by(best, data), self.accelerator.device
+            publish(self.options, made_by, data.corpus, device, typed, self.token_seconds)
             trainer.remove_checkpoint()
             start = '"春"' if "春" in data.tokenizer else ""
             print(f'\n    PoetModel.from_pretrained("{self.output.as_posix()}").generate({start})\n')
@@ -107,6 +111,8 @@ class Run:
 
     def read_data(self, base: PoetModel | None) -> TrainingData:
         """Loads the poems, builds the vocabulary, and prints a report on them."""
+        if self.accelerator.is_main_process:
+            print(f"reading the corpus {self.options.corpus} …", file=sys.stderr, flush=True)
         with self.accelerator.main_process_first():
             corpus = load_corpus(self.options.corpus, self.options.exclude)
         data = prepare_data(corpus, self.settings.limit, base.tokenizer if base else None)
@@ -156,7 +162,9 @@ class Run:
         held_out = without_header(data.valid)
 
         def evaluate(model: PoetModel) -> dict:
+            started = time.perf_counter()
             result = score(model, held_out)
+            self.token_seconds = (time.perf_counter() - started) / max(1, result.tokens)
             return {"loss": result.loss, "tokens": result.tokens}
 
         def save_best(model: PoetModel, record: dict) -> None:
@@ -171,8 +179,11 @@ class Run:
             header=HeaderRates(),
             seed=self.options.seed,
         )
+        objective, hashes = PoemObjective.from_config(model, config), data.hashes()
+        if objective.rhyme_memory is not None:
+            hashes["the rhyme groups"] = objective.rhyme_memory.groups_hash
         trainer = Trainer(
-            PoemObjective.from_config(model, config),
+            objective,
             batches,
             evaluate=evaluate,
             save_best=save_best,
@@ -185,6 +196,8 @@ class Run:
                 "precision": settings.precision,
                 "init_from": self.options.init_from,
             },
+            content=hashes,
+            validation_tokens=sum(len(poem.text) + 1 for poem in held_out),
         )
         if self.options.resume:
             trainer.load_checkpoint()

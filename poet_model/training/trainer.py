@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -17,27 +17,13 @@ from ..errors import CheckpointError
 from ..model_folder import LOG_NAME
 from .checkpoint import CHECKPOINT_NAME, Checkpoint, TrainingState
 from .config import TrainingConfig
+from .epochs import EpochSource
 from .log import TrainingLog, drop_records_after
 from .malloc import return_freed_memory
 from .objective import Objective
 from .stopping import Interrupted, StopRequest
+from .time_limit import TimeLimit
 from .updater import Updater
-
-
-class Epoch(Protocol):
-    """The batches of one epoch, in order."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, index: int) -> Any:
-        """The batch at `index`, in the form that the objective expects."""
-
-
-class EpochSource(Protocol):
-    """Provides the batches of each epoch, the same in every process."""
-
-    def epoch(self, number: int) -> Epoch:
-        """The batches of epoch `number`, counted from 0."""
 
 
 class Trainer:
@@ -53,8 +39,9 @@ class Trainer:
         config: the training configuration.
         output: folder for the log and the checkpoint.
         accelerator: determines device, precision and processes; None for the CPU in float32.
-        identity: settings besides `config` that must be unchanged when training resumes, such as the corpus
-            and the architecture.
+        identity, content: settings besides `config`, such as the architecture, and hashes of the data that
+            must be unchanged when training resumes; see Checkpoint.
+        validation_tokens: about how many tokens `evaluate` reads; see TimeLimit.
         release_memory: called after each regular checkpoint.
 
     Attributes:
@@ -72,6 +59,8 @@ class Trainer:
         output: str | Path,
         accelerator: Accelerator | None = None,
         identity: dict | None = None,
+        content: dict[str, str] | None = None,
+        validation_tokens: int = 0,
         release_memory: Callable[[], None] = return_freed_memory,
     ):
         self.config, self.output, self.batches = config, Path(output), batches
@@ -82,7 +71,8 @@ class Trainer:
         self.state = TrainingState()
         self.log = TrainingLog(self.output / LOG_NAME, self.accelerator)
         identity = {"training": asdict(config), **(identity or {})}
-        self.checkpoint = Checkpoint(self.output / CHECKPOINT_NAME, identity)
+        self.checkpoint = Checkpoint(self.output / CHECKPOINT_NAME, identity, content)
+        self._limit = TimeLimit(config.max_minutes, validation_tokens)
         self._stop = StopRequest()
         self._epoch_length = 0
         self._last_evaluated = -1
@@ -157,8 +147,7 @@ class Trainer:
         Both are synchronized across processes, which must use the same learning rate and stop together.
         """
         self.state.seconds = time.perf_counter() - started
-        stop, limit = self._stop.signum, self.config.max_minutes
-        by_time = self.state.seconds / (60 * limit) if limit else 0.0
+        stop, by_time = self._stop.signum, self._limit.share(self.state.seconds, self.state.tokens)
         if self.accelerator.num_processes > 1:
             values = torch.tensor([by_time, float(stop)], device=self.accelerator.device)
             by_time, stop = self.accelerator.gather(values[None]).max(dim=0).values.tolist()
@@ -202,7 +191,7 @@ class Trainer:
         """Validates on the main process, and saves the model if it is the best so far."""
         if self._last_evaluated == self.state.step:
             return
-        self._last_evaluated = self.state.step
+        self._last_evaluated, started = self.state.step, time.perf_counter()
         if self.accelerator.is_main_process:
             self.objective.eval()
             with torch.inference_mode():
@@ -218,6 +207,7 @@ class Trainer:
                 f"perplexity {record['perplexity']:.2f}{' (best)' if is_best else ''}"
             )
         self.accelerator.wait_for_everyone()
+        self._limit.validation_took(time.perf_counter() - started)
         self.objective.train()
         self.log.restart_clock(self.state.tokens)
 
@@ -247,7 +237,7 @@ class Trainer:
         """Restores the state written by `save_checkpoint`, and removes later records from the log.
 
         Raises:
-            CheckpointError: the checkpoint is missing, damaged, or was made with other settings.
+            CheckpointError: the checkpoint is missing, damaged, or was made with other settings or data.
         """
         self.state = self.checkpoint.load(self.objective, self.updater.optimizer, self.accelerator.scaler)
         self._last_evaluated = -1

@@ -10,6 +10,7 @@ from conftest import POEMS
 
 from poet_model import CheckpointError, CorpusError
 from poet_model.corpus import Corpus, CorpusReport, PoemRecord, held_out
+from poet_model.corpus.report import describe
 
 NIGHT, DAWN, TOWER, YANGZHOU = (PoemRecord(text) for text in POEMS)
 CORPUS = Corpus({"train": [NIGHT, DAWN], "valid": [TOWER], "test": [YANGZHOU]}, CorpusReport(source="mine"))
@@ -103,3 +104,31 @@ def test_other_splits_than_those_of_the_training_are_refused(tmp_path):
     other = CorpusReport(characters={"train": 60, "valid": 25, "test": 24})
     with pytest.raises(CorpusError, match="give the --corpus and --exclude of its training"):
         held_out.check_same_corpus(tmp_path, other)
+
+
+def report_of(poems: list[PoemRecord]) -> CorpusReport:
+    report = CorpusReport(source="mine")
+    describe({"train": [], "valid": [TOWER], "test": poems}, report)
+    return report
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [PoemRecord(NIGHT.text.replace("牀", "床")), DAWN],
+        [PoemRecord(NIGHT.text, title="夜"), DAWN],
+        [PoemRecord(NIGHT.text, author="李白"), DAWN],
+        [DAWN, NIGHT],
+    ],
+    ids=["a character", "a title", "an author", "the order"],
+)
+def test_splits_of_as_many_characters_are_told_apart(tmp_path, other):
+    trained, changed = report_of([NIGHT, DAWN]), report_of(other)
+    assert trained.characters == changed.characters and trained.content["test"] != changed.content["test"]
+    (tmp_path / "corpus_report.json").write_text(json.dumps(vars(trained)), encoding="utf-8")
+    held_out.check_same_corpus(tmp_path, trained)
+    with pytest.raises(CorpusError, match=r"^the test poems of .* \(mine\) are not those .* changed"):
+        held_out.check_same_corpus(tmp_path, changed)
+    without = {name: value for name, value in vars(trained).items() if name != "content"}
+    (tmp_path / "corpus_report.json").write_text(json.dumps(without), encoding="utf-8")
+    held_out.check_same_corpus(tmp_path, changed)  # an older report has nothing else to compare

@@ -49,6 +49,38 @@ def test_a_checkpoint_of_another_corpus_is_refused(stopped):
         trainer.load_checkpoint()
 
 
+HASHES = {"the vocabulary": "a1", "the poems to train on": "b2", "the test poems": "c3"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (["the vocabulary"], "other data: the vocabulary differs from then"),
+        (["the test poems", "the vocabulary"], "data: the vocabulary and the test poems differ from then"),
+        (list(HASHES), "the vocabulary, the poems to train on and the test poems differ from then"),
+    ],
+)
+def test_a_checkpoint_of_other_data_of_the_same_size_is_refused(tmp_path, changed, said):
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path, stop_before(4), more={"content": HASHES}).train()
+    make_trainer(tmp_path, more={"content": HASHES}).load_checkpoint()
+    trainer = make_trainer(tmp_path, more={"content": HASHES | dict.fromkeys(changed, "d4")})
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    with pytest.raises(CheckpointError, match=said) as caught:
+        trainer.load_checkpoint()
+    assert f"--init-from {tmp_path} and another --output" in str(caught.value)
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_hashes_that_an_older_checkpoint_lacks_are_not_compared(stopped):
+    trainer = make_trainer(stopped, more={"content": HASHES})
+    trainer.load_checkpoint()
+    assert trainer.state.step == 5
+    trainer.save_checkpoint()
+    with pytest.raises(CheckpointError, match="the vocabulary differs"):
+        make_trainer(stopped, more={"content": HASHES | {"the vocabulary": "d4"}}).load_checkpoint()
+
+
 def edit_state(folder: Path, change) -> None:
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     change(state)

@@ -233,6 +233,8 @@ def base(tiny_model, tmp_path) -> Path:
         (TEST, VALID, True, False),
         (VALID, TRAIN, False, True),
         (TRAIN, [], False, False),
+        ([], VALID, True, True),  # validated on its test poems, which the base was validated on
+        ([], TEST, True, False),
     ],
 )
 def test_what_a_model_has_behind_it(base, valid, test, held_out, goes_on):
@@ -243,6 +245,14 @@ def test_what_a_model_has_behind_it(base, valid, test, held_out, goes_on):
     assert [one.get("held_out", False) for one in trainings] == [held_out, held_out]
     assert trainings[1]["training"] == {"epochs": 2} and "perplexity" not in trainings[1]
     assert [record["step"] for record in log] == ([100, 110] if goes_on else [])
+
+
+def test_a_log_goes_on_only_if_the_same_test_poems_were_validated_on(base):
+    """Neither corpus has poems of the valid split."""
+    write_held_out(base, Corpus({"train": [], "valid": [], "test": TEST}, CorpusReport()))
+    for test, goes_on in ((TEST, True), (VALID, False)):
+        _, log = history(str(base), Corpus({"train": [], "valid": [], "test": test}, CorpusReport()))
+        assert bool(log) == goes_on
 
 
 def test_a_model_with_nothing_behind_it(tiny_model, tmp_path):
@@ -295,6 +305,12 @@ def test_another_start_is_another_training(trained, poems, tmp_path):
     (output / "checkpoint" / "state.json").write_text(json.dumps(state), encoding="utf-8")
     done = run("--corpus", poems, "--output", output, "--init-from", trained[0], "--resume", *SMALL)
     assert done.returncode == 2 and "init_from" in done.stderr and "Traceback" not in done.stderr
+    state |= {"content": {"the vocabulary": "0" * 64, "the poems to train on": "0" * 64}}
+    (output / "checkpoint" / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    done = run("--corpus", poems, "--output", output, "--resume", *SMALL)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "the vocabulary and the poems to train on differ from then" in done.stderr
+    assert f"--init-from {output} and another --output" in done.stderr
 
 
 @pytest.mark.parametrize(

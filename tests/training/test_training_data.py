@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from conftest import POEMS
 
 from poet_model import PoetTokenizer
 from poet_model.corpus import Corpus, CorpusReport, PoemRecord
+from poet_model.corpus.poems import ContentHash
 from poet_model.corpus.training_split import training_split
 from poet_model.errors import CorpusError
 from poet_model.training.data import SMALL_CORPUS, prepare_data
@@ -66,3 +69,46 @@ def test_of_a_small_corpus_every_character_counts_and_the_model_before_keeps_its
     assert prepare_data(corpus_of(8), known=known).tokenizer.characters[:3] == known.characters
     large = prepare_data(corpus_of(SMALL_CORPUS, 5), known=known)
     assert not large.is_small and not large.note and "甲" not in large.tokenizer
+
+
+OTHER = {
+    "a corrected character": lambda train: [replace(train[0], text="雪" + train[0].text[1:]), *train[1:]],
+    "another title": lambda train: [replace(train[0], title="夜"), *train[1:]],
+    "another author": lambda train: [replace(train[0], author="李白"), *train[1:]],
+    "another order": lambda train: [train[1], train[0], *train[2:]],
+    "one poem for another": lambda train: [*train[:-1], train[0]],
+}
+
+
+@pytest.mark.parametrize("change", OTHER.values(), ids=OTHER)
+def test_the_hashes_tell_corpora_of_the_same_size_apart(change):
+    first, second = corpus_of(30, 5, 7), corpus_of(30, 5, 7)
+    second.splits["train"] = change(second.splits["train"])
+    one, other = (prepare_data(corpus).hashes() for corpus in (first, second))
+    assert one == prepare_data(corpus_of(30, 5, 7)).hashes()
+    different = {name for name in one if one[name] != other[name]} - {"the vocabulary"}
+    assert different == {"the poems to train on"}
+
+
+def test_the_hashes_say_what_differs():
+    def different(data) -> set[str]:
+        return {name for name, value in data.hashes().items() if value != whole[name]}
+
+    whole = prepare_data(corpus_of(30, 5, 7)).hashes()
+    assert different(prepare_data(corpus_of(30, 5, 7), limit=29)) == {"the poems to train on"} | (
+        different(prepare_data(corpus_of(29, 5, 7))) & {"the vocabulary"}
+    )
+    other = corpus_of(30, 5, 7)
+    other.splits["test"] = other.splits["test"][::-1]
+    assert different(prepare_data(other)) == {"the test poems"}
+    other.splits["valid"] = other.splits["valid"][::-1]
+    assert different(prepare_data(other)) == {"the test poems", "the poems to validate on"}
+    known = PoetTokenizer("山月")
+    assert different(prepare_data(corpus_of(30, 5, 7), known=known)) == {"the vocabulary"}
+
+
+def test_the_report_of_a_small_corpus_has_the_hashes_of_its_new_splits():
+    corpus = corpus_of(60)
+    training_split(corpus)
+    expected = {name: ContentHash(corpus.splits[name]).hexdigest() for name in ("train", "valid")}
+    assert corpus.report.content == expected and expected["train"] != expected["valid"]
