@@ -18,6 +18,7 @@ MIN_CHARACTERS = 10
 MAX_CHARACTERS = 4000
 MAX_RAW_CHARACTERS = 10_000  # including notes; deeply nested ones are slow to remove
 MAX_LINE_LENGTH = 16  # characters; longer stretches are prose, or lines whose ends are lost
+MIN_GLUED_LENGTH = 10  # if all lines are as long as this, each is a couplet that lacks the mark in its middle
 MIN_LINE_LENGTH = 3  # of at least one line
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
 
@@ -48,6 +49,8 @@ def _flaw_of_lengths(lengths: Sequence[int]) -> str:
     """What the lengths of lines show: that they are no verse, or several in one; '' if nothing."""
     if max(lengths) > MAX_LINE_LENGTH:
         return f"a line of over {MAX_LINE_LENGTH} characters"
+    if min(lengths) >= MIN_GLUED_LENGTH:
+        return f"no line of under {MIN_GLUED_LENGTH} characters"
     return "" if max(lengths) >= MIN_LINE_LENGTH else f"no line of {MIN_LINE_LENGTH} or more characters"
 
 

@@ -19,7 +19,9 @@ _LACUNA = re.compile(
 )
 _NOTE_NUMBER = re.compile(r"[\[［〔【][一二三四五六七八九十〇○\d]+[\]］〕】]")
 _HEADING = re.compile(
-    r"(?:[詩诗]?[題题]目?|[標标][題题]|作者|朝代|[內内]容|正文|首句|出[處处]|其[一二三四五六七八九十]+)\s*[:：]"
+    "(?:[詩诗]?[題题]目?|[標标][題题]|作者|朝代|[內内]容|正文|首句|出[處处]|其[一二三四五六七八九十]+"
+    "|[注註][釋释解]|[譯译]文|[賞赏評评]析|[說说]明)\\s*[:：]"
+    "|^\\s*[一二三四五六七八九十]+[、.．]|^\\s*[\\[［〔【(（〈][漢汉魏晉晋隋唐宋元明清][\\]］〕】)）〉]"
 )
 # parts of characters that are no words, so that （氵彔） describes a rare character
 _COMPONENT = re.compile("[氵忄扌犭釒飠糹亻礻衤疒艹辶阝灬刂冖宀丷]")
@@ -54,7 +56,9 @@ def damage_of(text: str) -> str:
         return NOTES
     if any(bare.count(opening) != bare.count(closing) for opening, closing in _PAIRS):
         return LONE_BRACKET
-    return HEADINGS if _HEADING.search(bare) else ""
+    if _HEADING.search(text) or _HEADING.search(bare):
+        return HEADINGS
+    return SYMBOLS if re.search("[—―─]", bare) else ""
 
 
 def _is_lacuna(note: str) -> bool:
