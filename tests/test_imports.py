@@ -26,7 +26,7 @@ LAW = {
     "stepper": ("layers", "numpy torch"),
     "config": ("errors files model_folder", ""),
     "weights": ("errors files model_folder", "numpy safetensors"),
-    "tokenizer": ("errors files model_folder script", "tokenizers"),
+    "tokenizer": ("errors files model_folder prosody script", "tokenizers"),
     "novelty": ("deprecated errors files prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty script", ""),
     "corpus": ("deprecated errors files model_folder prosody script tokenizer", "huggingface_hub numpy"),

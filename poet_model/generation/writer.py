@@ -58,8 +58,8 @@ class Writer:
                 seed `seed + i` gives.
             **options: the rules of the poem and the sampling settings:
 
-                - `form`: 五絕, 七絕, 五律 or 七律. The number and length of the lines are guaranteed unless
-                  `impose_form=False`.
+                - `form`: 五絕, 七絕, 五律 or 七律, or a long name such as 五言絕句. The number and length of
+                  the lines are guaranteed unless `impose_form=False`.
                 - `tones`: True (平仄 by one of the four templates, at level L1), or "L0", "L1", "L2".
                 - `template`: one of the templates, "T1" to "T4" of prosody.Template; without it the model
                   chooses.

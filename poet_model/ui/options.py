@@ -10,6 +10,7 @@ import math
 from ..errors import InvalidValueError
 from ..generation.applicable import applicable
 from ..novelty.index import NoveltyIndex
+from ..prosody.lines import read_lines
 from ..script import is_hanzi, to_simplified
 
 ANY_FORM = "不限 any"
@@ -49,8 +50,9 @@ def options_of(
         InvalidValueError: a value has the wrong type or exceeds a limit of the page.
     """
     texts = _texts(start=start, form=form, title=title, author=author, acrostic=acrostic)
-    _check_start(texts["start"])
-    _check_acrostic(texts["acrostic"], texts["start"])
+    start, acrostic = ("".join(read_lines(texts[name])) for name in ("start", "acrostic"))
+    _check_start(start)
+    _check_acrostic(acrostic, start)
     numbers = _numbers(temperature=temperature, top_k=top_k, seed=seed, best_of=best_of)
     options = applicable(texts | numbers | _rules(rules))
     if original:
@@ -66,18 +68,17 @@ def _texts(**texts: str | None) -> dict[str, str]:
             chinese=f"各欄請填文字，最多 {MAX_TYPED} 字。",
         )
     texts = {name: text.strip() for name, text in texts.items()}
-    return texts | {"form": "" if texts["form"] == ANY_FORM else texts["form"]}
+    return texts | {"form": "" if texts["form"] in (ANY_FORM, *ANY_FORM.split()) else texts["form"]}
 
 
 def _check_start(start: str) -> None:
     """Rejects long texts and texts without hanzi, which people paste into the box, with a helpful message."""
-    letters = "".join(start.split())
-    if len(letters) > MAX_START:
+    if len(start) > MAX_START:
         raise InvalidValueError(
-            f"the start has {len(letters)} characters; keep a line or two, {MAX_START} characters at most",
-            chinese=f"起首有 {len(letters)} 字，最多 {MAX_START} 字，請只留一兩句。",
+            f"the start has {len(start)} characters; keep a line or two, {MAX_START} characters at most",
+            chinese=f"起首有 {len(start)} 字，最多 {MAX_START} 字，請只留一兩句。",
         )
-    if letters and not any(is_hanzi(c) for c in letters):
+    if start and not any(is_hanzi(c) for c in start):
         raise InvalidValueError(
             "begin with Chinese characters, such as 春 or 明月, or leave it empty",
             chinese="起首請用漢字，例如「春」「明月」；留空也可以。",
