@@ -89,7 +89,7 @@ class PoetTokenizer:
         return character in self.ids
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text that may contain special tokens, exactly as the `tokenizers` library gives them."""
+        """The ids of a text with special tokens, exactly as the `tokenizers` library encodes it."""
         return [self.ids.get(piece, UNK) for piece in _PIECES.findall(text)]
 
     def encode_characters(self, text: str) -> list[int]:

@@ -50,9 +50,8 @@ def options_of(
         InvalidValueError: a value has the wrong type or exceeds a limit of the page.
     """
     texts = _texts(start=start, form=form, title=title, author=author, acrostic=acrostic)
-    start, acrostic = ("".join(read_lines(texts[name])) for name in ("start", "acrostic"))
-    _check_start(start)
-    _check_acrostic(acrostic, start)
+    _check_start(texts["start"])
+    _check_acrostic(texts["acrostic"], texts["start"])
     numbers = _numbers(temperature=temperature, top_k=top_k, seed=seed, best_of=best_of)
     options = applicable(texts | numbers | _rules(rules))
     if original:
@@ -73,12 +72,13 @@ def _texts(**texts: str | None) -> dict[str, str]:
 
 def _check_start(start: str) -> None:
     """Rejects long texts and texts without hanzi, which people paste into the box, with a helpful message."""
-    if len(start) > MAX_START:
+    letters = "".join(read_lines(start))
+    if len(letters) > MAX_START:
         raise InvalidValueError(
-            f"the start has {len(start)} characters; keep a line or two, {MAX_START} characters at most",
-            chinese=f"起首有 {len(start)} 字，最多 {MAX_START} 字，請只留一兩句。",
+            f"the start has {len(letters)} characters; keep a line or two, {MAX_START} characters at most",
+            chinese=f"起首有 {len(letters)} 字，最多 {MAX_START} 字，請只留一兩句。",
         )
-    if start and not any(is_hanzi(c) for c in start):
+    if start and not any(is_hanzi(c) for c in letters):
         raise InvalidValueError(
             "begin with Chinese characters, such as 春 or 明月, or leave it empty",
             chinese="起首請用漢字，例如「春」「明月」；留空也可以。",
@@ -87,10 +87,11 @@ def _check_start(start: str) -> None:
 
 def _check_acrostic(acrostic: str, start: str) -> None:
     """Rejects a start and an acrostic that begin differently, as the page's initial start usually does."""
-    if acrostic and start and to_simplified(acrostic[0]) != to_simplified(start[0]):
+    head, first = ("".join(read_lines(text))[:1] for text in (acrostic, start))
+    if head and first and to_simplified(head) != to_simplified(first):
         raise InvalidValueError(
-            f"with an acrostic, leave the start empty or begin it with {acrostic[0]}",
-            chinese=f"藏頭時起首請留空，或以「{acrostic[0]}」開頭。",
+            f"with an acrostic, leave the start empty or begin it with {head}",
+            chinese=f"藏頭時起首請留空，或以「{head}」開頭。",
         )
 
 
