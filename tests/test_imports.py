@@ -49,10 +49,10 @@ LAW = {
         "accelerate numpy safetensors torch tqdm",
     ),
     "ui": ("errors files generation model_folder novelty prosody script", "gradio pandas yaml"),
-    "from_scratch": ("", "numpy safetensors"),
-    "from_scratch.__main__": ("from_scratch", ""),
+    "from_scratch": ("corpus prosody script", "numpy safetensors"),
+    "from_scratch.__main__": ("corpus from_scratch", ""),
     # they compare the NumPy and the torch code, and draw
-    "from_scratch.experiments": ("corpus from_scratch layers model", "matplotlib numpy torch"),
+    "from_scratch.experiments": ("corpus from_scratch layers model prosody", "matplotlib numpy torch"),
     # is copied into model folders, which are used without poet_model
     "hub.remote_code": ("", "torch transformers"),
     "train.py": ("errors training", ""),

@@ -60,7 +60,7 @@ def test_poems_are_read_from_text_and_json(tmp_path, content, name, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--corpus", "none.txt"], "none.txt cannot be read"),
+        (["train", "--corpus", "none.txt"], "'none.txt' was not found"),
         (["train", "--corpus", "latin.txt"], "latin.txt is not UTF-8"),
         (["train", "--corpus", "empty.txt"], "empty.txt has no poems"),
         (["train", "--corpus", "a.txt", "--preset", "none"], "no preset 'none'; known are big, mini, tiny"),
@@ -139,7 +139,7 @@ def test_the_command_has_its_name_and_its_old_one(shipped, name):
     assert done.stdout == f"{generate(shipped, '春', seed=7)}\n\n"
     done = called("test", "--model", str(SHIPPED), "--corpus", "none.txt")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "none.txt cannot be read" in done.stderr
+    assert "'none.txt' was not found" in done.stderr
 
 
 def test_the_bar_shows_the_share_done(capsys):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from ...prosody.lines import read_lines
 from ..training import show_bar
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -123,7 +124,7 @@ def three_hundred(punctuation: bool = True) -> tuple[list[str], list[str]]:
     poems = [[poem.text for poem in group] for group in (splits["train"], splits["valid"] + splits["test"])]
     if punctuation:
         return poems[0], poems[1]
-    return tuple([text.replace("，", "").replace("。", "") for text in group] for group in poems)
+    return tuple(["".join(read_lines(text)) for text in group] for group in poems)
 
 
 def machine() -> str:
