@@ -85,8 +85,9 @@ def parse_arguments() -> argparse.Namespace:
 def stand_in(folder: Path, hidden_size: int) -> Path:
     """Saves an untrained model with a vocabulary like the shipped one's; returns the folder."""
     from poet_model import PoetConfig, PoetModel, PoetTokenizer
+    from poet_model.prosody import LINE_ENDS
 
-    tokenizer = PoetTokenizer([*"，。", *map(chr, range(0x4E00, 0x4E00 + 7000))])
+    tokenizer = PoetTokenizer([*LINE_ENDS, *map(chr, range(0x4E00, 0x4E00 + 7000))])
     config = PoetConfig(vocab_size=len(tokenizer), hidden_size=hidden_size, num_layers=2)
     PoetModel(config, tokenizer).save_pretrained(folder)
     return folder

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import re
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from common import finish, show
 from poet_model import prosody
 from poet_model.corpus import PoemRecord
 from poet_model.corpus.sources import RawPoem, read_source
+from poet_model.corpus.verse import arrange
 from poet_model.machine import machine
 from poet_model.script import is_hanzi
 
@@ -78,7 +78,7 @@ def shuffled(text: str, rng: random.Random) -> str:
 
 def as_measured(raw: RawPoem) -> PoemRecord | None:
     """The poem if it counts as in the design, with a regular form and only hanzi; otherwise None."""
-    text = re.sub("[？！；]", "。", raw.text.replace("\n", ""))
+    text, _ = arrange(raw.text or "")
     form = prosody.form_of(text) if all(is_hanzi(c) or c in prosody.LINE_ENDS for c in text) else ""
     return PoemRecord(text, author=raw.author, form=form) if form else None
 

@@ -67,14 +67,14 @@ def worker(options: argparse.Namespace) -> dict:
     from poet_model import PoetTokenizer
     from poet_model.corpus.batches import HeaderRates, PoemBatches
     from poet_model.corpus.prepare import load_corpus
-    from poet_model.prosody.lines import FORMS
+    from poet_model.prosody.lines import FORMS, LINE_ENDS
     from poet_model.tokenizer import PAD
 
     if options.threads:
         torch.set_num_threads(options.threads)
     train = load_corpus("tang").splits["train"]
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
-    tokenizer = PoetTokenizer.from_texts(texts, required="，。" + "".join(FORMS))
+    tokenizer = PoetTokenizer.from_texts(texts, required=LINE_ENDS + "".join(FORMS))
     batches = PoemBatches(
         train[: options.poems],
         tokenizer,

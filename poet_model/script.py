@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 # by what a mark becomes; … is `...` in NFKC, and full-width marks are half-width ones
-_LINE_ENDS = str.maketrans(
-    dict.fromkeys(",､、﹐;；:：，", "，") | dict.fromkeys(".．｡?!？！。…⋯—―─‥·•", "。")
-)  # fmt: skip
+_COMMAS, _STOPS = ",､、﹐;；，", ".．｡?!？！。…"
+MARKS_OF_VERSE = _COMMAS + _STOPS  # all that end a line, but for those that a title may have too
+_LINE_ENDS = str.maketrans(dict.fromkeys(_COMMAS + ":：", "，") | dict.fromkeys(_STOPS + "⋯—―─‥·•", "。"))
 _INVISIBLE = {"Cf", "Cc"}  # format and control characters
 _KEPT_BY_SIMPLIFIED = "乾徵"  # used in both scripts, in 乾坤 and 宮商角徵羽
 _KEPT_BY_TRADITIONAL = "却荆迹脚烟脉凭笋衮恒葱虬耻叶姹灾踪强猪凉咤携"  # used in 全唐詩, but not in Big5

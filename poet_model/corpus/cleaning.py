@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from .. import script
-from ..prosody.lines import form_of, line_lengths, read_stretches
+from ..prosody.lines import LINE_ENDS, form_of, line_lengths, read_stretches
 from .damage import SYMBOLS, damage_of, mark_lost, remove_notes
 from .poems import CorpusReport, PoemRecord
 from .records import RawPoem
@@ -58,7 +58,7 @@ def _flaw(text: str) -> str:
     """What the text contains besides hanzi, `，` and `。`; '' if nothing."""
     if re.search("[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]", text):
         return "digits or latin letters"
-    return "" if all(c in "，。" or script.is_hanzi(c) for c in text) else SYMBOLS
+    return "" if all(c in LINE_ENDS or script.is_hanzi(c) for c in text) else SYMBOLS
 
 
 def whole_lines(text: str) -> str:

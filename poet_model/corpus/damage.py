@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..prosody.lines import read_lines
+
 LOST = "lost characters (□, {釒基}, 下缺)"
 NOTES = "notes, or numbers of notes, in the text"
 HEADINGS = "headings in the text"
@@ -28,7 +30,6 @@ _COMPONENT = re.compile("[氵忄扌犭釒飠糹亻礻衤疒艹辶阝灬刂冖宀
 _BRACKETED = re.compile(r"[\[［〔《〈「【]([^\]］〕》〉」】]*)[\]］〕》〉」】]")
 _READING = re.compile("一作|一本|[原當当應应疑又]作|[按注校]：|^[按注校音].")
 _PAIRS = ("（）", "()", "[]", "［］", "〖〗", "〔〕", "【】", "《》", "〈〉")
-_QUOTES = str.maketrans("", "", "「」『』“”‘’，。：；、,.:; ")
 
 
 def remove_notes(text: str) -> tuple[str, list[str]]:
@@ -62,7 +63,7 @@ def damage_of(text: str) -> str:
 
 
 def _is_lacuna(note: str) -> bool:
-    return len(note) <= MAX_LACUNA and _LACUNA.search(note.translate(_QUOTES)) is not None
+    return len(note) <= MAX_LACUNA and _LACUNA.search("".join(read_lines(note))) is not None
 
 
 def _is_description(note: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..prosody.lines import fill_ends, join_lines, read_stretches
+from ..prosody.lines import LINE_ENDS, fill_ends, join_lines, read_stretches
 
 TORN = "lines torn by breaks, spaces or columns"
 _FULL_STOPS = str.maketrans("；;", "。。")  # in 全唐詩 a semicolon ends a couplet, beside commas
@@ -86,4 +86,4 @@ def _join_torn(lines: Sequence[str], marks: Sequence[str]) -> tuple[list[str], l
 
 
 def _close(text: str) -> str:
-    return text.rstrip("，。") + "。" if text else ""
+    return text.rstrip(LINE_ENDS) + "。" if text else ""
