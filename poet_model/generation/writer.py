@@ -53,7 +53,7 @@ class Writer:
         """Writes a poem, or a list of `num_poems` of them in one batch.
 
         Args:
-            start: the poem's first characters, in either script.
+            start: the poem's first characters, in either script and with any punctuation.
             num_poems: the number of poems. Poem i, counted from 0, is the poem that a single call with the
                 seed `seed + i` gives.
             **options: the rules of the poem and the sampling settings:
