@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from ..terminal import on_any_terminal
 from .char_lm import CharLM
 from .data import fingerprint, read_poems, split
 from .presets import load_preset, new_model
@@ -181,6 +182,7 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
     return parser.parse_args(None if arguments is None else list(arguments))
 
 
+@on_any_terminal
 def main(
     arguments: Iterable[str] | None = None, *, on_batch: Callable[[float, float], None] | None = None
 ) -> int:
@@ -197,6 +199,8 @@ def main(
     options.on_batch = on_batch
     try:
         options.run(options)
+    except BrokenPipeError:  # no error: nobody reads the output any more
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
