@@ -12,6 +12,8 @@ from ..errors import CheckpointError, HubError, InvalidValueError, PoetError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
+# what huggingface_hub reads as whole numbers when it is imported: the smallest and the largest value of each
+NUMBERS = {"HF_HUB_ETAG_TIMEOUT": (0, 10**6), "HF_HUB_DOWNLOAD_TIMEOUT": (0, 10**6)}
 DEFAULT_NAME = "user/tang-lstm"  # the model's name in the card before the model is pushed
 
 
