@@ -9,8 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
-from poet_model.errors import InvalidValueError, check_variables, command
-from poet_model.hub.client import NUMBERS
+from poet_model.errors import InvalidValueError, command
+from poet_model.hub.network import check_environment
 from poet_model.ui.address import check_address, reach_own_page
 
 # This must be set before gradio is imported; otherwise gradio sends usage statistics to its makers.
@@ -24,8 +24,8 @@ def read_arguments() -> argparse.Namespace:
         InvalidValueError: the requested port is not available.
     """
     parser = argparse.ArgumentParser(
-        description="Serve the page on this machine. To use another model: POET_MODEL=folder-or-hub-id python "
-        "app.py. To let other machines see the page: GRADIO_SERVER_NAME=0.0.0.0 python app.py"
+        description="Serve the page on this machine. To use another model: POET_MODEL=folder-or-hub-id "
+        "python app.py. To let other machines see the page: GRADIO_SERVER_NAME=0.0.0.0 python app.py"
     )
     parser.add_argument("--port", type=int, help="default: 7860, or the next free port")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
@@ -40,7 +40,7 @@ def make_page():
     Raises:
         PoetError: there is no model to show.
     """
-    check_variables(NUMBERS)  # gradio imports huggingface_hub, which reads them
+    check_environment()  # gradio imports huggingface_hub, which reads them
     from poet_model import PoetModel
     from poet_model.hub.fetch import find_folder
     from poet_model.ui.poet import load_poet

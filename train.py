@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 # torch must not be imported before keep_freed_memory(), which sets the allocators that torch will use
-from poet_model.errors import check_variables, command
-from poet_model.hub.client import NUMBERS
+from poet_model.errors import command
+from poet_model.hub.network import check_environment
 from poet_model.training.help_formatter import HelpFormatter
 from poet_model.training.malloc import keep_freed_memory
 from poet_model.training.packages import missing_packages
@@ -95,7 +95,7 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
 def main(words: list[str]) -> int:
     """Trains a model and returns the exit status: 0, 2 after an error, 128 + the number of a stop signal."""
     options = parse_arguments(words)
-    check_variables(NUMBERS)  # before accelerate, which imports huggingface_hub
+    check_environment()  # before accelerate, which imports huggingface_hub
     keep_freed_memory()
     try:
         if missing := missing_packages():

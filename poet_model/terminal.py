@@ -1,4 +1,4 @@
-"""Lets a command run on every terminal: it sets up stdout, stderr and the encoding of arguments and file names.
+"""Lets a command run on every terminal: sets up its streams, and the encoding of arguments and file names.
 
 It changes only the process of a command. Importing it changes nothing, and the library itself never calls it.
 """
@@ -18,8 +18,8 @@ def on_any_terminal(main: Callable[..., int]) -> Callable[..., int]:
     """Makes the main function of a command end in the same way whatever its streams can show or store.
 
     Returns:
-        The function, which returns the status of `main`, or CLOSED_PIPE if nobody reads the output any more, as
-        after `| head`, or 2 if the system refuses to read or write something, such as on a full disk.
+        The function, which returns the status of `main`, or CLOSED_PIPE if nobody reads the output any more,
+        as after `| head`, or 2 if the system refuses to read or write something, such as on a full disk.
     """
 
     @functools.wraps(main)

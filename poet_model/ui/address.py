@@ -41,8 +41,8 @@ def check_address(port: int | None) -> None:
     if not name or (error := _refusal(name, 0)):
         reason = f" ({error.strerror})" if name else ""
         raise InvalidValueError(
-            "the environment variable GRADIO_SERVER_NAME must be a name or an IPv4 address of this machine, such "
-            f"as 127.0.0.1, or 0.0.0.0 for all its addresses; got {name!r}{reason}"
+            "the environment variable GRADIO_SERVER_NAME must be a name or an IPv4 address of this machine, "
+            f"such as 127.0.0.1, or 0.0.0.0 for all its addresses; got {name!r}{reason}"
         )
     if port is None:
         return
@@ -73,9 +73,9 @@ def _refusal(name: str, port: int) -> OSError | None:
 def reach_own_page() -> None:
     """Keeps the environment's proxies away from the requests with which Gradio checks its own page.
 
-    The names of this machine are added to NO_PROXY. If no client can be created at all, because of a proxy or a
-    NO_PROXY that httpx cannot use, this process goes on without proxies. So fetch models before, and import
-    gradio, which creates clients, after.
+    The names of this machine are added to NO_PROXY. If no client can be created at all, because of a proxy
+    or a NO_PROXY that httpx cannot use, this process goes on without proxies. So fetch models before, and
+    import gradio, which creates clients, after.
     """
     import httpx
 
