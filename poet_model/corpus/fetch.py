@@ -97,5 +97,5 @@ def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:
     except (HubError, CheckpointError) as error:
         raise CorpusError(
             f"corpus {dataset_id!r} is not a local file or folder, and no data set of that name could be "
-            f"downloaded from the Hub ({error}); check the name and the network, or give a path"
+            f"downloaded from the Hub ({error}); check the name, or give a path"
         ) from error

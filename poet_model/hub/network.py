@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from importlib.util import find_spec
+from json import JSONDecodeError
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from ..errors import check_variables
 # what huggingface_hub reads as whole numbers when it is imported: the smallest and the largest value of each
 NUMBERS = {"HF_HUB_ETAG_TIMEOUT": (0, 10**6), "HF_HUB_DOWNLOAD_TIMEOUT": (0, 10**6)}
 _PROXIES = [form(f"{scheme}_proxy") for scheme in ("https", "http", "all") for form in (str.lower, str.upper)]
+# what huggingface_hub raises for an answer that it cannot read, such as the page of a hotel's network
+_NOT_THE_HUB = (JSONDecodeError, LookupError, TypeError, AttributeError, AssertionError)
 _MIRROR = "https://hf-mirror.com"
 
 
@@ -52,7 +55,9 @@ def why_it_failed(error: BaseException) -> str:
         )
     if fault := _fault_of_endpoint() or _fault_of_proxy():
         return fault
-    return f"the request to the Hub failed ({one_line(error)}); check the network{_ways()}, and try again"
+    is_other = isinstance(error, _NOT_THE_HUB)
+    what = "what answered is not the Hub" if is_other else "the request to the Hub failed"
+    return f"{what} ({one_line(error)}); check the network{_ways()}, and try again"
 
 
 def why_nothing_came(error: BaseException) -> str:
@@ -112,8 +117,11 @@ def _proxies() -> list[str]:
 
 
 def _ways() -> str:
-    """What lies between this machine and the Hub: ' and the proxy in HTTPS_PROXY', or ''."""
+    """What lies between this machine and the Hub: ' and the proxy in HTTPS_PROXY', or ''.
+
+    The variables are only named, since their values may hold passwords.
+    """
     ways = [f"the proxy in {name}" for name in _proxies()[:1]]
-    if endpoint := os.environ.get("HF_ENDPOINT"):
-        ways.append(f"HF_ENDPOINT={endpoint}")
+    if os.environ.get("HF_ENDPOINT"):
+        ways.append("HF_ENDPOINT")
     return "".join(f" and {way}" for way in ways)
