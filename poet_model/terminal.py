@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -88,6 +89,14 @@ def silence() -> None:
         except OSError:
             os.dup2(devnull, stream.fileno())
     os.close(devnull)
+
+
+def valid_text(text: str) -> str:
+    """The text with U+FFFD for each byte of an argument or a file name that is not UTF-8.
+
+    Python keeps such bytes as lone surrogates, which no file can store as text.
+    """
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def is_terminal(stream: object) -> bool:

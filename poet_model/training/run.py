@@ -23,6 +23,7 @@ from ..hub.push import check_can_push
 from ..machine import machine
 from ..model import PoetModel
 from ..model_folder import CONFIG_NAME, SAMPLES_NAME
+from ..terminal import valid_text
 from .checkpoint import CHECKPOINT_NAME, find_checkpoint
 from .data import TrainingData, prepare_data
 from .log import drop_records_after
@@ -194,7 +195,7 @@ class Run:
                 "model": asdict(model.config),
                 "corpus": data.corpus.report.splits,
                 "precision": settings.precision,
-                "init_from": self.options.init_from,
+                "init_from": valid_text(self.options.init_from or "") or None,
             },
             content=hashes,
             validation_tokens=sum(len(poem.text) + 1 for poem in held_out),
