@@ -128,6 +128,14 @@ def check_variables(bounds: Mapping[str, tuple[int, int]]) -> None:
             check_number(f"the environment variable {name}", value, low, high, whole=True)
 
 
+def unusable_variables(library: str, error: Exception, *prefixes: str) -> InvalidValueError:
+    """The error for a library that fails on the environment variables whose names begin with a prefix."""
+    names = ", ".join(sorted(name for name in os.environ if name.startswith(prefixes)))
+    return InvalidValueError(
+        f"{library} cannot use its environment variables ({error}); correct or unset {names}"
+    )
+
+
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
     """Makes the main function of a command line return an exit status, on any terminal.
 

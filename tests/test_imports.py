@@ -32,7 +32,7 @@ LAW = {
     "novelty.__main__": ("corpus errors novelty script", ""),
     "corpus": ("deprecated errors files hub model_folder prosody script terminal tokenizer", "numpy"),
     "corpus.__main__": ("corpus errors", ""),
-    "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2"),
+    "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
     "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("config errors files generation hub tokenizer weights", "numpy"),

@@ -10,7 +10,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..errors import check_variables
+from ..errors import check_variables, unusable_variables
 
 # what huggingface_hub reads as whole numbers when it is imported: the smallest and the largest value of each
 NUMBERS = {"HF_HUB_ETAG_TIMEOUT": (0, 10**6), "HF_HUB_DOWNLOAD_TIMEOUT": (0, 10**6)}
@@ -23,6 +23,10 @@ _MIRROR = "https://hf-mirror.com"
 def check_environment() -> None:
     """Raises InvalidValueError for an environment variable with which huggingface_hub cannot be imported."""
     check_variables(NUMBERS)
+    try:
+        import tqdm  # noqa: F401 - huggingface_hub imports it
+    except ValueError as error:
+        raise unusable_variables("tqdm", error, "TQDM_") from error
 
 
 def download(name: str, **options: object) -> Path:

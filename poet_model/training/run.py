@@ -17,7 +17,7 @@ from accelerate.utils import set_seed
 from ..config import PoetConfig
 from ..corpus import load_corpus
 from ..corpus.batches import HeaderRates, PoemBatches
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, unusable_variables
 from ..evaluation.perplexity import score, without_header
 from ..hub.push import check_can_push
 from ..machine import machine
@@ -62,12 +62,16 @@ class Run:
     def __init__(self, options: argparse.Namespace, settings: Settings):
         self.options, self.settings, self.output = options, settings, options.output
         self.token_seconds = 0.0  # time that the last validation took per token
-        self.accelerator = Accelerator(
-            mixed_precision=settings.precision,
-            cpu=not settings.on_gpu,
-            log_with=settings.report_to,
-            project_dir=str(self.output),
-        )
+        try:
+            self.accelerator = Accelerator(
+                mixed_precision=settings.precision,
+                cpu=not settings.on_gpu,
+                log_with=settings.report_to,
+                project_dir=str(self.output),
+            )
+        except ValueError as error:  # a launcher sets them all; one set by hand misses the others
+            names = ("ACCELERATE_", "LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_")
+            raise unusable_variables("accelerate", error, *names) from error
 
     def say(self, text: object, flush: bool = False) -> None:
         """Prints a text in the main process, and does nothing in the others."""
