@@ -73,7 +73,7 @@ def test_the_command_that_reloads_it_runs_the_file_again_in_a_thread():
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
     done = run_app(POET_MODEL=str(tmp_path / "none"), HF_HUB_OFFLINE="1")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: the page has no model to show")
     assert "Traceback" not in done.stderr
 
@@ -81,7 +81,7 @@ def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("port", ["99999", "0", "-1"])
 def test_a_number_that_is_no_port_is_one_sentence(port):
     done = run_app(f"--port={port}")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == f"error: --port must be a number from 1 to 65535, such as 7860; got {port}\n"
 
 
@@ -91,7 +91,7 @@ def test_a_port_that_is_taken_is_one_sentence():
         taken.listen()
         port = taken.getsockname()[1]
         done = run_app("--port", str(port))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and f"error: port {port} cannot be used (" in done.stderr
     assert done.stderr.endswith("; give another --port, or omit it to use the next free port\n")
 
@@ -102,7 +102,7 @@ def test_no_free_port_at_all_is_one_sentence(tmp_path):
         taken.listen()
         port = str(taken.getsockname()[1])
         done = run_app(GRADIO_SERVER_PORT=port, GRADIO_NUM_PORTS="1", POET_CACHE=str(tmp_path))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1] == (
         f"error: the page cannot be served: Cannot find empty port in range: {port}-{port}; give a free port "
         "with --port"

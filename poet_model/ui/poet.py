@@ -99,6 +99,6 @@ def open_index() -> NoveltyIndex | None:
     try:
         folder = default_folder()
         return NoveltyIndex.load(folder) if folder.exists() else None  # a missing index is normal
-    except PoetError as error:
+    except (PoetError, OSError) as error:
         print(f"note: the page cannot compare poems with 全唐詩: {error}", file=sys.stderr)
     return None
