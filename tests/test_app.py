@@ -27,10 +27,20 @@ def run_app(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_path):
-    """The model folder even has the same name as the bundled model."""
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {},
+        {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": "a.example"},
+        {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "PYTHONIOENCODING": "cp1252"},
+    ],
+    ids=["usual", "socks", "proxy"],
+)
+def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_path, surroundings):
+    """The model folder even has the same name as the bundled model. No proxy keeps the page from opening."""
     tiny_model.save_pretrained(tmp_path / "tang-lstm")
     environment = os.environ | {"POET_MODEL": "tang-lstm", "POET_CACHE": str(tmp_path / "cache")}
+    environment |= surroundings
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
     with subprocess.Popen(APP, cwd=tmp_path, env=environment, **pipes) as server:
         output = ""
@@ -83,6 +93,25 @@ def test_a_number_that_is_no_port_is_one_sentence(port):
     done = run_app(f"--port={port}")
     assert done.returncode == 2
     assert done.stderr == f"error: --port must be a number from 1 to 65535, such as 7860; got {port}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRADIO_SERVER_PORT", "abc"),
+        ("GRADIO_SERVER_PORT", "70000"),
+        ("GRADIO_NUM_PORTS", ""),
+        ("GRADIO_DEBUG", "True"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "1.5"),
+        ("HF_HUB_ETAG_TIMEOUT", "-2"),
+        ("GRADIO_SERVER_NAME", "no.such.name.invalid"),
+    ],
+)
+def test_a_variable_that_gradio_cannot_read_is_one_sentence(name, value):
+    done = run_app(**{name: value})
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: the environment variable {name} must be ")
+    assert repr(value).strip("'") in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_port_that_is_taken_is_one_sentence():
