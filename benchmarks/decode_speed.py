@@ -19,6 +19,8 @@ from pathlib import Path
 
 from common import ROOT, finish, interleaved, last_line_of, show, summary
 
+from poet_model.errors import command
+
 SHIPPED = ROOT / "assets" / "tang-lstm"
 OURS, PEER, BATCH = "ours, batch 1", "nn.LSTM a character, batch 1", "ours, batch 64"
 NUMPY, NUMPY_BATCH = "NumpyPoetModel, batch 1", "NumpyPoetModel, batch 64"
@@ -191,6 +193,7 @@ def fresh_seconds(code: str, rounds: int, *arguments: str) -> dict:
     return summary([last_line_of(command)["seconds"] for _ in range(rounds)])
 
 
+@command
 def main() -> None:
     """Measures, prints the tables and writes the results."""
     options = parse_arguments()
@@ -236,4 +239,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

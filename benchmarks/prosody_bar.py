@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from poet_model import prosody
 from poet_model.corpus import PoemRecord
 from poet_model.corpus.sources import RawPoem, read_source
 from poet_model.corpus.verse import arrange
+from poet_model.errors import command
 from poet_model.machine import machine
 from poet_model.script import is_hanzi
 
@@ -116,6 +118,7 @@ def measure() -> dict:
     }
 
 
+@command
 def main() -> None:
     """Measures, prints and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -135,4 +138,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from common import ROOT, finish, in_fresh_process, interleaved, show, summary
+
+from poet_model.errors import command
 
 INGREDIENTS = {
     "bf16": "bf16 autocast",
@@ -197,6 +200,7 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
     return step, precision
 
 
+@command
 def main() -> None:
     """Measures the contenders in turn, prints the table and writes the results."""
     options = parse_arguments()
@@ -249,4 +253,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
+from .terminal import valid_text
+
 # by what a mark becomes; … is `...` in NFKC, and full-width marks are half-width ones
 _COMMAS, _STOPS = ",､、﹐;；，", ".．｡?!？！。…"
 MARKS_OF_VERSE = _COMMAS + _STOPS  # all that end a line, but for those that a title may have too
@@ -25,7 +27,7 @@ def _opencc(name: str):
 
 def to_simplified(text: str) -> str:
     """Converts traditional text to simplified characters (OpenCC t2s, by phrase: 乾坤 keeps 乾)."""
-    return _opencc("t2s").convert(text)
+    return _opencc("t2s").convert(valid_text(text))
 
 
 def to_traditional(text: str) -> str:
@@ -33,7 +35,7 @@ def to_traditional(text: str) -> str:
 
     A single character may have several traditional forms, of which one is guessed.
     """
-    return _opencc("s2t").convert(text)
+    return _opencc("s2t").convert(valid_text(text))
 
 
 def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> list[str]:

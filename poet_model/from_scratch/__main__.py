@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..corpus.poems import CorpusReport
+from ..terminal import on_any_terminal
 from .char_lm import CharLM
 from .data import fingerprint, read_poems, split
 from .presets import load_preset, new_model
@@ -189,6 +190,7 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
     return parser.parse_args(None if arguments is None else list(arguments))
 
 
+@on_any_terminal
 def main(
     arguments: Iterable[str] | None = None, *, on_batch: Callable[[float, float], None] | None = None
 ) -> int:
@@ -205,6 +207,8 @@ def main(
     options.on_batch = on_batch
     try:
         options.run(options)
+    except BrokenPipeError:  # no error: nobody reads the output any more
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -13,12 +13,14 @@ from importlib import import_module
 from pathlib import Path
 
 from ...prosody.lines import read_lines
+from ...terminal import is_terminal, on_any_terminal
 from ..training import show_bar
 
 ROOT = Path(__file__).resolve().parents[3]
 RECORDS, QUICK_RECORDS = ROOT / "assets" / "experiments", ROOT / "runs" / "experiments"
 
 
+@on_any_terminal
 def run_experiment(
     module: str, run: Callable[[bool], dict], draw: Callable[[dict, object], None] | None
 ) -> int:
@@ -48,6 +50,8 @@ def run_experiment(
     try:
         options.output.mkdir(parents=True, exist_ok=True)
         record = run(options.quick)
+    except BrokenPipeError:  # no error: nobody reads the output any more
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -111,7 +115,7 @@ def progress(items: Iterable, total: int, text: str = "") -> Iterator:
     started = time.perf_counter()
     for number, item in enumerate(items, 1):
         yield item
-        if sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             show_bar(number / total, text, started)
 
 
