@@ -17,7 +17,7 @@ from .generation.writer import Writer
 from .hub.card import write_card
 from .hub.fetch import find_folder
 from .hub.push import TRANSFORMERS_KEYS, copy_remote_code, push_folder
-from .layers import LSTMLanguageModel
+from .layers import LSTMLanguageModel, new_embedding
 from .machine import device_named, dtype_named
 from .model_folder import CARD_NAME, WEIGHTS_NAME, copy_records
 from .stepper import TorchStepper
@@ -102,8 +102,13 @@ class PoetModel(LSTMLanguageModel, Writer):
                     f"{name} is {getattr(config, name)}, but the model to start from has "
                     f"{getattr(self.config, name)}; use that value"
                 )
-        model = PoetModel(config, tokenizer, self.generation_config)
-        model.lstm.load_state_dict(self.lstm.state_dict())
+        with torch.device("meta"):  # draws no weights of layers, which all come from this model
+            model = PoetModel(config, tokenizer, self.generation_config)
+        weights = {
+            f"lstm.{name}": value.float().cpu().clone() for name, value in self.lstm.state_dict().items()
+        }
+        weights |= new_embedding(config.vocab_size, config.hidden_size)
+        model.load_state_dict(weights, assign=True)
         pairs = [(new, self.tokenizer.ids[t]) for t, new in tokenizer.ids.items() if t in self.tokenizer.ids]
         new, old = torch.tensor(pairs).unbind(dim=1)
         with torch.no_grad():
