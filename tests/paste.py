@@ -212,7 +212,7 @@ def check_make(words: list[str]) -> None:
 
 
 def check_pip(words: list[str]) -> None:
-    """Raises an error unless what pip should install exists: files, extras, or packages that are installed."""
+    """Raises an error unless what pip should install is there: files, extras, or packages."""
     assert words[:2] == ["pip", "install"], words
     extras = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     rest = iter(words[2:])

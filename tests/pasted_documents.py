@@ -1,7 +1,7 @@
 """The commands and snippets of the documents, in the order in which a reader pastes them.
 
-A new snippet needs nothing here: it is found and run. Only what cannot run in a test as it stands has an entry
-in SKIPPED or REPLACED, with the reason; test_pasted.py fails if an entry no longer matches anything.
+A new snippet needs nothing here: it is found and run. Only what cannot run in a test as it stands has an
+entry in SKIPPED or REPLACED, with the reason; test_pasted.py fails if an entry matches nothing any more.
 """
 
 from __future__ import annotations
@@ -60,37 +60,31 @@ class Rule:
 SKIPPED = [
     Rule("README", r"^app\.py  ", "a list of the files"),
     Rule(
-        "derivation", "", "excerpts of the code, which tests/from_scratch/test_derivation.py compares with it"
+        "derivation", "", "excerpts of the code; tests/from_scratch/test_derivation.py compares them with it"
     ),
     Rule("README", r"^python3 -m venv", "makes an environment"),
     Rule("README", r"^\. \.venv/bin/activate$", "activates it"),
     Rule("README", r"^python tests/install_browser\.py$", "downloads a browser"),
     Rule("README", r"^python -m pytest$", "all tests, this one among them"),
-    Rule("from_scratch", r"^python -m pytest tests/", "runs with all tests; only its path is checked"),
+    Rule("from_scratch", r"^python -m pytest tests/", "runs with all tests"),
     Rule("README|space", "^hf auth login$", "asks for a token"),
     Rule("README", r"^generate\(.* seed=12\)$", "test_readme.py compares its poem"),
+    Rule("README", r"^python benchmarks/prosody_bar\.py$", "needs thousands of real poems"),
     Rule("README", "^accelerate launch --multi_gpu", "needs GPUs"),
-    Rule(
-        "README", "^(accelerate|torchrun) .*--cpu", "several processes: tests/training/test_train.py runs it"
-    ),
+    Rule("README", "^(accelerate|torchrun) .*--cpu", "several processes; see tests/training/test_train.py"),
     Rule("retrain", r"^python tools/offline_(bundle|train|unpack)", "minutes; run in tests/tools"),
+    Rule("space", r"^python train\.py --push-to-hub", "the README has it, too; measuring takes its time"),
     Rule("CONTRIBUTING|corpus", r"^python -m poet_model\.(evaluation MODEL|corpus)$", "names a command"),
-    Rule(
-        "from_scratch", r"experiments\.…|^train --preset tiny$", "names what the text before it has in full"
-    ),
+    Rule("from_scratch", r"experiments\.…|^train --preset tiny$", "names what is there in full elsewhere"),
     Rule("from_scratch", r"from_scratch\.char_lm$", "the old name, without a mode"),
 ]
 _TINY = " --preset tiny.json --cpu --precision no"
+_COURSE = "python -m poet_model.from_scratch train --preset tiny"
 REPLACED = [
     Rule("", r"^python train\.py(?!.*--(help|push-to-hub)).*", "tiny", rf"\g<0>{_TINY} --no-measure"),
     Rule("", r"^python train\.py.*--push-to-hub.*", "tiny; what is pushed is measured", rf"\g<0>{_TINY}"),
     Rule("", r"^python -m poet_model\.evaluation .+", "few poems", r"\g<0> --poems 2"),
-    Rule(
-        "from_scratch",
-        "^train --preset mini (.*)500$",
-        "a mode, quickly",
-        r"python -m poet_model.from_scratch train --preset tiny \g<1>1",
-    ),
+    Rule("from_scratch", "^train --preset mini (.*)500$", "a mode; tiny", rf"{_COURSE} \g<1>1"),
 ]
 
 

@@ -18,6 +18,8 @@ from conftest import POEMS, ROOT, SHIPPED
 from pasted_documents import REPLACED, SKIPPED, kind_of, plan, snippets
 
 from poet_model import PoetConfig, PoetModel, PoetTokenizer
+from poet_model.corpus import load_corpus
+from poet_model.corpus.held_out import write_held_out
 
 DOCUMENTS = [
     "README.md",
@@ -29,7 +31,7 @@ DOCUMENTS = [
 NOT_COPIED = shutil.ignore_patterns(".*", "runs", "shared", "model.safetensors", "test-artifacts")
 TINY = {
     "model": {"hidden_size": 16, "num_layers": 1},
-    "training": {"epochs": 20, "batch_size": 16, "eval_every": 40, "checkpoint_every": 5, "log_every": 20},
+    "training": {"epochs": 8, "batch_size": 16, "eval_every": 40, "checkpoint_every": 2, "log_every": 20},
 }
 
 
@@ -58,7 +60,7 @@ def cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_model(tmp_path_factory) -> Path:
+def small_model(tmp_path_factory, cache) -> Path:
     """A model folder with the shipped vocabulary, authors and records, and few weights."""
     folder = tmp_path_factory.mktemp("small") / "model"
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("model.safetensors", "held_out.json"))
@@ -66,6 +68,7 @@ def small_model(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     config = PoetConfig(vocab_size=len(tokenizer), hidden_size=16, num_layers=2)
     PoetModel(config, tokenizer).save_pretrained(folder)
+    write_held_out(folder, load_corpus(str(cache / "chinese-poetry-2.0.1.tgz"), use_cache=False))
     return folder
 
 
@@ -78,7 +81,7 @@ def project(tmp_path, small_model) -> Path:
     for name in ("assets/tang-lstm", "runs/candidate"):
         shutil.copytree(small_model, folder / name)
     (folder / "tiny.json").write_text(json.dumps(TINY), encoding="utf-8")
-    (folder / "my.txt").write_text("\n".join(POEMS * 1) + "\n", encoding="utf-8")
+    (folder / "my.txt").write_text("\n".join(POEMS) + "\n", encoding="utf-8")
     poem = json.dumps([{"title": "春曉", "author": "孟浩然", "paragraphs": [POEMS[1]]}], ensure_ascii=False)
     for name in ("val_poems", "test_poems", "VAL", "TEST"):
         (folder / f"{name}.json").write_text(poem, encoding="utf-8")
