@@ -59,9 +59,7 @@ class Rule:
 # The options of a skipped command of ours are parsed nevertheless.
 SKIPPED = [
     Rule("README", r"^app\.py  ", "a list of the files"),
-    Rule(
-        "derivation", "", "excerpts of the code; tests/from_scratch/test_derivation.py compares them with it"
-    ),
+    Rule("derivation", "", "excerpts of the code; test_derivation.py compares them with it"),
     Rule("README", r"^python3 -m venv", "makes an environment"),
     Rule("README", r"^\. \.venv/bin/activate$", "activates it"),
     Rule("README", r"^python tests/install_browser\.py$", "downloads a browser"),
@@ -74,6 +72,7 @@ SKIPPED = [
     Rule("README", "^(accelerate|torchrun) .*--cpu", "several processes; see tests/training/test_train.py"),
     Rule("retrain", r"^python tools/offline_(bundle|train|unpack)", "minutes; run in tests/tools"),
     Rule("space", r"^python train\.py --push-to-hub", "the README has it, too; measuring takes its time"),
+    Rule("retrain|space", r"^python train\.py$", "names a command"),
     Rule("CONTRIBUTING|corpus", r"^python -m poet_model\.(evaluation MODEL|corpus)$", "names a command"),
     Rule("from_scratch", r"experiments\.…|^train --preset tiny$", "names what is there in full elsewhere"),
     Rule("from_scratch", r"from_scratch\.char_lm$", "the old name, without a mode"),

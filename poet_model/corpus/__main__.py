@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         write_corpus(options.output, corpus)
     except OSError as error:
         raise CorpusError(str(error)) from error
-    print(f"{corpus.report}\n\n    python train.py --corpus {options.output}\n")
+    print(f"{corpus.report}\n\n    {shlex.join(['python', 'train.py', '--corpus', str(options.output)])}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The output folder of a training run before its first step: the corpus report and the model's history."""
+"""The output folder of a training run: what it holds before the first step, and how its model is used."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from ..model_folder import (
     read_log,
     read_metrics,
 )
+from ..script import is_hanzi
+from ..tokenizer import PoetTokenizer
 from .checkpoint import CHECKPOINT_NAME
 
 
@@ -84,3 +86,13 @@ def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[
         raise InvalidValueError(
             f"--output {output} cannot be written to ({error.strerror}); give another folder"
         ) from error
+
+
+def how_to_write(folder: Path, tokenizer: PoetTokenizer) -> str:
+    """Two lines of Python, to be pasted, that load the model in a folder and print a poem.
+
+    The poem begins with 春, or with the most frequent character if the model does not know 春.
+    """
+    known = "春" if "春" in tokenizer else next(filter(is_hanzi, tokenizer.characters), "")
+    path, start = (json.dumps(text, ensure_ascii=False) for text in (folder.as_posix(), known))
+    return f"from poet_model import PoetModel\nprint(PoetModel.from_pretrained({path}).generate({start}))\n"
