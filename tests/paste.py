@@ -28,6 +28,8 @@ import traceback
 import urllib.request
 from pathlib import Path
 
+from pasted_documents import printed
+
 PAGE = "127.0.0.1:7860"  # where the page is, in the documents
 
 
@@ -42,6 +44,8 @@ class Reader:
         self.namespace: dict = {"__name__": "__main__"}
         self.pages: dict[str, subprocess.Popen] = {}  # by their addresses
         self.page = PAGE
+        self.failed: list[str] = []
+        self.seconds: list[tuple] = []
 
     def paste(self, step: dict) -> None:
         """Pastes one step."""
@@ -52,10 +56,27 @@ class Reader:
                     answer(self.page, self.pages[self.page])
                 exec(compile(code, step["where"], "exec"), self.namespace)
         elif step["kind"] == "shell":
-            self.shell(step["text"], step["run"])
+            self.shell(step["text"], step["run"], step.get("status", 0))
 
-    def shell(self, text: str, run: str | None) -> None:
-        """Checks the options of a command, and runs it."""
+    def paste_all(self, steps: list[dict]) -> None:
+        """Pastes the steps in order, and after each what it has printed to be pasted."""
+        for step in steps:
+            said, started, length = io.StringIO(), time.monotonic(), len(self.failed)
+            try:
+                with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                    self.paste(step)
+            except BaseException:
+                shown = f"{said.getvalue()[-2000:]}\n{traceback.format_exc(limit=-3)}"
+                self.failed.append(f"{step['where']}: {step['text']}\n{shown}")
+            seconds = round(time.monotonic() - started, 2)
+            self.seconds.append((seconds, step["where"], (step["run"] or "-")[:60]))
+            if len(self.failed) == length and step["where"] != "printed":
+                self.paste_all(printed(said.getvalue()))
+                if step.get("status"):  # a mistake, which what was printed has mended
+                    self.paste_all([step | {"status": 0}])
+
+    def shell(self, text: str, run: str | None, status: int) -> None:
+        """Checks the options of a command, and runs it; it must end with this exit status."""
         words = shlex.split(text)
         if program := own_program(words):
             check_paths_and_options(program)
@@ -71,13 +92,13 @@ class Reader:
         elif program := own_program(words):
             if "--resume" in program:
                 interrupt([word for word in program if word != "--resume"])
-            run_program(program)
+            run_program(program, (status,))
         elif words[0] == "make":
             check_make(words)
         elif words[0] == "pip":
             check_pip(words)
         else:
-            done = subprocess.run(words, env=os.environ | environment, capture_output=True, encoding="utf-8")
+            done = subprocess.run(["bash", "-c", run], capture_output=True, encoding="utf-8")
             if done.returncode:
                 raise RuntimeError(f"exit status {done.returncode}: {done.stdout}{done.stderr}")
 
@@ -92,17 +113,15 @@ class Reader:
             command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
 
-    def close(self) -> list[str]:
-        """Ends the pages; returns what is wrong with them."""
-        wrong = []
+    def close(self) -> None:
+        """Ends the pages, each of which must have answered."""
         for address, process in self.pages.items():
             try:
                 answer(address, process)
             except RuntimeError as error:
-                wrong.append(str(error))
+                self.failed.append(str(error))
             process.terminate()
             process.wait()
-        return wrong
 
 
 def answer(address: str, process: subprocess.Popen) -> None:
@@ -230,18 +249,10 @@ def main() -> None:
     """Pastes all steps and prints a list of those that failed, as JSON."""
     os.chdir(sys.argv[1])
     sys.path[0] = str(Path.cwd())
-    reader, failed, seconds = Reader(), [], []
-    for step in json.load(sys.stdin):
-        said, started = io.StringIO(), time.monotonic()
-        try:
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-                reader.paste(step)
-        except BaseException:
-            said = said.getvalue()[-2000:]
-            failed.append(f"{step['where']}: {step['text']}\n{said}\n{traceback.format_exc(limit=-3)}")
-        seconds.append((round(time.monotonic() - started, 2), step["where"], (step["run"] or "-")[:60]))
-    failed += reader.close()
-    print(json.dumps({"failed": failed, "seconds": seconds}))
+    reader = Reader()
+    reader.paste_all(json.load(sys.stdin))
+    reader.close()
+    print(json.dumps({"failed": reader.failed, "seconds": reader.seconds}))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-PROGRAMS = ("python", "python3", "make", "pip", "hf", "git", "npm", "accelerate", "torchrun", ".")
+PROGRAMS = ("python", "python3", "make", "pip", "hf", "git", "npm", "accelerate", "torchrun", "iconv", ".")
 # names that a call in running text may begin with; `model` and `generate` are those of the snippets before it
 CALLED = ("PoetModel", "NumpyPoetModel", "CharLM", "model", "prosody", "generate")
 FENCE = re.compile(r"```(\w*)$")
@@ -127,7 +126,20 @@ def commands(line: str) -> list[str]:
             found.append([])
         else:
             found[-1].append(word)
-    return [shlex.join(words) for words in found if words]
+    return [
+        " ".join(word if word == ">" else shlex.quote(word) for word in words) for words in found if words
+    ]
+
+
+def printed(text: str) -> list[dict]:
+    """The steps, as those of `plan`, for what a program prints to be pasted.
+
+    These are the indented lines that begin with a program, the lines from an import of the package to the next
+    empty line, and the commands and calls in backquotes.
+    """
+    markdown = re.sub(r"^    (?=python |make )(.*)$", r"```bash\n\1\n```", text, flags=re.MULTILINE)
+    markdown = re.sub(r"^from poet_model(.+\n)+", "```python\n\\g<0>```\n", markdown, flags=re.MULTILINE)
+    return plan(markdown, "printed")
 
 
 def kind_of(span: str) -> str | None:
@@ -146,12 +158,11 @@ def kind_of(span: str) -> str | None:
     return "python" if isinstance(node, ast.Name) and node.id in CALLED and "…" not in span else None
 
 
-def plan(document: Path | str, name: str) -> list[dict]:
+def plan(text: str, name: str) -> list[dict]:
     """The steps that paste.py runs for a document: what stands there, and what is run (None: nothing).
 
     A command that stands in the document more than once is run once.
     """
-    text = document if isinstance(document, str) else document.read_text(encoding="utf-8")
     steps, seen = [], set()
     for snippet in snippets(text, name):
         if snippet.text in seen:

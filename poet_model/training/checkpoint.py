@@ -113,6 +113,7 @@ class Checkpoint:
         different = _differences(self.identity, record.get("identity"))
         if not changed and not different:
             return
+        model = shlex.quote(str(self.folder.parent))
         if changed:
             *others, last = changed
             names = f"{', '.join(others)} and {last}" if others else last
@@ -122,7 +123,7 @@ class Checkpoint:
         raise CheckpointError(
             f"{self.folder} was made {what}: give the options{' and the data' * bool(changed)} that the "
             "training was started with, in addition to --resume, or start without --resume; to train its "
-            f"model further on other data, give --init-from {shlex.quote(str(self.folder.parent))} and another --output"
+            f"model further on other data, give --init-from {model} and another --output"
         )
 
     def remove(self) -> None:
