@@ -28,7 +28,7 @@ import traceback
 import urllib.request
 from pathlib import Path
 
-from pasted_documents import printed
+from pasted_documents import plan, printed
 
 PAGE = "127.0.0.1:7860"  # where the page is, in the documents
 
@@ -57,6 +57,8 @@ class Reader:
                 exec(compile(code, step["where"], "exec"), self.namespace)
         elif step["kind"] == "shell":
             self.shell(step["text"], step["run"], step.get("status", 0))
+        elif step["kind"] == "document":  # one that an earlier step has written
+            self.paste_all(plan(Path(step["text"]).read_text(encoding="utf-8"), step["where"]))
 
     def paste_all(self, steps: list[dict]) -> None:
         """Pastes the steps in order, and after each what it has printed to be pasted."""
@@ -70,10 +72,10 @@ class Reader:
                 self.failed.append(f"{step['where']}: {step['text']}\n{shown}")
             seconds = round(time.monotonic() - started, 2)
             self.seconds.append((seconds, step["where"], (step["run"] or "-")[:60]))
-            if len(self.failed) == length and step["where"] != "printed":
+            if len(self.failed) == length and not step["where"].startswith("printed"):
                 self.paste_all(printed(said.getvalue()))
-                if step.get("status"):  # a mistake, which what was printed has mended
-                    self.paste_all([step | {"status": 0}])
+                if step.get("mended"):  # the message said what to do first, and it is done
+                    self.paste_all([step | {"status": 0, "mended": False}])
 
     def shell(self, text: str, run: str | None, status: int) -> None:
         """Checks the options of a command, and runs it; it must end with this exit status."""

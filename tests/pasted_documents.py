@@ -125,17 +125,15 @@ def commands(line: str) -> list[str]:
         if word == "&&":
             found.append([])
         else:
-            found[-1].append(word)
-    return [
-        " ".join(word if word == ">" else shlex.quote(word) for word in words) for words in found if words
-    ]
+            found[-1].append(word if word == ">" else shlex.quote(word))
+    return [" ".join(words) for words in found if words]
 
 
 def printed(text: str) -> list[dict]:
     """The steps, as those of `plan`, for what a program prints to be pasted.
 
-    These are the indented lines that begin with a program, the lines from an import of the package to the next
-    empty line, and the commands and calls in backquotes.
+    These are the indented lines that begin with a program, the lines from an import of the package to the
+    next empty line, and the commands and calls in backquotes.
     """
     markdown = re.sub(r"^    (?=python |make )(.*)$", r"```bash\n\1\n```", text, flags=re.MULTILINE)
     markdown = re.sub(r"^from poet_model(.+\n)+", "```python\n\\g<0>```\n", markdown, flags=re.MULTILINE)
