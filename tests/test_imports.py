@@ -45,7 +45,7 @@ LAW = {
     ),
     "evaluation.__main__": ("errors evaluation model", ""),
     "training": (
-        "config corpus errors evaluation files hub machine model model_folder prosody script tokenizer",
+        "config corpus errors evaluation files hub machine model model_folder prosody tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
     "ui": ("errors files generation model_folder novelty prosody script", "gradio pandas yaml"),

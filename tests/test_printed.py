@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ CORPUS, OUTPUT = f"{FOLDER}/poems.txt", f"{FOLDER}/model"
 def typed(*words: str, **settings: object) -> dict:
     """The step that types these words; `settings` are its other entries."""
     (step,) = plan(f"```bash\n{shlex.join(words)}\n```\n", "typed")
-    return step | settings
+    return step | {"where": "typed"} | settings
 
 
 @pytest.fixture
@@ -43,16 +44,15 @@ def test_what_the_programs_print_can_be_pasted(own_poems, cache, hub):
         typed(*train, f"{FOLDER}/gb.txt", "--output", OUTPUT, status=2),
     ]
     places = paste([*steps, typed(*train, "utf8.txt", "--output", OUTPUT)], own_poems, cache)
-    followed = [before for before, after in zip(places, places[1:], strict=False) if "printed" in after]
+    followed = [before for before, after in pairwise(places) if after.startswith("printed")]
     assert followed.count("typed") == len(steps) + 1  # each has printed something
 
 
 @pytest.mark.slow
 def test_the_card_of_a_new_model_can_be_pasted(own_poems, cache, hub):
+    push = ("--push-to-hub", "user/tang-lstm")
     steps = [
-        typed(
-            "python", "train.py", "--corpus", CORPUS, "--output", OUTPUT, "--push-to-hub", "user/tang-lstm"
-        ),
+        typed("python", "train.py", "--corpus", CORPUS, "--output", OUTPUT, *push),
         typed("python", "-m", "poet_model.evaluation", OUTPUT, "--corpus", CORPUS),
         {"where": "typed", "kind": "document", "text": f"{OUTPUT}/README.md", "run": ""},
     ]
@@ -62,7 +62,7 @@ def test_the_card_of_a_new_model_can_be_pasted(own_poems, cache, hub):
 
 
 def test_what_is_printed_is_found():
-    text = "done\n\n    python train.py --corpus 'a b'\n\nfrom poet_model import x\nprint(x)\n\nuse `pip install .`"
+    text = "    python train.py --corpus 'a b'\n\nfrom poet_model import x\nprint(x)\n\nuse `pip install .`"
     assert [step["text"] for step in printed(text)] == [
         "python train.py --corpus 'a b'",
         "from poet_model import x\nprint(x)",

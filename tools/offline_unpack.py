@@ -16,7 +16,6 @@ from offline_pieces import join
 
 from poet_model.errors import CheckpointError, PoetError
 from poet_model.files import replaced_folder
-from poet_model.tokenizer import PoetTokenizer
 from poet_model.training.output import how_to_write
 
 
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"{options.target}: validation perplexity {perplexity:.2f}, step {index['step']} of {index['stage']}"
     )
-    print(f"\n{how_to_write(options.target, PoetTokenizer.load(options.target))}")
+    print(f"\n{how_to_write(options.target)}")
     return 0
 
 

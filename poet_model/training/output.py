@@ -20,11 +20,10 @@ from ..model_folder import (
     REPORT_NAME,
     SAMPLES_NAME,
     earlier_trainings,
+    known_starts,
     read_log,
     read_metrics,
 )
-from ..script import is_hanzi
-from ..tokenizer import PoetTokenizer
 from .checkpoint import CHECKPOINT_NAME
 
 
@@ -88,11 +87,8 @@ def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[
         ) from error
 
 
-def how_to_write(folder: Path, tokenizer: PoetTokenizer) -> str:
-    """Two lines of Python, to be pasted, that load the model in a folder and print a poem.
-
-    The poem begins with 春, or with the most frequent character if the model does not know 春.
-    """
-    known = "春" if "春" in tokenizer else next(filter(is_hanzi, tokenizer.characters), "")
-    path, start = (json.dumps(text, ensure_ascii=False) for text in (folder.as_posix(), known))
+def how_to_write(folder: Path) -> str:
+    """Two lines of Python, to be pasted, that load the model in a folder and print a poem."""
+    texts = folder.as_posix(), known_starts(folder)[0]
+    path, start = (json.dumps(text, ensure_ascii=False) for text in texts)
     return f"from poet_model import PoetModel\nprint(PoetModel.from_pretrained({path}).generate({start}))\n"

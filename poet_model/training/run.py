@@ -93,7 +93,7 @@ class Run:
             made_by, device = self.made_by(best, data), self.accelerator.device
             publish(self.options, made_by, data.corpus, device, typed, self.token_seconds)
             trainer.remove_checkpoint()
-            print(f"\n{how_to_write(self.output, data.tokenizer)}")
+            print(f"\n{how_to_write(self.output)}")
         return 0
 
     def check_places(self) -> PoetModel | None:
