@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import shlex
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -139,12 +140,12 @@ def _utf8(data: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         raise CorpusError(
             f"{path} is not UTF-8 text (byte {error.start}); leave it out, or convert it first, as in "
-            f"`iconv -f GB18030 -t UTF-8 {path.name} > utf8.txt`"
+            f"`iconv -f GB18030 -t UTF-8 {shlex.quote(str(path))} > utf8.txt`"
         ) from error
     if "\0" in text:
         raise CorpusError(
             f"{path} is not text (byte {data.index(0)} is zero); leave it out, or convert it first if it is "
-            f"UTF-16: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
+            f"UTF-16: `iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))} > utf8.txt`"
         )
     return text
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable
@@ -127,7 +128,7 @@ def _run(
             )
     training.run()
     best = (options.output / BEST).as_posix()
-    print(f"\n    {PROGRAM} generate --model {best}\n")
+    print(f"\n    {PROGRAM} generate --model {shlex.quote(best)}\n")
 
 
 def test(options: argparse.Namespace) -> None:

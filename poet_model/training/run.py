@@ -27,7 +27,7 @@ from ..terminal import valid_text
 from .checkpoint import CHECKPOINT_NAME, find_checkpoint
 from .data import TrainingData, prepare_data
 from .log import drop_records_after
-from .output import begin_folder, history
+from .output import begin_folder, history, how_to_write
 from .poem_objective import PoemObjective
 from .publish import publish
 from .samples import write_samples
@@ -98,8 +98,7 @@ class Run:
             made_by, device = self.made_by(best, data), self.accelerator.device
             publish(self.options, made_by, data.corpus, device, typed, self.token_seconds)
             trainer.remove_checkpoint()
-            start = '"春"' if "春" in data.tokenizer else ""
-            print(f'\n    PoetModel.from_pretrained("{self.output.as_posix()}").generate({start})\n')
+            print(f"\n{how_to_write(self.output)}")
         return 0
 
     def check_places(self) -> PoetModel | None:
