@@ -140,8 +140,6 @@ def find_misleading_lines(poems: Sequence[PoemRecord], families: Sequence[Family
 
 def restore_lines(poem: PoemRecord, table: TraditionalForms) -> Iterator[tuple[str, str, str]]:
     """Each line of a poem, and what becomes of it when it was simplified by phrase, or by character."""
-    for simplify in (script.to_simplified, simplify_characters):
-        pass
     fields = (poem.text, poem.title, poem.author)
     restored = [table.restore(*map(simplify, fields)) for simplify in (script.to_simplified, simplify_characters)]
     for field, *others in zip(fields, *restored, strict=True):

@@ -102,8 +102,9 @@ class TraditionalForms:
 
     def _restore_line(self, line: str, author: str, is_open: Callable[[str], bool]) -> str:
         forms = list(line)
-        known = self._lines.get(line_key(folded := self.fold(line)), "") if self._lines else ""
-        known = {int(place): form for place, form in re.findall(r"(\d+)(\D)", known)}
+        folded = self.fold(line)
+        listed = re.findall(r"(\d+)(\D)", self._lines.get(line_key(folded), ""))
+        known = {int(place): form for place, form in listed}
         for place, character in enumerate(line):
             if not is_open(character):
                 continue
