@@ -19,10 +19,11 @@ sys.path.insert(0, str(ROOT))  # so that it runs without installing the package
 
 from poet_model import script
 from poet_model.corpus import PoemRecord, load_corpus
-from poet_model.corpus.traditional import TABLE, Family, TraditionalForms, line_key, neighbours, write_table
+from poet_model.corpus.traditional import KINDS, TABLE, Family, TraditionalForms, line_key, neighbours, write_table
 
 # simplified and traditional characters that mainland China merges and OpenCC does not
 ALSO = ("着著", "村邨", "疏踈", "疏疎", "答荅", "仇讎", "借藉", "睹覩", "粗麤", "仙僊", "草艸", "庵菴", "渺淼")
+TELLING = 3  # a context with only the commonest form tells something if it occurs so often
 FEWEST = 2  # times that OpenCC must simplify a character in some phrase only (沈 to 沉) to count
 _LINE = re.compile("[^，。]+")
 
@@ -78,7 +79,7 @@ def find_families(poems: Sequence[PoemRecord]) -> list[Family]:
                 "".join(forms),
                 {c: "".join(allowed[c]) for c in shorts},
                 tuple(counts[c] for c in forms),
-                {kind: {} for kind in ("left", "right", "author", "both")},
+                {kind: {} for kind in KINDS},
             )
         )
     return sorted(families, key=lambda family: family.members)
@@ -96,21 +97,16 @@ def count_contexts(poems: Sequence[PoemRecord], families: Sequence[Family]) -> N
             for place, form in enumerate(line):
                 if family := family_of.get(form):
                     left, right = neighbours(folded, place)
-                    contexts = {"left": left, "right": right, "author": author, "both": left + right}
-                    for kind, context in contexts.items():
+                    for kind, context in zip(KINDS, (left, right, author), strict=True):
                         seen[id(family), kind, context][form] += 1
     for family in families:
-        family.contexts = {kind: {} for kind in family.contexts}
+        family.contexts = {kind: {} for kind in KINDS}
     by_id = {id(family): family for family in families}
-    for (identity, kind, context), counts in seen.items():
+    for (identity, kind, context), seen_forms in seen.items():
         family = by_id[identity]
-        if is_needed(family, kind, counts):
-            family.contexts[kind][context] = tuple(counts[form] for form in family.forms)
-
-
-def is_needed(family: Family, kind: str, counts: Counter[str]) -> bool:
-    """Whether a context tells more than the family's totals do."""
-    return True
+        counts = tuple(seen_forms[form] for form in family.forms)
+        if sum(counts) >= TELLING or counts[0] < sum(counts):
+            family.contexts[kind][context] = counts
 
 
 def find_misleading_lines(poems: Sequence[PoemRecord], families: Sequence[Family]) -> dict[str, str]:

@@ -18,10 +18,9 @@ from .. import script
 
 TABLE = Path(__file__).with_name("traditional.txt.xz")
 EDGE = "，"  # what stands beside the first and last character of a line in the counts
-_AUTHOR_SEPARATOR = "|"
 _LINE = re.compile("[^，。]+")
-# How many places the estimate without a context counts for, against the places counted in that context
-_WEIGHT = {"left": 4.0, "right": 4.0, "author": 2.0, "both": 6.0}
+_WEIGHT = 3.0  # of the totals against the counts in a context, which are places
+KINDS = ("left", "right", "author")  # of contexts: the character on either side, and the author's name
 Counts = tuple[int, ...]  # in the order of Family.forms
 
 
@@ -34,8 +33,7 @@ class Family:
         forms: the traditional ones.
         allowed: by character of a simplified text, the forms that it may stand for.
         total: how often each form occurs.
-        contexts: by kind of context (the character to the left or right, both, the author's name), how often
-            each form occurs in that context.
+        contexts: for each of KINDS, how often each form occurs in a context.
     """
 
     members: str
@@ -45,30 +43,18 @@ class Family:
     contexts: dict[str, dict[str, Counts]] = field(default_factory=dict)
 
     def choose(self, character: str, left: str, right: str, author: str) -> str:
-        """The most probable form for a character of a simplified text, between two others."""
-        allowed = self.allowed[character]
-        if len(allowed) == 1:
-            return allowed
-        whole = sum(self.total) + 0.5 * len(self.total)
-        base = [(count + 0.5) / whole for count in self.total]
-        parts = (
-            self._estimate("left", left, base),
-            self._estimate("right", right, base),
-            self._estimate("author", author, base),
-        )
-        joint = [p * q * r / b**2 for p, q, r, b in zip(*parts, base, strict=True)]
-        scale = sum(joint)
-        shares = self._estimate("both", left + right, [value / scale for value in joint])
-        return max(allowed, key=lambda form: shares[self.forms.index(form)])
+        """The most probable form for a character of a simplified text, between two others.
 
-    def _estimate(self, kind: str, context: str, prior: Sequence[float]) -> Sequence[float]:
-        """The probability of each form in a context, where `prior` is that without it."""
-        counts = self.contexts[kind].get(context)
-        if counts is None:
-            return prior
-        weight = _WEIGHT[kind]
-        whole = sum(counts) + weight
-        return [(count + weight * p) / whole for count, p in zip(counts, prior, strict=True)]
+        The contexts count as independent of each other: P(form | a, b, c) ~ P(form) · Π P(form | x) / P(form).
+        """
+        whole = sum(self.total) + 0.5 * len(self.total)
+        shares = joint = [(count + 0.5) / whole for count in self.total]
+        for kind, context in zip(KINDS, (left, right, author), strict=True):
+            if counts := self.contexts[kind].get(context):
+                scale = sum(counts) + _WEIGHT
+                evidence = [(n + _WEIGHT * p) / scale / p for n, p in zip(counts, shares, strict=True)]
+                joint = [p * e for p, e in zip(joint, evidence, strict=True)]
+        return max(self.allowed[character], key=lambda form: joint[self.forms.index(form)])
 
 
 class TraditionalForms:
@@ -82,57 +68,60 @@ class TraditionalForms:
     def __init__(self, families: Sequence[Family], lines: dict[str, str]):
         self._families = {c: family for family in families for c in family.members}
         self._lines = lines
-        self._known: dict[str, tuple[str, str]] = {}
+        self._sure = _Cache(lambda character: self._look_up(character)[1])
+        self._folded = _Cache(lambda character: self._look_up(character)[0])
+        open_characters = [c for family in families for c, forms in family.allowed.items() if len(forms) > 1]
+        self._choices = re.compile(f"[{''.join(open_characters)}]")
 
-    def restore(
-        self, text: str, title: str = "", author: str = "", *, is_open: Callable[[str], bool] = lambda c: True
-    ) -> tuple[str, str, str]:
-        """The text, title and author of a poem in the characters of 全唐詩.
-
-        Args:
-            text: the poem, in lines that end in `，` or `。`.
-            title, author: its header.
-            is_open: whether a character may be changed.
-        """
+    def restore(self, text: str, title: str = "", author: str = "") -> tuple[str, str, str]:
+        """The simplified text, title and author of a poem in the characters of 全唐詩."""
         name = self.fold(author)
         return tuple(
-            _LINE.sub(lambda match: self._restore_line(match[0], name, is_open), value)
+            _LINE.sub(lambda match: self._restore_line(match[0], name), value)
             for value in (text, title, author)
         )
 
-    def _restore_line(self, line: str, author: str, is_open: Callable[[str], bool]) -> str:
-        forms = list(line)
-        folded = self.fold(line)
+    def _restore_line(self, line: str, author: str) -> str:
+        places = [match.start() for match in self._choices.finditer(line)]
+        if not places:
+            return line.translate(self._sure)
+        forms, folded = list(line.translate(self._sure)), self.fold(line)
         listed = re.findall(r"(\d+)(\D)", self._lines.get(line_key(folded), ""))
         known = {int(place): form for place, form in listed}
-        for place, character in enumerate(line):
-            if not is_open(character):
-                continue
-            family = self._families.get(character)
-            if family is None or character not in family.allowed:
-                forms[place] = self._look_up(character)[1]
-            elif known.get(place, "-") in family.allowed[character]:
+        for place in places:
+            family = self._families[line[place]]
+            if known.get(place, "-") in family.allowed[line[place]]:
                 forms[place] = known[place]
             else:
-                forms[place] = family.choose(character, *neighbours(folded, place), author)
+                forms[place] = family.choose(line[place], *neighbours(folded, place), author)
         return "".join(forms)
 
     def fold(self, text: str) -> str:
         """The text with one character for each family, so that all spellings of a line become equal."""
-        return "".join(self._look_up(c)[0] for c in text)
+        return text.translate(self._folded)
 
     def _look_up(self, character: str) -> tuple[str, str]:
-        """The character that stands for a character's family, and the form of one without a choice."""
-        if found := self._known.get(character):
-            return found
-        family, form = self._families.get(character), character
-        if family is None:
-            [simplified] = script.characterwise(script.to_simplified, [character])
-            if simplified == character:
-                [form] = script.characterwise(script.to_traditional, [character])
-            family = self._families.get(form) or self._families.get(simplified)
-        self._known[character] = (family.members[0] if family else simplified, form)
-        return self._known[character]
+        """The character that stands for a character's family, and its form where it has no choice."""
+        if family := self._families.get(character):
+            return family.members[0], family.allowed.get(character, character)[0]
+        [simplified] = script.characterwise(script.to_simplified, [character])
+        form = character
+        if simplified == character:
+            [form] = script.characterwise(script.to_traditional, [character])
+        family = self._families.get(form) or self._families.get(simplified)
+        return (family.members[0] if family else simplified), form
+
+
+class _Cache(dict):
+    """A table for str.translate that calls a function for each new character."""
+
+    def __init__(self, function: Callable[[str], str]):
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, code: int) -> str:
+        self[code] = self._function(chr(code))
+        return self[code]
 
 
 def write_table(path: Path, families: Iterable[Family], lines: dict[str, str]) -> None:
@@ -165,16 +154,14 @@ def _group(contexts: dict[str, Counts], kind: str) -> dict[str, str]:
     groups: dict[str, list[str]] = {}
     for context, counts in sorted(contexts.items()):
         groups.setdefault(" ".join(map(str, counts)), []).append(context)
-    return {counts: (_AUTHOR_SEPARATOR if kind == "author" else "").join(found) for counts, found in groups.items()}
+    separator = "|" if kind == "author" else ""
+    return {counts: separator.join(found) for counts, found in groups.items()}
 
 
 def _ungroup(groups: dict[str, str], kind: str) -> dict[str, Counts]:
     contexts: dict[str, Counts] = {}
     for counts, joined in groups.items():
-        if kind == "author":
-            found = joined.split(_AUTHOR_SEPARATOR)
-        else:
-            found = joined if kind != "both" else map("".join, zip(joined[::2], joined[1::2], strict=True))
+        found = joined.split("|") if kind == "author" else joined
         contexts |= dict.fromkeys(found, tuple(map(int, counts.split())))
     return contexts
 
