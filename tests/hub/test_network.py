@@ -15,8 +15,14 @@ from conftest import ROOT, SHIPPED
 from poet_model.errors import InvalidValueError
 from poet_model.hub import network
 
-HTML = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 19\r\nConnection: close\r\n\r\n<html>Log in</html>"
-JSON = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+HEAD = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+ANSWERS = {
+    "nothing": "",
+    "torn": HEAD + "Content-Length: 99\r\n\r\n{",
+    "html": HEAD + "Content-Type: text/html\r\n\r\n<html>Log in</html>",
+    "json": HEAD + "Content-Type: application/json\r\n\r\n{}",
+    "garbage": "\x00\xff no HTTP\r\n\r\n",
+}
 SOCKS = {"ALL_PROXY": "socks5://127.0.0.1:9"}
 FIND = (
     "import sys; from poet_model.hub import find_folder; from poet_model.errors import PoetError\n"
@@ -25,11 +31,9 @@ FIND = (
 )
 
 
-@pytest.fixture(
-    params=["", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", HTML, JSON, "\x00\xff no HTTP\r\n\r\n"]
-)
+@pytest.fixture(params=ANSWERS)
 def stranger(request):
-    """The address of a server that is not the Hub: it answers with the parameter, and closes the connection."""
+    """The address of a server that is not the Hub. It closes the connection after its answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
@@ -40,7 +44,7 @@ def stranger(request):
                     return
                 with connection:
                     connection.recv(65536)
-                    connection.sendall(request.param.encode("latin-1"))
+                    connection.sendall(ANSWERS[request.param].encode("latin-1"))
 
         threading.Thread(target=serve, daemon=True).start()
         yield "http://127.0.0.1:{1}".format(*server.getsockname())
@@ -136,6 +140,17 @@ def test_what_is_in_the_cache_is_always_found(home, environment):
     assert "model.safetensors" in done.stdout, done.stdout + done.stderr
 
 
+def test_a_download_that_breaks_off_is_one_sentence(home, running_hub, tmp_path):
+    """The storage sends a part of the weights only; then the Hub cannot be reached any more."""
+    running_hub.on("GET /storage", b"half a file", times=100)
+    try:
+        done = run("-c", FIND, HF_HOME=str(tmp_path))
+    finally:
+        running_hub.faults.clear()
+    assert done.stdout.startswith("HubError: ") and done.stdout.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
 def test_what_is_in_the_cache_is_found_behind_a_server_that_is_not_the_hub(home, stranger):
     done = run("-c", FIND, HF_HOME=home, HF_ENDPOINT=stranger)
     assert "model.safetensors" in done.stdout, done.stdout + done.stderr
@@ -174,7 +189,8 @@ def test_what_is_wrong_with_the_way_is_named(monkeypatch, name, value, fault):
 def test_a_cache_that_cannot_be_written_is_said_as_such():
     error = PermissionError(13, "Permission denied", "/nowhere/hub")
     assert network.why_it_failed(error) == (
-        "/nowhere/hub cannot be written (Permission denied); free some space, or set HF_HOME to another folder"
+        "/nowhere/hub cannot be written (Permission denied); free some space, or set HF_HOME to another "
+        "folder"
     )
 
 
