@@ -52,7 +52,7 @@ def rhyme_of(words: Sequence[str], first_word: str, in_simplified: bool = False)
         first_word: the last character of the first line.
         in_simplified: whether the poem is in simplified script; see `readings`.
     """
-    status, groups = _shared_groups([word for word in words if readings(word)], in_simplified)
+    status, groups = _shared_groups([word for word in words if readings(word, in_simplified)], in_simplified)
     own = rhyme_groups(first_word, in_simplified=in_simplified)
     if status != "平" or not own:
         return Rhyme(status, groups)
