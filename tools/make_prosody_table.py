@@ -175,6 +175,10 @@ def build(
     def of_variants(table: dict[str, Readings]) -> Callable[[str], Readings]:
         return lambda c: next((table[v] for v in variants.get(c, ()) if v in table), set())
 
+    pingshui, guangyun = (  # a variant has the readings that are alive in the character it stands for
+        {c: without_dead(found, dead.get(c, set())) for c, found in source.items()}
+        for source in (pingshui, guangyun)
+    )
     steps = [
         lambda c: overrides.get(c, set()),
         lambda c: pingshui.get(c, set()),
