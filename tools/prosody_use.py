@@ -2,18 +2,18 @@
 
     python tools/prosody_use.py && python tools/make_prosody_table.py
 
-Dictionaries list readings that verse has no use for: 不 as 平, 龍 as 入. A character with such a reading would fit
-either tone. So each character of two tones is counted in regular poems, once inside a line and once as a rhyme
-word:
+Dictionaries list readings that verse has no use for: 不 as 平, 龍 as 入. A character with such a reading
+would fit either tone. So the uses of each character of two tones are counted in regular poems:
 
-- Inside a line, only at places where the rules leave no choice: with one tone the two lines of the couplet are L1,
-  with the other not even L3. A place at which 拗救 allows either tone does not count.
+- Inside a line, at the places where the rules leave no choice: with one tone the two lines of the couplet are
+  L1, with the other not even L3. A place at which 拗救 allows either tone does not count.
 - As a rhyme word, if the other rhyme words of the poem share exactly one group.
 
-A tone is dead inside a line if it has less than DEAD of these uses, with 95 % confidence over the Tang and the Song
-poems together, and less than DEAD of them in Tang poems. If 廣韻 has no reading of this tone either, the shares alone
-decide, however few the uses. A dead reading that rhymes LIVE times or more is kept for rhyme words. The Tang poems
-are those of the training split, so that the table does not come from the poems that models are measured with.
+A tone is dead inside a line if it has less than DEAD of the uses, with 95 % confidence in Tang and Song poems
+together, and less than DEAD of those in Tang poems. If 廣韻 has no reading of this tone either, the shares
+alone decide, however few the uses. A dead reading that rhymes LIVE times or more is kept for rhyme words. The
+Tang poems are those of the training split, so that the table owes nothing to the poems that models are
+measured with.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from poet_model.prosody.templates import couplet_level
 
 DEAD, LIVE = 0.05, 5
 HEAD = """\
-# Readings that regular verse does not use inside a line, by tools/prosody_use.py; those in parentheses it uses
-# as rhyme words. The columns: character; readings dropped; its uses inside a line as 平 and as 仄 in Tang poems,
-# and in Song poems; uses of the readings dropped as rhyme words in both.
+# Readings that regular verse does not use inside a line, by tools/prosody_use.py; those in parentheses it
+# uses as rhyme words. The columns: character; readings dropped; its uses inside a line as 平 and as 仄 in
+# Tang poems, and in Song poems; uses of the dropped readings as rhyme words in both.
 """
 
 
@@ -114,7 +114,7 @@ def _forced(lines: Sequence[str], masks: list[list[int]]) -> Iterator[tuple[str,
 
 
 def _only_tone(couplet: tuple, which: int, place: int, kinds: set[str]) -> int | None:
-    """The tone (0 or 1) that a place must have by all of these kinds of couplets; None if it may have either."""
+    """The tone (0 or 1) that a place must have by all these kinds of couplets; None if it may have either."""
     levels = []
     for tone in (prosody.PING, prosody.ZE):
         lines = [list(line) for line in couplet]
@@ -127,7 +127,7 @@ def _only_tone(couplet: tuple, which: int, place: int, kinds: set[str]) -> int |
 
 
 def dead_row(character: str, readings: Readings, guangyun: Readings, tang: Use, song: Use) -> str:
-    """The row of a character in prosody_dead.tsv; "" if verse uses both of its tones, or too seldom to say."""
+    """The row of a character in prosody_dead.tsv; "" if both tones are in use, or the uses are too few."""
     both = [a + b for a, b in zip(tang.inside, song.inside, strict=True)]
     if both[0] == both[1]:
         return ""

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 
 from .readings import ANY, PING, ZE, readings
 from .rhyme import Rhyme
-from .templates import L0, L1, L2, L3, Template, is_rescued_da_ao, line_level, line_patterns, rigid_places
+from .templates import (
+    L0,
+    L1,
+    L2,
+    L3,
+    L5,
+    Template,
+    da_ao_pattern,
+    fits,
+    is_rescued_da_ao,
+    line_level,
+    line_patterns,
+    rigid_places,
+)
 
 Masks = tuple[int, ...]  # PING, ZE, ANY or 0 (unknown) for each character of a line
 
@@ -33,16 +46,21 @@ class Fault:
         return f"{where}「{self.characters}」{self.kind}"
 
 
-def tone_faults(lines: Sequence[str], masks: Sequence[Masks], template: Template) -> list[Fault]:
+def tone_faults(
+    lines: Sequence[str], masks: Sequence[Masks], template: Template, rhymes_in_ze: bool = False
+) -> list[Fault]:
     """The faults in the tones of a poem, compared with `template`, the one that fits it best.
 
     Args:
         lines: the lines, without punctuation.
         masks: the tone masks of their characters.
+        rhymes_in_ze: whether the poem rhymes in 仄, so that the tones of the last places are no faults.
     """
+    afters = (*masks[1:], ())
+    masks = [_settled(*one) for one in zip(masks, template.kinds, afters, strict=True)]
     faults = []
-    for number, (line, mask, kind) in enumerate(zip(lines, masks, template.kinds, strict=True)):
-        after = masks[number + 1] if number + 1 < len(masks) else ()
+    together = zip(lines, masks, template.kinds, afters, strict=True)
+    for number, (line, mask, kind, after) in enumerate(together):
         found = [(place, "未知", line[place]) for place, tone in enumerate(mask) if not tone]
         if number:
             is_second_of_couplet = number % 2 == 1
@@ -51,12 +69,32 @@ def tone_faults(lines: Sequence[str], masks: Sequence[Masks], template: Template
             if not is_second_of_couplet and is_shi_zhan(masks[number - 1], mask):
                 found.append((1, "失粘", line[1]))
         found += _within_line(line, mask, kind, after)
+        named = {place for place, _, _ in found} | ({len(line) - 1} if rhymes_in_ze else set())
+        found += [(place, "平仄", line[place]) for place in wrong_places(mask, kind) if place not in named]
         faults += [Fault(number + 1, place + 1, name, characters) for place, name, characters in found]
     return faults
 
 
+def _settled(mask: Masks, kind: str, after: Masks) -> Masks:
+    """The mask with each character of two tones in the tone that lets the line be as strict as it can."""
+    if kind == "A" and line_level(mask, kind) > L2 and after and is_rescued_da_ao(mask, after):
+        pattern = da_ao_pattern(len(mask))
+    else:
+        possible = [other for other in _kinds_like(kind) if line_level(mask, other) < L5]
+        if not possible:
+            return mask
+        level = line_level(mask, possible[0])
+        pattern = next(p for p in line_patterns(possible[0], len(mask), level) if fits(mask, p))
+    return tuple(tone & place for tone, place in zip(mask, pattern, strict=True))
+
+
+def _kinds_like(kind: str) -> tuple[str, ...]:
+    """The kind itself, then the other one with the same end."""
+    return {"A": ("A", "B"), "B": ("B", "A"), "a": ("a", "b"), "b": ("b", "a")}[kind]
+
+
 def _within_line(line: str, mask: Masks, kind: str, after: Masks) -> list[tuple[int, str, str]]:
-    """Place (from 0), kind and characters of each fault in a line, every rule by itself."""
+    """Place (from 0), kind and characters of what a line breaks or saves, each rule by itself."""
     last = len(line) - 1
     found = []
     ao = ao_jiu(mask, kind, after)
@@ -70,9 +108,7 @@ def _within_line(line: str, mask: Masks, kind: str, after: Masks) -> list[tuple[
         found.append((last, "三平尾", line[-3:]))
     if ao != "救" and is_san_ze_wei(mask):
         found.append((last, "三仄尾", line[-3:]))
-    named = {place for place, _, _ in found}
-    wrong = [place for place in wrong_places(mask, kind) if place not in named]
-    return found + [(place, "平仄", line[place]) for place in wrong]
+    return found
 
 
 def is_shi_dui(first: Masks, second: Masks) -> bool:
@@ -108,9 +144,9 @@ def is_gu_ping_jiu(mask: Masks, kind: str) -> bool:
 def ao_jiu(mask: Masks, kind: str, after: Masks) -> str:
     """救 for a line A or B whose 拗 is rescued, 拗 for one whose 拗 must be and is not, else "".
 
-    By 王力《詩詞格律》: 特拗 is 平平仄平仄 in a line B, rescued within the line; after 仄 it is not. In a line
-    A, 大拗 (中仄中仄仄, the third place may be 仄 too) must be rescued, and 小拗 (中仄仄平仄) may be, by 平 in
-    the third of the last five places of the next line.
+    By 王力《詩詞格律》: 特拗 is 平平仄平仄 in a line B, rescued within the line; after 仄 it is not. In a
+    line A, 大拗 (中仄中仄仄, the third place may be 仄 too) must be rescued, and 小拗 (中仄仄平仄) may be,
+    by 平 in the third of the last five places of the next line.
     """
     level = line_level(mask, kind)
     if kind == "B" and L1 < level <= L3 and mask[-3] == ZE and mask[-2] == PING:
@@ -131,12 +167,15 @@ def right_places(mask: Masks, kind: str) -> list[bool]:
 def wrong_places(mask: Masks, kind: str) -> list[int]:
     """平仄: the rigid places of a line whose tone is wrong, counted from 0.
 
-    A line of the other kind with the same end is compared with that kind: its fault is 失對 or 失粘.
+    A line of the other kind with the same end is right in itself: its fault is 失對 or 失粘.
     """
+    kinds = _kinds_like(kind)
+    if any(line_level(mask, other) < L5 for other in kinds):
+        return []
     places = rigid_places(len(mask))
     wrong = (
         [place for place, is_right in zip(places, right_places(mask, other), strict=True) if not is_right]
-        for other in (kind, *("AB" if kind in "AB" else "ab"))
+        for other in kinds
     )
     return min(wrong, key=len)
 

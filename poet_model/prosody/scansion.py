@@ -79,7 +79,8 @@ def scan(text: str) -> Scansion:
     masks = _masks(lines, rhyme, in_simplified)
     fits = [_fit(masks, template) for template in templates(form)]
     best = min(fits, key=lambda fit: (fit.level, -fit.right))
-    faults = [*tone_faults(lines, masks, best.template), *rhyme_faults(lines, rhyme, in_simplified)]
+    faults = tone_faults(lines, masks, best.template, rhyme.status == "仄")
+    faults += rhyme_faults(lines, rhyme, in_simplified)
     return Scansion(
         form,
         best.template.name,
