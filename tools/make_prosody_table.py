@@ -198,6 +198,8 @@ def build(
             of_forms = set().union(*(table.get(form, set()) for form in forms))
             of_forms = {r for r in of_forms if r[0] != "(" or r.strip("()") not in of_forms}
             own = table.get(character, set()) if is_both or not of_forms else set()
+            if not own:
+                of_forms = without_dead(of_forms, dead.get(character, set()))
             rows[character] = (own, {r for r in of_forms - own if r.strip("()") not in own})
     return {character: row for character, row in rows.items() if any(row)}
 

@@ -12,6 +12,7 @@ from .templates import (
     L1,
     L2,
     L3,
+    L4,
     L5,
     Template,
     da_ao_pattern,
@@ -57,10 +58,10 @@ def tone_faults(
         rhymes_in_ze: whether the poem rhymes in 仄, so that the tones of the last places are no faults.
     """
     afters = (*masks[1:], ())
-    masks = [_settled(*one) for one in zip(masks, template.kinds, afters, strict=True)]
+    settled = [_settled(*one) for one in zip(masks, template.kinds, afters, strict=True)]
+    masks = [mask for mask, _ in settled]
     faults = []
-    together = zip(lines, masks, template.kinds, afters, strict=True)
-    for number, (line, mask, kind, after) in enumerate(together):
+    for number, (line, (mask, kind), after) in enumerate(zip(lines, settled, afters, strict=True)):
         found = [(place, "未知", line[place]) for place, tone in enumerate(mask) if not tone]
         if number:
             is_second_of_couplet = number % 2 == 1
@@ -75,17 +76,18 @@ def tone_faults(
     return faults
 
 
-def _settled(mask: Masks, kind: str, after: Masks) -> Masks:
-    """The mask with each character of two tones in the tone that lets the line be as strict as it can."""
+def _settled(mask: Masks, kind: str, after: Masks) -> tuple[Masks, str]:
+    """The mask with each two-way character in the tone that makes the line strictest, and the line's kind.
+
+    A line that breaks its own kind may follow the other kind with the same end: its fault is 失對 or 失粘.
+    """
     if kind == "A" and line_level(mask, kind) > L2 and after and is_rescued_da_ao(mask, after):
         pattern = da_ao_pattern(len(mask))
     else:
-        possible = [other for other in _kinds_like(kind) if line_level(mask, other) < L5]
-        if not possible:
-            return mask
-        level = line_level(mask, possible[0])
-        pattern = next(p for p in line_patterns(possible[0], len(mask), level) if fits(mask, p))
-    return tuple(tone & place for tone, place in zip(mask, pattern, strict=True))
+        kind = next((other for other in _kinds_like(kind) if line_level(mask, other) < L5), kind)
+        patterns = line_patterns(kind, len(mask), min(line_level(mask, kind), L4))
+        pattern = next((p for p in patterns if fits(mask, p)), (ANY,) * len(mask))
+    return tuple(tone & place for tone, place in zip(mask, pattern, strict=True)), kind
 
 
 def _kinds_like(kind: str) -> tuple[str, ...]:
@@ -167,15 +169,14 @@ def right_places(mask: Masks, kind: str) -> list[bool]:
 def wrong_places(mask: Masks, kind: str) -> list[int]:
     """平仄: the rigid places of a line whose tone is wrong, counted from 0.
 
-    A line of the other kind with the same end is right in itself: its fault is 失對 or 失粘.
+    Of the two kinds with the same end, the one counts that the line comes nearer to.
     """
-    kinds = _kinds_like(kind)
-    if any(line_level(mask, other) < L5 for other in kinds):
+    if line_level(mask, kind) < L5:
         return []
     places = rigid_places(len(mask))
     wrong = (
         [place for place, is_right in zip(places, right_places(mask, other), strict=True) if not is_right]
-        for other in kinds
+        for other in _kinds_like(kind)
     )
     return min(wrong, key=len)
 

@@ -69,7 +69,7 @@ def _shared_groups(words: Sequence[str], in_simplified: bool) -> tuple[str, tupl
         return "平", tuple(sorted(shared))
     for neighbours in NEIGHBOURS:
         if all(groups & set(neighbours) for groups in of_ping):
-            return "鄰", tuple(sorted(set(neighbours) & frozenset().union(*of_ping)))
+            return "鄰", tuple(group for group in neighbours if group in frozenset().union(*of_ping))
     of_ze = [frozenset(r for r in readings(word, in_simplified) if r[-1] != "平") for word in words]
     if shared := frozenset.intersection(*of_ze):
         return "仄", tuple(sorted(shared))
