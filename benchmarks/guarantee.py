@@ -1,10 +1,10 @@
-"""Judges poems with guaranteed tones by the tones that the handbooks of verse give, not by the project's table.
+"""Judges poems with guaranteed tones by the handbooks of verse instead of by the project's table.
 
     python benchmarks/guarantee.py --before CHECKOUT --output benchmarks/results/guarantee.json
 
-A reading in the table that verse does not use is a hole in the guarantee: while the table said that 不 may be 平,
-相逢不可見 passed. handbook_tones.tsv gives one tone to characters of which dictionaries list two, and was not made
-from the table. The same poems are also written by the code and the table of another checkout, if one is given.
+A reading in the table that verse does not use is a hole in the guarantee: while the table said that 不 may be
+平, 相逢不可見 passed. handbook_tones.tsv gives one tone to characters of which dictionaries list two, and was
+not made from the table. If another checkout is given, its code and table write as many poems.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def write(checkout: Path, model: str, poems: int) -> dict[str, list[str]]:
 
 
 def measure(texts: dict[str, list[str]]) -> dict:
-    """For each form: how many poems the handbooks find worse than L1, and the characters that make them so."""
+    """For each form: how many poems the handbooks find worse than L1, and because of which characters."""
     tones, results = handbook(), {}
     for form, poems in texts.items():
         worse = [text for text in poems if level(text, tones) > prosody.L1]

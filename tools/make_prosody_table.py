@@ -25,7 +25,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,25 +172,26 @@ def build(
 ) -> dict[str, Row]:
     """The readings of every character, from the sources in the order that the module's docstring gives."""
 
-    def of_variants(table: dict[str, Readings]) -> Callable[[str], Readings]:
-        return lambda c: next((table[v] for v in variants.get(c, ()) if v in table), set())
+    def of_variants(table: dict[str, Readings], character: str) -> Readings:
+        return next((table[v] for v in variants.get(character, ()) if v in table), set())
 
-    pingshui, guangyun = (  # a variant has the readings that are alive in the character it stands for
-        {c: without_dead(found, dead.get(c, set())) for c, found in source.items()}
-        for source in (pingshui, guangyun)
-    )
-    steps = [
-        lambda c: overrides.get(c, set()),
-        lambda c: pingshui.get(c, set()),
-        of_variants(pingshui),
-        lambda c: guangyun.get(c, set()),
-        of_variants(guangyun),
-    ]
+    def of(character: str, pingshui: dict, guangyun: dict) -> Readings:
+        return (
+            overrides.get(character)
+            or pingshui.get(character)
+            or of_variants(pingshui, character)
+            or guangyun.get(character)
+            or of_variants(guangyun, character)
+        )
+
     everything = {*pingshui, *overrides, *(common_characters() & {*guangyun, *variants, *traditional})}
+    alive = [{c: without_dead(r, dead.get(c, set())) for c, r in t.items()} for t in (pingshui, guangyun)]
     table = {}
     for character in everything:
-        readings = next(filter(None, (step(character) for step in steps)), set())
-        table[character] = without_dead(readings, dead.get(character, set()))
+        if character in dead:
+            table[character] = without_dead(of(character, pingshui, guangyun), dead[character])
+        else:  # a variant of another character has what is alive in that
+            table[character] = of(character, *alive)
     rows: dict[str, Row] = {character: (readings, set()) for character, readings in table.items()}
     for character, forms in traditional.items():
         if character in everything or any(form in table for form in forms):
