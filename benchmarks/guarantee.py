@@ -24,10 +24,11 @@ HANDBOOK = Path(__file__).with_name("handbook_tones.tsv")
 WRITE = """
 import json, sys
 from poet_model import PoetModel
-model, texts = PoetModel.from_pretrained(sys.argv[1]), {}
-for form in sys.argv[3:]:
-    poems = model.generate(form=form, tones=True, rhyme=True, seed=0, num_poems=int(sys.argv[2]))
-    texts[form] = [poem.text for poem in poems]
+model, texts = PoetModel.from_pretrained(sys.argv[1]), {form: [] for form in sys.argv[3:]}
+for form in texts:
+    for first in range(0, int(sys.argv[2]), 100):
+        poems = model.generate(form=form, tones=True, rhyme=True, seed=first, num_poems=100)
+        texts[form] += [poem.text for poem in poems]
 print(json.dumps(texts))
 """
 MOST_COMMON = 12  # characters named in the results
