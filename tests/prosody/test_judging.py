@@ -1,4 +1,4 @@
-"""Readings inside a line and as a rhyme word, 拗救, every rule by itself, 出韻: each verdict worked by hand."""
+"""Readings inside a line and as rhyme words, 拗救, every rule by itself, 出韻: verdicts worked by hand."""
 
 import json
 import tarfile
@@ -29,7 +29,7 @@ def test_不_is_平_only_as_a_rhyme_word():
     assert rhymed.level <= L1 and rhymed.rhyme.groups == ("尤",)
     assert rhymed.tones.endswith("○仄仄平○。")
     first = scan("欲上一層不，黃河入海流。君看千里目，更上一層樓。")  # a first line may rhyme too
-    assert first.rhyme.first_line == "入韻" and first.level == L5  # 失對
+    assert first.rhyme.first_line == "入韻" and first.level <= L1
     assert scan("春日依山不，黃河入海中。君看千里目，更上一層東。").tones[4] == "仄"  # and may not
 
 
