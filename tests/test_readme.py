@@ -77,6 +77,7 @@ def test_the_poem_and_the_perplexity_are_the_shipped_models(name):
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "assets/tang-lstm/README.md",
+        "docs/environment.md",
         "docs/retrain.md",
         "docs/space.md",
     ],
