@@ -35,8 +35,8 @@ TITLE = """
 A small neural network that writes Tang poems, one character at a time. The model is
 [{model}](https://huggingface.co/{model}){instead}.
 
-The Space's variables: `POET_MODEL` names another model to show; `HF_ENDPOINT=https://…` a mirror of the Hub to fetch
-it from; the secret `HF_TOKEN` is a token that may read a private model.
+Variables of the Space: `POET_MODEL` names another model to show, `HF_ENDPOINT=https://…` a mirror of the
+Hub to fetch it from, and the secret `HF_TOKEN` is a token that may read a private model.
 """
 INSTEAD = "; if it cannot be fetched, the page uses the model that comes with it"
 
