@@ -189,4 +189,4 @@ def test_a_model_is_trained_in_the_locale_c(tmp_path):
     assert done.returncode == 0, done.stderr
     assert f'from_pretrained("{output}")' in unescaped(done.stdout, "ascii")
     written = (output / "metrics.json").read_text(encoding="utf-8")
-    assert "--corpus 詩 集\ufffd.txt" in written and "--output 出 處" in written
+    assert "--corpus '詩 集\ufffd.txt'" in written and "--output '出 處'" in written
