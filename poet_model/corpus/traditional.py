@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import script
+from ..prosody.lines import LINE_ENDS
 
 TABLE = Path(__file__).with_name("traditional.txt.xz")
 EDGE = "，"  # what stands beside the first and last character of a line in the counts
-_LINE = re.compile("[^，。]+")
+_LINE = re.compile(f"[^{LINE_ENDS}]+")
 _WEIGHT = 3.0  # of the totals against the counts in a context, which are places
 KINDS = ("left", "right", "author")  # of contexts: the character on either side, and the author's name
 Counts = tuple[int, ...]  # in the order of Family.forms
