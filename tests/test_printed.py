@@ -37,15 +37,17 @@ def test_what_the_programs_print_and_write_can_be_pasted(own_poems, cache, hub):
     course = ("python", "-m", "poet_model.from_scratch", "train", "--preset", "tiny", "--corpus", CORPUS)
     train = ("python", "train.py", "--corpus")
     printing = [
-        typed(*train, CORPUS, "--output", OUTPUT, "--push-to-hub", "user/tang-lstm"),
+        typed(*train, CORPUS, "--output", OUTPUT),
         typed("python", "-m", "poet_model.corpus", CORPUS, "--output", f"{FOLDER}/poems.jsonl"),
         typed(*course, "--output", f"{FOLDER}/course"),
         typed(*find, status=2, mended=True),  # there is no index yet
         typed(*train, f"{FOLDER}/gb.txt", "--output", OUTPUT, status=2),  # says how to convert it
         typed(*train, "utf8.txt", "--output", f"{FOLDER}/converted"),
     ]
+    push = f"PoetModel.from_pretrained({OUTPUT!r}).push_to_hub('user/tang-lstm')"
     card = [
         typed("python", "-m", "poet_model.evaluation", OUTPUT, "--corpus", CORPUS),
+        {"where": "push", "kind": "python", "text": push, "run": push},
         {"where": "card", "kind": "document", "text": f"{OUTPUT}/README.md", "run": ""},
     ]
     places = paste([*printing, *card], own_poems, cache)
