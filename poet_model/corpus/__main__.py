@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         write_corpus(options.output, corpus)
     except OSError as error:
-        raise CorpusError(str(error)) from error
+        raise CorpusError(
+            f"--output {options.output} cannot be written ({error.strerror}); give another file, or make room"
+        ) from error
     print(f"{corpus.report}\n\n    {shlex.join(['python', 'train.py', '--corpus', str(options.output)])}\n")
 
 

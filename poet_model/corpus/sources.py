@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import CorpusError
+from ..terminal import valid_text
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
 from .records import RawPoem, read_json, read_json_lines, read_table
 from .text_file import read_text
@@ -72,7 +73,7 @@ def describe(source: str) -> str:
     if source in NAMED_SOURCES:
         return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"
     path = locate(source)
-    shown = path.name if Path(source).is_absolute() else source
+    shown = valid_text(path.name if Path(source).is_absolute() else source)
     if not path.is_dir():
         return shown
     total = sum(file.is_file() for file in path.rglob("*"))

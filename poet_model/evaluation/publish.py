@@ -11,6 +11,7 @@ from pathlib import Path
 from ..files import read_json, write_text
 from ..hub.card import write_card
 from ..model_folder import METRICS_NAME, REPORT_NAME, read_metrics, weights_mark
+from ..terminal import valid_text
 
 
 def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
@@ -56,7 +57,7 @@ def command_line(program: str, arguments: Sequence[str]) -> str:
 
     The folders of such a path mean nothing on another machine.
     """
-    return f"{program} {shlex.join(map(_without_folders, map(str, arguments)))}".rstrip()
+    return valid_text(f"{program} {shlex.join(map(_without_folders, map(str, arguments)))}".rstrip())
 
 
 def _without_folders(argument: str) -> str:

@@ -162,9 +162,10 @@ class RegularForm:
         if template is None:
             last = PING if self.options.rhyme and line % 2 else ANY
             return ((*[ANY] * (self.length - 1), last),)
+        is_rhyme = bool(self.options.rhyme) and line in template.rhymes
         head, tail = (
-            (tone_mask(given[line]) if line < len(given) else 0) or ANY
-            for given in (self.options.heads, self.options.tails)
+            (tone_mask(given[line], is_rhyme=is_last and is_rhyme) if line < len(given) else 0) or ANY
+            for given, is_last in ((self.options.heads, False), (self.options.tails, True))
         )
         patterns = template.patterns(line, self.options.level)
         return tuple(pattern for pattern in patterns if pattern[0] & head and pattern[-1] & tail)
@@ -189,13 +190,14 @@ class RegularForm:
     def _end(self, state: FormState, character: str, tones_here: int) -> FormState | None:
         """The state after the last character of a line."""
         common, groups, words = self._common(state, character), state.groups, state.words
-        courses = self._fitting(state, tones_here)
-        rhyming = tuple(course for course in courses if self._rhymes(course, state.line))
-        if rhyming and common:
+        # As a rhyme word, a character may have a tone that it has nowhere else.
+        fitting = self._fitting(state, PING) if common else ()
+        if courses := tuple(course for course in fitting if self._rhymes(course, state.line)):
             # A word of both tones, such as 看, could end the line with or without rhyme. It counts as rhyme.
-            courses, groups, words = rhyming, common, words | {character}
+            groups, words = common, words | {character}
         else:
-            courses = tuple(course for course in courses if course not in rhyming)
+            fitting = self._fitting(state, tones_here)
+            courses = tuple(course for course in fitting if not self._rhymes(course, state.line))
         return FormState(state.line, self.length, courses, groups, words) if courses else None
 
     @staticmethod

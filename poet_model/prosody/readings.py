@@ -1,7 +1,8 @@
 """Tones and rhyme groups of characters by 平水韻, from pingshui.tsv.
 
-tools/make_prosody_table.py builds the table. A character with readings of both tones fits either tone. One
-that is not in the table has the mask 0, which every pattern accepts.
+tools/make_prosody_table.py builds the table. A character with readings of both tones fits either tone. A
+reading in parentheses is used only as a rhyme word: 不 is 仄 inside a line, and 平, as 否, only where the
+line rhymes. A character that is not in the table has the mask 0, which every pattern accepts.
 """
 
 from __future__ import annotations
@@ -20,13 +21,18 @@ _NUMERALS = [*"一二三四五六七八九十", *(f"十{unit}" for unit in "一�
 
 
 @functools.cache
-def reading_table() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """Character -> its own readings, such as {"東平", "送去"}, and its readings in a simplified text."""
+def reading_table(is_inside: bool = False) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """Character -> its own readings, such as {"東平", "送去"}, and its readings in a simplified text.
+
+    Args:
+        is_inside: whether to leave out the readings that a character has only as a rhyme word.
+    """
+
+    def parse(column: str) -> frozenset[str]:
+        return frozenset(r.strip("()") for r in column.split() if not (is_inside and r[0] == "("))
+
     rows = (line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines())
-    return {
-        character: (frozenset(own.split()), frozenset(" ".join([own, *more]).split()))
-        for character, own, *more in rows
-    }
+    return {character: (parse(own), parse(" ".join([own, *more]))) for character, own, *more in rows}
 
 
 def is_simplified(text: str) -> bool:
@@ -35,7 +41,7 @@ def is_simplified(text: str) -> bool:
     return any(every and not own for own, every in (reading_table().get(c, nothing) for c in text))
 
 
-def readings(character: str, in_simplified: bool = False) -> frozenset[str]:
+def readings(character: str, in_simplified: bool = False, is_inside: bool = False) -> frozenset[str]:
     """The readings of a character, each a rhyme group of 平水韻 and a tone: {"東平", "送去"}.
 
     Empty if the character is unknown.
@@ -43,16 +49,22 @@ def readings(character: str, in_simplified: bool = False) -> frozenset[str]:
     Args:
         in_simplified: whether it stands in a simplified text, where a character has the readings of all its
             traditional forms: 才 is also 纔.
+        is_inside: whether it is no rhyme word, so that readings only of rhyme words are left out.
     """
-    own, every = reading_table().get(character, (frozenset(), frozenset()))
+    own, every = reading_table(is_inside).get(character, (frozenset(), frozenset()))
     return every if in_simplified else own or every
 
 
 @functools.cache
-def tone_mask(character: str, in_simplified: bool = False) -> int:
-    """PING, ZE, or ANY for a character with readings of both tones; 0 for an unknown one."""
-    tones = (PING if reading[-1] == "平" else ZE for reading in readings(character, in_simplified))
-    return functools.reduce(int.__or__, tones, 0)
+def tone_mask(character: str, in_simplified: bool = False, is_rhyme: bool = False) -> int:
+    """PING, ZE, or ANY for a character with readings of both tones; 0 for an unknown one.
+
+    Args:
+        in_simplified: see `readings`.
+        is_rhyme: whether it is a rhyme word; some characters have a tone only there.
+    """
+    found = readings(character, in_simplified, is_inside=not is_rhyme)
+    return functools.reduce(int.__or__, (PING if r[-1] == "平" else ZE for r in found), 0)
 
 
 @functools.cache
@@ -93,6 +105,9 @@ def group_named(name: str) -> str:
 
 
 def tones(text: str) -> str:
-    """The text as 平 and 仄, with ○ for either and ？ for unknown. Punctuation is kept."""
+    """The text as 平 and 仄, with ○ for either and ？ for unknown. Punctuation is kept.
+
+    No character counts as a rhyme word; the tones of a whole poem are those of `scan(poem).tones`.
+    """
     simplified = is_simplified(text)
     return "".join(c if c in LINE_ENDS else SIGNS[tone_mask(c, simplified)] for c in text)

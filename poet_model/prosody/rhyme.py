@@ -52,7 +52,7 @@ def rhyme_of(words: Sequence[str], first_word: str, in_simplified: bool = False)
         first_word: the last character of the first line.
         in_simplified: whether the poem is in simplified script; see `readings`.
     """
-    status, groups = _shared_groups([word for word in words if readings(word)], in_simplified)
+    status, groups = _shared_groups([word for word in words if readings(word, in_simplified)], in_simplified)
     own = rhyme_groups(first_word, in_simplified=in_simplified)
     if status != "平" or not own:
         return Rhyme(status, groups)
@@ -69,7 +69,7 @@ def _shared_groups(words: Sequence[str], in_simplified: bool) -> tuple[str, tupl
         return "平", tuple(sorted(shared))
     for neighbours in NEIGHBOURS:
         if all(groups & set(neighbours) for groups in of_ping):
-            return "鄰", tuple(sorted(set(neighbours) & frozenset().union(*of_ping)))
+            return "鄰", tuple(group for group in neighbours if group in frozenset().union(*of_ping))
     of_ze = [frozenset(r for r in readings(word, in_simplified) if r[-1] != "平") for word in words]
     if shared := frozenset.intersection(*of_ze):
         return "仄", tuple(sorted(shared))

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ..errors import InvalidValueError
 from .faults import Fault, Masks, rhyme_faults, right_places, tone_faults
-from .lines import LINE_ENDS, form_of, split_lines, with_line_ends
-from .readings import is_simplified, tone_mask, tones
+from .lines import LINE_ENDS, form_of, join_lines, split_lines, with_line_ends
+from .readings import SIGNS, is_simplified, tone_mask
 from .rhyme import NO_RHYME, Rhyme, rhyme_of
 from .templates import L2, L3, L5, LEVELS, Template, couplet_level, templates
 
@@ -75,11 +75,12 @@ def scan(text: str) -> Scansion:
         return Scansion("")
     in_simplified = is_simplified(text)
     lines = [line.rstrip(LINE_ENDS) for line in split_lines(text)]
-    masks = [tuple(tone_mask(character, in_simplified) for character in line) for line in lines]
+    rhyme = rhyme_of([line[-1] for line in lines[1::2]], lines[0][-1], in_simplified)
+    masks = _masks(lines, rhyme, in_simplified)
     fits = [_fit(masks, template) for template in templates(form)]
     best = min(fits, key=lambda fit: (fit.level, -fit.right))
-    rhyme = rhyme_of([line[-1] for line in lines[1::2]], lines[0][-1], in_simplified)
-    faults = [*tone_faults(lines, masks, best.template), *rhyme_faults(lines, rhyme, in_simplified)]
+    faults = tone_faults(lines, masks, best.template, rhyme.status == "仄")
+    faults += rhyme_faults(lines, rhyme, in_simplified)
     return Scansion(
         form,
         best.template.name,
@@ -88,8 +89,18 @@ def scan(text: str) -> Scansion:
         (best.right, best.places),
         rhyme,
         tuple(sorted(faults, key=lambda fault: (fault.line, fault.place))),
-        tones(text),
+        join_lines("".join(SIGNS[mask] for mask in line) for line in masks),
     )
+
+
+def _masks(lines: Sequence[str], rhyme: Rhyme, in_simplified: bool) -> list[Masks]:
+    """The tone masks of a poem, whose even lines, and first line if it rhymes, end in rhyme words."""
+    masks = []
+    for number, line in enumerate(lines):
+        is_rhyme = number % 2 == 1 or (number == 0 and bool(rhyme.first_line))
+        inside = [tone_mask(character, in_simplified) for character in line[:-1]]
+        masks.append((*inside, tone_mask(line[-1], in_simplified, is_rhyme)))
+    return masks
 
 
 class _Fit(NamedTuple):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from .lines import SHAPES
+from .lines import SHAPES, form_name
 from .readings import ANY, PING, ZE
 
 TONES = {"平": PING, "仄": ZE, "中": ANY}
@@ -75,7 +75,7 @@ class Template:
 @functools.cache
 def templates(form: str) -> tuple[Template, ...]:
     """The four templates of a form. The second half of a 律詩 starts with a line that does not rhyme."""
-    lines, length = SHAPES[form]
+    lines, length = SHAPES[form_name(form)]
     found = []
     for name, kinds in QUATRAINS.items():
         second = QUATRAINS["T1" if name in ("T1", "T2") else "T3"] if lines == 8 else ""
@@ -123,11 +123,17 @@ def line_level(masks: tuple[int, ...], kind: str) -> int:
     return L5
 
 
+@functools.cache
+def da_ao_pattern(length: int) -> Pattern:
+    """The pattern of 大拗, in a line of kind A."""
+    return _whole_line("A", DA_AO, length)
+
+
 @functools.lru_cache(maxsize=1 << 16)
 def is_rescued_da_ao(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
     """Whether the first line, of kind A, has 大拗 and the second, of kind b, rescues it."""
-    da_ao, rescue = _whole_line("A", DA_AO, len(first)), _whole_line("b", DA_AO_RESCUE, len(second))
-    return fits(first, da_ao) and fits(second, rescue)
+    rescue = _whole_line("b", DA_AO_RESCUE, len(second))
+    return fits(first, da_ao_pattern(len(first))) and fits(second, rescue)
 
 
 def couplet_level(first: tuple[int, ...], second: tuple[int, ...], kinds: str) -> int:
