@@ -63,14 +63,14 @@ class Reader:
     def paste_all(self, steps: list[dict]) -> None:
         """Pastes the steps in order, and after each what it has printed to be pasted."""
         for step in steps:
-            said, started, length = io.StringIO(), time.monotonic(), len(self.failed)
+            said, started, length = io.StringIO(), time.process_time(), len(self.failed)
             try:
                 with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                     self.paste(step)
             except BaseException:
                 shown = f"{said.getvalue()[-2000:]}\n{traceback.format_exc(limit=-3)}"
                 self.failed.append(f"{step['where']}: {step['text']}\n{shown}")
-            seconds = round(time.monotonic() - started, 2)
+            seconds = round(time.process_time() - started, 2)
             self.seconds.append((seconds, step["where"], (step["run"] or "-")[:60]))
             if len(self.failed) == length and not step["where"].startswith("printed"):
                 self.paste_all(printed(said.getvalue()))

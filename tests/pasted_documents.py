@@ -70,6 +70,7 @@ SKIPPED = [
     Rule("README", "^accelerate launch --multi_gpu", "needs GPUs"),
     Rule("README", "^(accelerate|torchrun) .*--cpu", "several processes; see tests/training/test_train.py"),
     Rule("retrain", r"^python tools/offline_(bundle|train|unpack)", "minutes; run in tests/tools"),
+    Rule("retrain", r"^POET_MODEL=.* python app\.py$", "the README has it, too"),
     Rule("space", r"^python train\.py --push-to-hub", "the README has it, too; measuring takes its time"),
     Rule("retrain|space", r"^python train\.py$", "names a command"),
     Rule("CONTRIBUTING|corpus", r"^python -m poet_model\.(evaluation MODEL|corpus)$", "names a command"),

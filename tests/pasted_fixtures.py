@@ -22,7 +22,7 @@ from poet_model.corpus.held_out import write_held_out
 NOT_COPIED = shutil.ignore_patterns(".*", "runs", "shared", "model.safetensors", "test-artifacts")
 TINY = {
     "model": {"hidden_size": 16, "num_layers": 1},
-    "training": {"epochs": 8, "batch_size": 16, "eval_every": 40, "checkpoint_every": 2, "log_every": 20},
+    "training": {"epochs": 2, "batch_size": 16, "eval_every": 40, "checkpoint_every": 1, "log_every": 20},
 }
 
 
@@ -52,10 +52,11 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory, cache) -> Path:
-    """A model folder with the shipped vocabulary, authors and records, and few weights."""
+    """A model folder with 2,000 of the shipped characters, its authors and records, and few weights."""
     folder = tmp_path_factory.mktemp("small") / "model"
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("model.safetensors", "held_out.json"))
-    tokenizer = PoetTokenizer.load(SHIPPED)
+    shipped = PoetTokenizer.load(SHIPPED)
+    tokenizer = PoetTokenizer(shipped.characters[:2000], shipped.authors)
     import torch
 
     torch.manual_seed(0)

@@ -15,7 +15,14 @@ from conftest import POEMS, ROOT
 from poet_model import CheckpointError
 from poet_model.corpus.prepare import load_corpus
 from poet_model.novelty.__main__ import main as novelty_main
-from poet_model.novelty.index import MIN_LENGTH, SORTED_BY, NoveltyIndex, plain, sort_suffixes
+from poet_model.novelty.index import (
+    MIN_LENGTH,
+    SORTED_BY,
+    NoveltyIndex,
+    default_folder,
+    plain,
+    sort_suffixes,
+)
 from poet_model.prosody.lines import LINE_ENDS, split_lines
 from poet_model.script import to_simplified
 
@@ -132,9 +139,13 @@ def test_a_damaged_index_is_one_sentence(index, tmp_path, name, content):
         NoveltyIndex.load(tmp_path)
 
 
-def test_no_index_says_how_to_make_one(tmp_path):
-    with pytest.raises(CheckpointError, match=r"build one with `python -m poet_model\.novelty build`"):
-        NoveltyIndex.load(tmp_path)
+def test_no_index_says_how_to_make_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("POET_CACHE", str(tmp_path))
+    build = r"build one with `python -m poet_model\.novelty build"
+    with pytest.raises(CheckpointError, match=f"{build}`"):
+        NoveltyIndex.load(default_folder())
+    with pytest.raises(CheckpointError, match=f"{build} --folder '.*/a b'`"):
+        NoveltyIndex.load(tmp_path / "a b")
 
 
 def test_the_corpus_is_found_in_itself_and_a_poem_takes_little_time(tang, tang_index, tmp_path):

@@ -373,8 +373,8 @@ def test_a_few_poems_leave_the_model_that_they_are_added_to_its_characters_and_a
     before, after = (PoetModel.from_pretrained(folder).tokenizer for folder in (trained[0], output))
     assert after.characters[: len(before.characters)] == before.characters
     assert "𪚥" in after and "𪚥" not in before and after.authors == (*before.authors, "某甲")
-    (poem,) = re.findall(r"PoetModel\.from_pretrained.*generate\((.*)\)", done.stdout)
-    assert PoetModel.from_pretrained(output).generate(poem.strip('"'), seed=1).text.startswith("春")
+    (start,) = re.findall(r'PoetModel\.from_pretrained.*generate\("(.*)"\)', done.stdout)
+    assert PoetModel.from_pretrained(output).generate(start, seed=1).text.startswith("春")
 
 
 def test_a_single_poem_is_too_few(tmp_path):
