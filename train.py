@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 # torch must not be imported before keep_freed_memory(), which sets the allocators that torch will use
-from poet_model.errors import PoetError
+from poet_model.errors import command
+from poet_model.hub.network import check_environment
 from poet_model.training.help_formatter import HelpFormatter
 from poet_model.training.malloc import keep_freed_memory
 from poet_model.training.packages import missing_packages
@@ -90,9 +91,11 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     return options
 
 
+@command
 def main(words: list[str]) -> int:
     """Trains a model and returns the exit status: 0, 2 after an error, 128 + the number of a stop signal."""
     options = parse_arguments(words)
+    check_environment()  # before accelerate, which imports huggingface_hub
     keep_freed_memory()
     try:
         if missing := missing_packages():
@@ -101,9 +104,6 @@ def main(words: list[str]) -> int:
         from poet_model.training.run import run
 
         return run(options, words)
-    except PoetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:  # before or after the training loop, which handles signals itself
         print("\nstopped; if training had begun, add --resume to the command to continue", file=sys.stderr)
         return 128 + signal.SIGINT

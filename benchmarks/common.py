@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 def command() -> str:
     """The command line of this run, with absolute paths reduced to their file names."""
     arguments = (Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
-    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
+    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
 
 
 def finish(record: dict, path: Path | None) -> None:

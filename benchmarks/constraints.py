@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from common import ROOT, finish, show
 
 from poet_model import PoetModel, prosody
 from poet_model.corpus.prepare import load_corpus
+from poet_model.errors import command
 from poet_model.generation.decoding import decode
 from poet_model.generation.filters import filters_of
 from poet_model.generation.request import Request
@@ -118,6 +120,7 @@ def measure(model: PoetModel, real: list) -> dict:
     return forms
 
 
+@command
 def main() -> None:
     """Measures, prints and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -153,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,11 +10,14 @@ before the steps are timed.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 from common import finish, interleaved, show, summary
+
+from poet_model.errors import command
 
 OURS, PLAIN, TORCH = "NumPy, fast", "NumPy, plain", "torch autograd"
 SIZES = {  # vocabulary, batch, steps, embedding and hidden size
@@ -105,6 +108,7 @@ def largest_error(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) ->
     )
 
 
+@command
 def main() -> None:
     """Measures, prints a table for each size and writes the results."""
     options = parse_arguments()
@@ -157,4 +161,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -20,6 +20,8 @@ from common import finish, show
 from poet_model import prosody
 from poet_model.corpus import PoemRecord
 from poet_model.corpus.sources import RawPoem, read_source
+from poet_model.corpus.verse import arrange
+from poet_model.errors import command
 from poet_model.machine import machine
 from poet_model.script import is_hanzi
 
@@ -83,7 +85,7 @@ def shuffled(text: str, rng: random.Random) -> str:
 
 def as_measured(raw: RawPoem) -> PoemRecord | None:
     """The poem if it counts as in the design, with a regular form and only hanzi; otherwise None."""
-    text = re.sub("[？！；]", "。", raw.text.replace("\n", ""))
+    text, _ = arrange(raw.text or "")
     form = prosody.form_of(text) if all(is_hanzi(c) or c in prosody.LINE_ENDS for c in text) else ""
     return PoemRecord(text, author=raw.author, form=form) if form else None
 
@@ -121,6 +123,7 @@ def measure() -> dict:
     }
 
 
+@command
 def main() -> None:
     """Measures, prints and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -145,4 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from common import ROOT, finish, show
 
+from poet_model.errors import command
 from poet_model.files import read_json_lines
 
 SIZES = ("tang", "tang+song", "tang+song x10")
@@ -130,6 +131,7 @@ def follow(process: subprocess.Popen, log: Path, minutes: float) -> list[tuple[f
     return samples
 
 
+@command
 def main() -> None:
     """Trains on each corpus, prints the table and writes the results."""
     options = parse_arguments()
@@ -169,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from common import ROOT, finish, in_fresh_process, interleaved, show, summary
+
+from poet_model.errors import command
 
 INGREDIENTS = {
     "bf16": "bf16 autocast",
@@ -67,14 +70,14 @@ def worker(options: argparse.Namespace) -> dict:
     from poet_model import PoetTokenizer
     from poet_model.corpus.batches import HeaderRates, PoemBatches
     from poet_model.corpus.prepare import load_corpus
-    from poet_model.prosody.lines import FORMS
+    from poet_model.prosody.lines import FORMS, LINE_ENDS
     from poet_model.tokenizer import PAD
 
     if options.threads:
         torch.set_num_threads(options.threads)
     train = load_corpus("tang").splits["train"]
     texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
-    tokenizer = PoetTokenizer.from_texts(texts, required="，。" + "".join(FORMS))
+    tokenizer = PoetTokenizer.from_texts(texts, required=LINE_ENDS + "".join(FORMS))
     batches = PoemBatches(
         train[: options.poems],
         tokenizer,
@@ -197,6 +200,7 @@ def our_step(options: argparse.Namespace, tokenizer, batches):
     return step, precision
 
 
+@command
 def main() -> None:
     """Measures the contenders in turn, prints the table and writes the results."""
     options = parse_arguments()
@@ -249,4 +253,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from .terminal import on_any_terminal
 
 
 class PoetError(Exception):
@@ -106,25 +109,55 @@ def check_number(
     raise InvalidValueError(f"{name} must be {expected}, got {value!r}")
 
 
-def command(main: Callable[..., None]) -> Callable[..., int]:
-    """Makes the main function of a command line return an exit status.
+def check_variables(bounds: Mapping[str, tuple[int, int]]) -> None:
+    """Checks environment variables that a library reads as whole numbers, before it fails on one of them.
+
+    Args:
+        bounds: the smallest and the largest allowed value for each name.
+
+    Raises:
+        InvalidValueError: a variable is set, but not to such a number.
+    """
+    for name, (low, high) in bounds.items():
+        text = os.environ.get(name)
+        if text is not None:
+            try:
+                value: int | str = int(text)
+            except ValueError:
+                value = text
+            check_number(f"the environment variable {name}", value, low, high, whole=True)
+
+
+def unusable_variables(library: str, error: Exception, *prefixes: str) -> InvalidValueError:
+    """The error for a library that fails on the environment variables whose names begin with a prefix."""
+    names = ", ".join(sorted(name for name in os.environ if name.startswith(prefixes)))
+    return InvalidValueError(
+        f"{library} cannot use its environment variables ({error}); correct or unset {names}"
+    )
+
+
+def command(main: Callable[..., int | None]) -> Callable[..., int]:
+    """Makes the main function of a command line return an exit status, on any terminal.
 
     An error is printed as one sentence.
 
+    Args:
+        main: the function. It may return a status other than 0.
+
     Returns:
-        The function, which returns 0, or 2 after a PoetError, or 130 (128 + SIGINT) after Ctrl-C.
+        The function, which returns that status, or 2 after a PoetError or an error of the system, or 130
+        (128 + SIGINT) after Ctrl-C; see `terminal.on_any_terminal` for the others.
     """
 
     @functools.wraps(main)
     def run(*arguments: object) -> int:
         try:
-            main(*arguments)
+            return main(*arguments) or 0
         except PoetError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("\nstopped", file=sys.stderr)
             return 130
-        return 0
 
-    return run
+    return on_any_terminal(run)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from .errors import CheckpointError
+from .errors import CheckpointError, InvalidValueError
 
 MAX_JSON_BYTES = 32 << 20  # the largest file of this package, tokenizer.json, has 0.15 MB
 _RENAME_EXCHANGE = 2  # linux/fs.h
@@ -26,9 +26,12 @@ T = TypeVar("T")
 
 def cache_folder() -> Path:
     """The folder for corpora and indexes: `$POET_CACHE`, or `poet_model` in the user's cache folder."""
-    if os.environ.get("POET_CACHE"):
-        return Path(os.environ["POET_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poet_model"
+    if chosen := os.environ.get("POET_CACHE"):
+        return Path(chosen)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poet_model"
+    except RuntimeError:  # as for a user without a name, in a container
+        raise InvalidValueError("you have no home folder; set POET_CACHE to a folder for corpora") from None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -153,16 +156,18 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     files are replaced one by one, which is not atomic.
 
     Raises:
-        CheckpointError: `folder` is a file, or lies below one.
+        CheckpointError: `folder` is a file, or lies below one, or cannot be created.
     """
     folder = Path(folder).resolve()  # if it is a link, its target is replaced and the link stays
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise CheckpointError(f"{folder} lies below a file; give another folder to save to") from None
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} is a file; give a folder to save to")
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    except (FileExistsError, NotADirectoryError):
+        raise CheckpointError(f"{folder} lies below a file; give another folder to save to") from None
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written ({error.strerror}); give another") from error
     try:
         fresh.chmod(0o777 & ~_umask())
         yield fresh
@@ -206,16 +211,13 @@ def read_steadily(folder: Path, read: Callable[[], T]) -> T:
 
 def _stamp(folder: Path) -> tuple[int, int, int] | None:
     """A value that changes when the folder, or a file in it, is replaced; None if there is no folder."""
-    try:
+    with contextlib.suppress(OSError):
         status = os.stat(folder)
-    except OSError:
-        return None
-    return status.st_ino, status.st_ctime_ns, status.st_mtime_ns
+        return status.st_ino, status.st_ctime_ns, status.st_mtime_ns
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    os.umask(mask := os.umask(0))
     return mask
 
 

@@ -134,6 +134,13 @@ class LSTMStack(nn.Module):
         return outputs, (torch.cat(hidden), torch.cat(cell))
 
 
+def new_embedding(vocab_size: int, hidden_size: int) -> dict[str, torch.Tensor]:
+    """Initial weights of the parameters with a row per token, by their names in an LSTMLanguageModel."""
+    # the values are small, because the embedding is also the output layer
+    weight = torch.empty(vocab_size, hidden_size).uniform_(-0.05, 0.05)
+    return {"embedding.weight": weight, "bias": torch.zeros(vocab_size)}
+
+
 class LSTMLanguageModel(nn.Module):
     """The network: an embedding, an LSTMStack, and the embedding again as the output layer.
 
@@ -159,11 +166,11 @@ class LSTMLanguageModel(nn.Module):
     def _initialize(self, hidden_size: int) -> None:
         """Initializes the weights.
 
-        The embedding gets small values, as it is also the output layer. The recurrent weights are orthogonal,
-        the biases of the forget gates are 1 and all others 0, and the input weights keep torch's default.
+        The recurrent weights are orthogonal, the biases of the forget gates are 1 and all others 0, and the
+        input weights keep torch's default.
         """
-        nn.init.uniform_(self.embedding.weight, -0.05, 0.05)
-        nn.init.zeros_(self.bias)
+        for name, value in new_embedding(*self.embedding.weight.shape).items():
+            self.get_parameter(name).copy_(value)
         for layer in self.lstm.layers:
             nn.init.orthogonal_(layer.weight_hh_l0)
             layer.bias_ih_l0.zero_()

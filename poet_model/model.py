@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from .generation.writer import Writer
 from .hub.card import write_card
 from .hub.fetch import find_folder
 from .hub.push import TRANSFORMERS_KEYS, copy_remote_code, push_folder
-from .layers import LSTMLanguageModel
+from .layers import LSTMLanguageModel, new_embedding
 from .machine import device_named, dtype_named
 from .model_folder import CARD_NAME, WEIGHTS_NAME, copy_records
 from .stepper import TorchStepper
@@ -85,9 +86,7 @@ class PoetModel(LSTMLanguageModel, Writer):
             self.train(was_training)
 
     def with_tokenizer(self, tokenizer: PoetTokenizer, config: PoetConfig) -> PoetModel:
-        """A copy of the model for another vocabulary.
-
-        Tokens of both vocabularies keep their weights. New characters get initial weights.
+        """A copy of the model for another vocabulary, in which new characters have initial weights.
 
         Args:
             tokenizer: the tokenizer with the new vocabulary.
@@ -102,13 +101,15 @@ class PoetModel(LSTMLanguageModel, Writer):
                     f"{name} is {getattr(config, name)}, but the model to start from has "
                     f"{getattr(self.config, name)}; use that value"
                 )
-        model = PoetModel(config, tokenizer, self.generation_config)
-        model.lstm.load_state_dict(self.lstm.state_dict())
-        pairs = [(new, self.tokenizer.ids[t]) for t, new in tokenizer.ids.items() if t in self.tokenizer.ids]
-        new, old = torch.tensor(pairs).unbind(dim=1)
-        with torch.no_grad():
-            model.embedding.weight[new] = self.embedding.weight[old].to(model.embedding.weight)
-            model.bias[new] = self.bias[old].to(model.bias)
+        weights = new_embedding(len(tokenizer), config.hidden_size)
+        both = [token for token in tokenizer.ids if token in self.tokenizer.ids]
+        new, old = ([ids[token] for token in both] for ids in (tokenizer.ids, self.tokenizer.ids))
+        for name, value in weights.items():
+            value[new] = self.get_parameter(name).detach()[old].to(value)
+        with torch.device("meta"):  # no weights are drawn for layers that are copied
+            model = PoetModel(config, tokenizer, self.generation_config)
+        weights |= copy.deepcopy(self.lstm).float().cpu().state_dict(prefix="lstm.")
+        model.load_state_dict(weights, assign=True)
         return model
 
     def save_pretrained(
@@ -132,8 +133,7 @@ class PoetModel(LSTMLanguageModel, Writer):
             **push: arguments of `push_to_hub`; `repo_id` is the folder's name by default.
 
         Raises:
-            InvalidValueError: a weight is not finite in `dtype`, or there are arguments for a push without
-                push_to_hub=True.
+            InvalidValueError: a weight is not finite in `dtype`, or an argument is only for push_to_hub=True.
         """
         if push and not push_to_hub:
             raise InvalidValueError(f"{', '.join(push)} is for a push only: add push_to_hub=True, or omit it")

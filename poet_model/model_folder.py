@@ -111,6 +111,21 @@ def read_log(folder: str | Path) -> list[dict]:
     return earlier + records
 
 
+def known_starts(folder: Path) -> list[str]:
+    """Beginnings of poems that can stand in an example: the model in the folder knows their characters.
+
+    They are 春 and 明月 or, if the model knows neither, its most frequent character.
+    """
+    path, starts = folder / TOKENIZER_NAME, ["春", "明月"]
+    if not path.is_file():
+        return starts
+    network = read_json(path, dict).get("model")
+    vocabulary = (network.get("vocab") if isinstance(network, dict) else None) or {}
+    known = [start for start in starts if all(character in vocabulary for character in start)]
+    # the ids are in the order of frequency; of the single characters, marks are not letters
+    return known or [next((token for token in vocabulary if len(token) == 1 and token.isalpha()), "")]
+
+
 def weights_mark(folder: Path) -> str | None:
     """The SHA-256 of the weights file, to tell models apart; None if there is no single weights file."""
     path = folder / WEIGHTS_NAME

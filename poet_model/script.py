@@ -7,10 +7,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
+from .terminal import valid_text
+
 # by what a mark becomes; … is `...` in NFKC, and full-width marks are half-width ones
-_LINE_ENDS = str.maketrans(
-    dict.fromkeys(",､、﹐;；:：，", "，") | dict.fromkeys(".．｡?!？！。…⋯—―─‥·•", "。")
-)  # fmt: skip
+_COMMAS, _STOPS = ",､、﹐;；，", ".．｡?!？！。…"
+MARKS_OF_VERSE = _COMMAS + _STOPS  # all that end a line, but for those that a title may have too
+_LINE_ENDS = str.maketrans(dict.fromkeys(_COMMAS + ":：", "，") | dict.fromkeys(_STOPS + "⋯—―─‥·•", "。"))
 _INVISIBLE = {"Cf", "Cc"}  # format and control characters
 _KEPT_BY_SIMPLIFIED = "乾徵"  # used in both scripts, in 乾坤 and 宮商角徵羽
 _KEPT_BY_TRADITIONAL = "却荆迹脚烟脉凭笋衮恒葱虬耻叶姹灾踪强猪凉咤携"  # used in 全唐詩, but not in Big5
@@ -25,7 +27,7 @@ def _opencc(name: str):
 
 def to_simplified(text: str) -> str:
     """Converts traditional text to simplified characters (OpenCC t2s, by phrase: 乾坤 keeps 乾)."""
-    return _opencc("t2s").convert(text)
+    return _opencc("t2s").convert(valid_text(text))
 
 
 def to_traditional(text: str) -> str:
@@ -33,7 +35,7 @@ def to_traditional(text: str) -> str:
 
     A single character may have several traditional forms, of which one is guessed.
     """
-    return _opencc("s2t").convert(text)
+    return _opencc("s2t").convert(valid_text(text))
 
 
 def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> list[str]:

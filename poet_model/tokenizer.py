@@ -7,13 +7,14 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidValueError, UnknownCharacterError
 from .files import read_json, write_text
 from .model_folder import TOKENIZER_CONFIG_NAME, TOKENIZER_NAME
-from .script import TraditionalScript, is_hanzi
+from .prosody.lines import with_line_ends
+from .script import TraditionalScript, fold_punctuation, is_hanzi
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<sep>", "<eos>")
 PAD, UNK, BOS, SEP, EOS = range(5)
@@ -88,11 +89,20 @@ class PoetTokenizer:
         return character in self.ids
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text that may contain special tokens, as the `tokenizers` library encodes it."""
+        """The ids of a text with special tokens, exactly as the `tokenizers` library encodes it."""
         return [self.ids.get(piece, UNK) for piece in _PIECES.findall(text)]
 
     def encode_characters(self, text: str) -> list[int]:
-        """The ids of the characters of a text. `<sep>` is five characters here, never a special token."""
+        """The ids of the characters of a text. `<sep>` is five characters here, never a special token.
+
+        If the text has characters that are neither known nor hanzi, such as half-width marks or zero-width
+        characters, its punctuation is folded, as by `script.fold_punctuation`.
+        """
+        return self._encode(text, fold_punctuation)
+
+    def _encode(self, text: str, fold: Callable[[str], str]) -> list[int]:
+        if any(character not in self.ids and not is_hanzi(character) for character in text):
+            text = fold(text)
         return [self.ids.get(character, UNK) for character in text]
 
     def encode_header(self, title: str = "", author: str = "", form: str = "") -> list[int]:
@@ -101,8 +111,12 @@ class PoetTokenizer:
         return [BOS, *encode(form), SEP, *encode(author), SEP, *encode(title), SEP]
 
     def encode_poem(self, text: str, title: str = "", author: str = "", form: str = "") -> list[int]:
-        """The ids of the whole stream: header, poem and `<eos>`. The text must be normalized already."""
-        return [*self.encode_header(title, author, form), *self.encode_characters(text), EOS]
+        """The ids of the whole stream: header, poem and `<eos>`.
+
+        The text must be in the script of the vocabulary. If it has characters that are neither known nor
+        hanzi, it is read as people write it, with `prosody.lines.with_line_ends`.
+        """
+        return [*self.encode_header(title, author, form), *self._encode(text, with_line_ends), EOS]
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
         """The text of some ids, with special tokens written out unless they are skipped.

@@ -27,10 +27,20 @@ def run_app(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_path):
-    """The model folder even has the same name as the bundled model."""
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {},
+        {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": "a.example"},
+        {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "PYTHONIOENCODING": "cp1252"},
+    ],
+    ids=["usual", "socks", "proxy"],
+)
+def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_path, surroundings):
+    """The model folder even has the same name as the bundled model. No proxy keeps the page from opening."""
     tiny_model.save_pretrained(tmp_path / "tang-lstm")
     environment = os.environ | {"POET_MODEL": "tang-lstm", "POET_CACHE": str(tmp_path / "cache")}
+    environment |= surroundings
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
     with subprocess.Popen(APP, cwd=tmp_path, env=environment, **pipes) as server:
         output = ""
@@ -73,7 +83,7 @@ def test_the_command_that_reloads_it_runs_the_file_again_in_a_thread():
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
     done = run_app(POET_MODEL=str(tmp_path / "none"), HF_HUB_OFFLINE="1")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: the page has no model to show")
     assert "Traceback" not in done.stderr
 
@@ -81,8 +91,27 @@ def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("port", ["99999", "0", "-1"])
 def test_a_number_that_is_no_port_is_one_sentence(port):
     done = run_app(f"--port={port}")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == f"error: --port must be a number from 1 to 65535, such as 7860; got {port}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRADIO_SERVER_PORT", "abc"),
+        ("GRADIO_SERVER_PORT", "70000"),
+        ("GRADIO_NUM_PORTS", ""),
+        ("GRADIO_DEBUG", "True"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "1.5"),
+        ("HF_HUB_ETAG_TIMEOUT", "-2"),
+        ("GRADIO_SERVER_NAME", "no.such.name.invalid"),
+    ],
+)
+def test_a_variable_that_gradio_cannot_read_is_one_sentence(name, value):
+    done = run_app(**{name: value})
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: the environment variable {name} must be ")
+    assert repr(value).strip("'") in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_port_that_is_taken_is_one_sentence():
@@ -91,7 +120,7 @@ def test_a_port_that_is_taken_is_one_sentence():
         taken.listen()
         port = taken.getsockname()[1]
         done = run_app("--port", str(port))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and f"error: port {port} cannot be used (" in done.stderr
     assert done.stderr.endswith("; give another --port, or omit it to use the next free port\n")
 
@@ -102,7 +131,7 @@ def test_no_free_port_at_all_is_one_sentence(tmp_path):
         taken.listen()
         port = str(taken.getsockname()[1])
         done = run_app(GRADIO_SERVER_PORT=port, GRADIO_NUM_PORTS="1", POET_CACHE=str(tmp_path))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1] == (
         f"error: the page cannot be served: Cannot find empty port in range: {port}-{port}; give a free port "
         "with --port"

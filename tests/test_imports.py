@@ -15,24 +15,25 @@ import poet_model
 # room: (imported rooms, imported libraries), exactly these; the standard library is always allowed. A room is
 # a module or a folder of poet_model. The __main__.py of a folder combines several rooms and is listed apart.
 LAW = {
-    "errors": ("", ""),
+    "terminal": ("", ""),
+    "errors": ("terminal", ""),
     "deprecated": ("", ""),  # it imports modules by their names, when they are used
     "machine": ("errors", "torch"),
     "layers": ("", "torch"),
-    "script": ("", "opencc"),
+    "script": ("terminal", "opencc"),
     "files": ("errors", ""),
     "model_folder": ("errors files", ""),
     "prosody": ("errors script", ""),
     "stepper": ("layers", "numpy torch"),
     "config": ("errors files model_folder", ""),
     "weights": ("errors files model_folder", "numpy safetensors"),
-    "tokenizer": ("errors files model_folder script", "tokenizers"),
+    "tokenizer": ("errors files model_folder prosody script", "tokenizers"),
     "novelty": ("deprecated errors files prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty script", ""),
-    "corpus": ("deprecated errors files model_folder prosody script tokenizer", "huggingface_hub numpy"),
+    "corpus": ("deprecated errors files hub model_folder prosody script terminal tokenizer", "numpy"),
     "corpus.__main__": ("corpus errors", ""),
-    "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2"),
-    "hub.__main__": ("hub", ""),
+    "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2 tqdm"),
+    "hub.__main__": ("errors hub", ""),
     "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("config errors files generation hub tokenizer weights", "numpy"),
     "model": (
@@ -40,22 +41,25 @@ LAW = {
         "numpy torch",
     ),
     "evaluation": (
-        "corpus deprecated errors files hub machine model_folder novelty prosody script tokenizer",
+        "corpus deprecated errors files hub machine model_folder novelty prosody script terminal tokenizer",
         "numpy torch tqdm",
     ),
     "evaluation.__main__": ("errors evaluation model", ""),
     "training": (
-        "config corpus errors evaluation files hub machine model model_folder prosody tokenizer",
+        "config corpus errors evaluation files hub machine model model_folder prosody terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
-    "ui": ("errors files generation model_folder novelty prosody script", "gradio pandas yaml"),
-    "from_scratch": ("", "numpy safetensors"),
-    "from_scratch.__main__": ("from_scratch", ""),
+    "ui": ("errors files generation model_folder novelty prosody script", "gradio httpx pandas yaml"),
+    "from_scratch": ("corpus prosody script terminal", "numpy safetensors"),
+    "from_scratch.__main__": ("corpus from_scratch terminal", ""),
     # they compare the NumPy and the torch code, and draw
-    "from_scratch.experiments": ("corpus from_scratch layers model", "matplotlib numpy torch"),
+    "from_scratch.experiments": (
+        "corpus from_scratch layers model prosody terminal",
+        "matplotlib numpy torch",
+    ),
     # is copied into model folders, which are used without poet_model
     "hub.remote_code": ("", "torch transformers"),
-    "train.py": ("errors training", ""),
+    "train.py": ("errors hub training", ""),
     "app.py": ("errors hub model ui", ""),
 }
 APART = ("hub.remote_code", "from_scratch.experiments")

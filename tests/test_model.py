@@ -358,6 +358,18 @@ def test_with_tokenizer_keeps_what_both_know(tiny_model):
     assert torch.equal(model.lstm.layers[0].weight_ih_l0, before)  # a copy, not the same memory
 
 
+def test_no_weights_are_drawn_only_to_be_replaced(tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path)
+    before = torch.get_rng_state()
+    PoetModel.from_pretrained(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+    tiny_model.with_tokenizer(tiny_model.tokenizer, tiny_model.config)
+    after = torch.get_rng_state()
+    torch.set_rng_state(before)
+    torch.empty_like(tiny_model.embedding.weight).uniform_()  # only the rows that new characters get
+    assert torch.equal(torch.get_rng_state(), after)
+
+
 def test_with_tokenizer_refuses_another_width(tiny_model, tokenizer):
     with pytest.raises(InvalidValueError, match="hidden_size is 32"):
         tiny_model.with_tokenizer(tokenizer, PoetConfig(vocab_size=len(tokenizer), hidden_size=32))

@@ -13,6 +13,8 @@ import pytest
 from conftest import ROOT, SHIPPED
 from hub_server import card_errors, front_matter
 from packaging.requirements import Requirement
+from pasted_documents import plan
+from pasted_fixtures import paste
 
 from poet_model import PoetModel
 
@@ -41,6 +43,12 @@ def test_the_front_matter_is_a_spaces():
 def test_both_languages_give_the_same_commands():
     english, chinese = map(code_of, LANGUAGES)
     assert english == chinese and len(english) > 20
+
+
+@pytest.mark.slow
+def test_it_can_be_pasted(project, cache, hub):
+    """The English one; the Chinese one has the same commands."""
+    paste(plan(text_of("README.md"), "README.md"), project, cache)
 
 
 @pytest.mark.parametrize("name", LANGUAGES)

@@ -76,6 +76,26 @@ def test_the_stream_is_header_poem_end(tokenizer):
     assert tokenizer.encode_poem("") == [BOS, SEP, SEP, SEP, EOS]
 
 
+@pytest.mark.parametrize("text", ["春眠,", "春\u200b眠，", "\ufeff春 眠､\n", "春\ufe00眠\u00ad，"])
+def test_marks_and_invisible_characters_that_are_unknown_are_folded(tokenizer, text):
+    assert tokenizer.encode_characters(text) == tokenizer.encode_characters("春眠，")
+    assert tokenizer.encode_header(title=text) == tokenizer.encode_header(title="春眠，")
+    assert tokenizer.encode_poem(text) == tokenizer.encode_poem("春眠，")
+
+
+def test_breaks_end_the_lines_of_a_poem_and_unknown_hanzi_stay(tokenizer):
+    assert tokenizer.encode_poem("白日依山盡\n黃河入海流") == tokenizer.encode_poem("白日依山盡，黃河入海流")
+    assert tokenizer.encode_characters("春龘,眠") == [
+        tokenizer.ids.get(character, UNK) for character in "春龘，眠"
+    ]
+
+
+def test_known_marks_and_spaces_are_kept(tokenizer):
+    own = PoetTokenizer("春眠， ,\n")
+    assert own.decode(own.encode_characters("春 眠,\n")) == "春 眠,\n"
+    assert own.decode(own.encode_poem("春 眠,\n"), skip_special_tokens=True) == "春 眠,\n"
+
+
 def test_a_special_token_written_by_a_user_is_no_token_in_a_poem(tokenizer):
     assert tokenizer.encode_poem("<sep>", title="<eos>").count(SEP) == 3
     assert tokenizer.encode_poem("<sep>", title="<eos>").count(EOS) == 1

@@ -75,13 +75,13 @@ class Bench:
     def load(self) -> dict:
         """Read the poems; return the finding `loaded`."""
         from poet_model.corpus.prepare import load_corpus
-        from poet_model.prosody.lines import FORMS
+        from poet_model.prosody.lines import FORMS, LINE_ENDS
         from poet_model.tokenizer import PoetTokenizer
 
         splits = load_corpus(self.corpus).splits
         train = splits["train"]
         texts = (part for poem in train for part in (poem.text, poem.title, poem.author))
-        self.tokenizer = PoetTokenizer.from_texts(texts, min_count=1, required="，。" + "".join(FORMS))
+        self.tokenizer = PoetTokenizer.from_texts(texts, min_count=1, required=LINE_ENDS + "".join(FORMS))
         self.poems, self.valid = train[:POEMS], splits["valid"][:200]
         self.epochs = {}
         self._epoch(min(self.device.rows))

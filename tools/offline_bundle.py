@@ -26,6 +26,7 @@ from offline_pieces import ROOT, digest
 
 from poet_model.errors import CheckpointError, CorpusError, InvalidValueError, PoetError
 from poet_model.files import replaced_folder
+from poet_model.terminal import on_any_terminal
 from poet_model.training.help_formatter import HelpFormatter
 from poet_model.training.packages import NEEDED
 
@@ -216,6 +217,7 @@ def gather(options: argparse.Namespace) -> int:
     return write_bundle(options.output, contents, about)
 
 
+@on_any_terminal
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = parse_arguments(arguments)

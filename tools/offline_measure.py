@@ -10,9 +10,12 @@ import sys
 
 import offline_pieces  # noqa: F401 - makes poet_model importable
 
+from poet_model.terminal import on_any_terminal
+
 STARTS = ("春", "花", "秋水", "月", "山", "水", "風", "雨", "酒", "夢")
 
 
+@on_any_terminal
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     folder, corpus, *test = sys.argv[1:] if arguments is None else arguments

@@ -18,6 +18,7 @@ from offline_findings import Key, key_of, sound_trials
 
 from poet_model.errors import PoetError
 from poet_model.files import append_json_line, read_json_lines
+from poet_model.terminal import on_any_terminal
 
 TRIAL_SECONDS = 8.0  # at most
 MIXED_SHARE, TANG_SHARE = 0.5, 0.6  # of the time that is left when a stage's trials begin
@@ -88,6 +89,7 @@ def _named(key: Key) -> dict:
     return dict(zip(("stage", "precision", "rows"), key, strict=True))
 
 
+@on_any_terminal
 def main(
     arguments: list[str] | None = None,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import subprocess
 import sys
 import time
@@ -52,7 +53,7 @@ def finish(run: Run, paths: dict[str, Path]) -> None:
 
 def unpacking(output: Path) -> str:
     """The command that unpacks the pieces in a folder, as a separate paragraph."""
-    return f"\n\n    python tools/offline_unpack.py {output} runs/candidate\n"
+    return f"\n\n    python tools/offline_unpack.py {shlex.quote(str(output))} runs/candidate\n"
 
 
 def summary(report: dict) -> list[str]:

@@ -29,6 +29,7 @@ from offline_run import Run, folders
 from offline_stage import Stage
 
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
+from poet_model.terminal import on_any_terminal
 from poet_model.training.help_formatter import HelpFormatter
 
 CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # corpora by stage; the first one validates
@@ -63,6 +64,7 @@ class Stopped(Exception):
         self.number = number
 
 
+@on_any_terminal
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = parse_arguments(arguments)

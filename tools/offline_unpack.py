@@ -16,6 +16,8 @@ from offline_pieces import join
 
 from poet_model.errors import CheckpointError, PoetError
 from poet_model.files import replaced_folder
+from poet_model.terminal import on_any_terminal
+from poet_model.training.output import how_to_write
 
 
 def unpack(output: Path, target: Path) -> dict:
@@ -42,6 +44,7 @@ def unpack(output: Path, target: Path) -> dict:
     return index
 
 
+@on_any_terminal
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -57,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"{options.target}: validation perplexity {perplexity:.2f}, step {index['step']} of {index['stage']}"
     )
-    print(f'\n    PoetModel.from_pretrained("{options.target.as_posix()}").generate("春")\n')
+    print(f"\n{how_to_write(options.target)}")
     return 0
 
 

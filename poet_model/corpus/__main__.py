@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -30,8 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         write_corpus(options.output, corpus)
     except OSError as error:
-        raise CorpusError(str(error)) from error
-    print(f"{corpus.report}\n\n    python train.py --corpus {options.output}\n")
+        raise CorpusError(
+            f"--output {options.output} cannot be written ({error.strerror}); give another file, or make room"
+        ) from error
+    print(f"{corpus.report}\n\n    {shlex.join(['python', 'train.py', '--corpus', str(options.output)])}\n")
 
 
 if __name__ == "__main__":

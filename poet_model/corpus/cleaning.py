@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from .. import script
-from ..prosody.lines import form_of, line_lengths, read_stretches
+from ..prosody.lines import LINE_ENDS, form_of, line_lengths, read_stretches
 from .damage import SYMBOLS, damage_of, mark_lost, remove_notes
 from .poems import CorpusReport, PoemRecord
 from .records import RawPoem
+from .traditional import traditional_forms
 from .verse import arrange
 
 MIN_CHARACTERS = 10
@@ -18,6 +19,7 @@ MIN_CHARACTERS = 10
 MAX_CHARACTERS = 4000
 MAX_RAW_CHARACTERS = 10_000  # including notes; deeply nested ones are slow to remove
 MAX_LINE_LENGTH = 16  # characters; longer stretches are prose, or lines whose ends are lost
+MIN_GLUED_LENGTH = 10  # if all lines are as long as this, each is a couplet that lacks the mark in its middle
 MIN_LINE_LENGTH = 3  # of at least one line
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
 
@@ -48,6 +50,8 @@ def _flaw_of_lengths(lengths: Sequence[int]) -> str:
     """What the lengths of lines show: that they are no verse, or several in one; '' if nothing."""
     if max(lengths) > MAX_LINE_LENGTH:
         return f"a line of over {MAX_LINE_LENGTH} characters"
+    if min(lengths) >= MIN_GLUED_LENGTH:
+        return f"no line of under {MIN_GLUED_LENGTH} characters"
     return "" if max(lengths) >= MIN_LINE_LENGTH else f"no line of {MIN_LINE_LENGTH} or more characters"
 
 
@@ -55,7 +59,7 @@ def _flaw(text: str) -> str:
     """What the text contains besides hanzi, `，` and `。`; '' if nothing."""
     if re.search("[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]", text):
         return "digits or latin letters"
-    return "" if all(c in "，。" or script.is_hanzi(c) for c in text) else SYMBOLS
+    return "" if all(c in LINE_ENDS or script.is_hanzi(c) for c in text) else SYMBOLS
 
 
 def whole_lines(text: str) -> str:
@@ -112,32 +116,48 @@ def clean(
 
 
 def _to_traditional(poems: list[PoemRecord], report: CorpusReport) -> list[PoemRecord]:
-    """Converts poems to traditional script.
+    """Converts poems to traditional script, with the characters that 全唐詩 writes.
 
-    A poem mostly in simplified script is converted phrase by phrase (OpenCC s2t); in the others only stray
-    simplified characters are replaced.
+    In a poem mostly in simplified script, every character is converted; in the others, only stray simplified
+    characters are.
     """
     characters = "".join(sorted({c for poem in poems for c in poem.text + poem.title + poem.author}))
-    short = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
-    full = dict(zip(characters, script.characterwise(script.to_traditional, characters), strict=True))
-    stray = {
-        c: full[c]
-        for c, is_simplified in zip(characters, script.is_only_simplified(characters), strict=True)
-        if is_simplified
-    }
+    short = script.characterwise(script.to_simplified, characters)
+    full = script.characterwise(script.to_traditional, characters)
+    signs = {c: 1 if c == s != t else -1 for c, s, t in zip(characters, short, full, strict=True) if s != t}
+    is_stray = zip(characters, script.is_only_simplified(characters), strict=True)
+    stray = frozenset(c for c, is_one in is_stray if is_one)
     result: dict[str, PoemRecord] = {}
     for poem in poems:
         fields = (poem.text, poem.title, poem.author)
-        simplified = sum(short[c] == c != full[c] for c in "".join(fields))
-        traditional = sum(short[c] != c for c in "".join(fields))
-        if simplified > traditional:
-            fields = tuple(map(script.to_traditional, fields))
-        else:
-            fields = tuple("".join(stray.get(c, c) for c in value) for value in fields)
-        if fields != (poem.text, poem.title, poem.author):
+        changed = _changeable("".join(fields), signs, stray)
+        if changed and (restored := _restore(fields, changed)) != fields:
             report.converted_from_simplified += 1
-            poem = PoemRecord(*fields, form=poem.form)
+            poem = PoemRecord(*restored, form=poem.form)
         if poem.text in result:
             report.dropped["the same text again"] = report.dropped.get("the same text again", 0) + 1
         result.setdefault(poem.text, poem)
     return list(result.values())
+
+
+def _changeable(text: str, signs: Mapping[str, int], stray: Set[str]) -> Set[str]:
+    """The characters of a poem that are to be converted.
+
+    Args:
+        text: the poem with its header.
+        signs: 1 for the characters that simplified text has, such as 风 and 云, and -1 for those that only
+            traditional text has.
+        stray: the characters that only simplified text has: 风, but not 云, which is a word of its own.
+    """
+    own = frozenset(text)
+    found = [signs[c] for c in text if c in signs]
+    is_simplified = sum(found) > 0 and (-1 not in found or not stray.isdisjoint(own))
+    return own if is_simplified else own & stray
+
+
+def _restore(fields: tuple[str, str, str], changeable: Set[str]) -> tuple[str, ...]:
+    """The text, title and author of a poem, with traditional characters in place of the changeable ones."""
+    return tuple(
+        "".join(new if old in changeable else old for old, new in zip(before, after, strict=True))
+        for before, after in zip(fields, traditional_forms().restore(*fields), strict=True)
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..prosody.lines import read_lines
+
 LOST = "lost characters (□, {釒基}, 下缺)"
 NOTES = "notes, or numbers of notes, in the text"
 HEADINGS = "headings in the text"
@@ -19,14 +21,15 @@ _LACUNA = re.compile(
 )
 _NOTE_NUMBER = re.compile(r"[\[［〔【][一二三四五六七八九十〇○\d]+[\]］〕】]")
 _HEADING = re.compile(
-    r"(?:[詩诗]?[題题]目?|[標标][題题]|作者|朝代|[內内]容|正文|首句|出[處处]|其[一二三四五六七八九十]+)\s*[:：]"
+    "(?:[詩诗]?[題题]目?|[標标][題题]|作者|朝代|[內内]容|正文|首句|出[處处]|其[一二三四五六七八九十]+"
+    "|[注註][釋释解]|[譯译]文|[賞赏評评]析|[說说]明)\\s*[:：]"
+    "|^\\s*[一二三四五六七八九十]+[、.．]|^\\s*[\\[［〔【(（〈][漢汉魏晉晋隋唐宋元明清][\\]］〕】)）〉]"
 )
 # parts of characters that are no words, so that （氵彔） describes a rare character
 _COMPONENT = re.compile("[氵忄扌犭釒飠糹亻礻衤疒艹辶阝灬刂冖宀丷]")
 _BRACKETED = re.compile(r"[\[［〔《〈「【]([^\]］〕》〉」】]*)[\]］〕》〉」】]")
 _READING = re.compile("一作|一本|[原當当應应疑又]作|[按注校]：|^[按注校音].")
 _PAIRS = ("（）", "()", "[]", "［］", "〖〗", "〔〕", "【】", "《》", "〈〉")
-_QUOTES = str.maketrans("", "", "「」『』“”‘’，。：；、,.:; ")
 
 
 def remove_notes(text: str) -> tuple[str, list[str]]:
@@ -54,11 +57,13 @@ def damage_of(text: str) -> str:
         return NOTES
     if any(bare.count(opening) != bare.count(closing) for opening, closing in _PAIRS):
         return LONE_BRACKET
-    return HEADINGS if _HEADING.search(bare) else ""
+    if _HEADING.search(text) or _HEADING.search(bare):
+        return HEADINGS
+    return SYMBOLS if re.search("[—―─]", bare) else ""
 
 
 def _is_lacuna(note: str) -> bool:
-    return len(note) <= MAX_LACUNA and _LACUNA.search(note.translate(_QUOTES)) is not None
+    return len(note) <= MAX_LACUNA and _LACUNA.search("".join(read_lines(note))) is not None
 
 
 def _is_description(note: str) -> bool:

@@ -95,7 +95,7 @@ def _rows(
     """For each row, the lengths of its header fields and all its ids."""
     encode = tokenizer.encode_characters
     for poem in poems:
-        lengths = len(poem.form), len(poem.author), len(poem.title)
+        lengths = tuple(len(encode(field)) for field in (poem.form, poem.author, poem.title))
         header = tokenizer.encode_header(poem.title, poem.author, poem.form)
         room = max(16, max_length - len(poem.title) - len(poem.author) - 8)
         if len(poem.text) < room:

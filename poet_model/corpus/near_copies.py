@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from .. import script
-from ..prosody.lines import split_lines
+from ..prosody.lines import LINE_ENDS, split_lines
 from .poems import SPLITS, Corpus, CorpusReport, PoemRecord
 from .report import describe
 
@@ -30,7 +30,7 @@ def cluster(texts: list[str]) -> list[int]:
     """
     characters = sorted({c for text in texts for c in text})
     fold = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
-    lines = [[line.rstrip("，。") for line in split_lines("".join(map(fold.get, text)))] for text in texts]
+    lines = [[line.rstrip(LINE_ENDS) for line in split_lines("".join(map(fold.get, text)))] for text in texts]
     lines = [[line for line in poem if len(line) >= MIN_SHARED_LINE] for poem in lines]
     parent = list(range(len(texts)))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
@@ -19,7 +19,7 @@ from .near_copies import split
 from .poems import SPLITS, Corpus, CorpusReport, PoemRecord, read_corpus, write_corpus
 from .report import describe
 
-_RULES_VERSION = 5  # in the cache key: increase it when cleaning, clustering, splitting or mixing changes
+_RULES_VERSION = 6  # in the cache key: increase it when cleaning, clustering, splitting or mixing changes
 _NAMED_SPLITS = [f"{name}:{part}" for name in sources.NAMED_SOURCES for part in SPLITS]
 
 
@@ -127,9 +127,15 @@ def _cached(key: list, prepare: Callable[[], Corpus], use_cache: bool) -> Corpus
         return corpus
     corpus = prepare()
     if use_cache:
-        with contextlib.suppress(OSError):  # without a cache, loading only takes more time and memory
+        try:
             write_corpus(path, corpus)
             return read_corpus(path) or corpus
+        except OSError as error:
+            warnings.warn(
+                f"the prepared corpus cannot be kept in {path.parent} ({error.strerror}), so it takes more "
+                "memory now and the same time again; free some space, or set POET_CACHE to another folder",
+                stacklevel=2,
+            )
     return corpus
 
 

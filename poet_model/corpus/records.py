@@ -25,7 +25,7 @@ TITLE_KEYS = (
     *("title", "rhythmic", "chapter", "题目", "題目", "标题", "標題", "诗名", "詩名", "诗题", "詩題"),
     *("篇名", "词牌", "詞牌", "名称", "名稱"),
 )
-AUTHOR_KEYS = ("author", "poet", "作者", "诗人", "詩人", "词人", "詞人")
+AUTHOR_KEYS = ("author", "poet", "writer", "作者", "诗人", "詩人", "词人", "詞人")
 NO_POEM = "not a poem record"
 _HEADING = re.compile(
     r"[（(【\[]?(?:其|第)?(?:[一二三四五六七八九十百廿卅]+|\d+)(?:首|章|解|[闋阕]|[疊叠])?[】\])）]?[、.．:：]?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import shlex
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import CorpusError
+from ..terminal import valid_text
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
 from .records import RawPoem, read_json, read_json_lines, read_table
 from .text_file import read_text
@@ -71,7 +73,7 @@ def describe(source: str) -> str:
     if source in NAMED_SOURCES:
         return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"
     path = locate(source)
-    shown = path.name if Path(source).is_absolute() else source
+    shown = valid_text(path.name if Path(source).is_absolute() else source)
     if not path.is_dir():
         return shown
     total = sum(file.is_file() for file in path.rglob("*"))
@@ -138,12 +140,12 @@ def _utf8(data: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         raise CorpusError(
             f"{path} is not UTF-8 text (byte {error.start}); leave it out, or convert it first, as in "
-            f"`iconv -f GB18030 -t UTF-8 {path.name} > utf8.txt`"
+            f"`iconv -f GB18030 -t UTF-8 {shlex.quote(str(path))} > utf8.txt`"
         ) from error
     if "\0" in text:
         raise CorpusError(
             f"{path} is not text (byte {data.index(0)} is zero); leave it out, or convert it first if it is "
-            f"UTF-16: `iconv -f UTF-16 -t UTF-8 {path.name} > utf8.txt`"
+            f"UTF-16: `iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))} > utf8.txt`"
         )
     return text
 

@@ -14,7 +14,8 @@ from ..prosody.lines import read_lines
 from .records import RawPoem, are_poems, is_table, read_table, split_at_breaks, split_at_headings
 
 MAX_HEADER = 60  # characters of a title before a colon
-_MARKS = re.compile("[，。,.？！?!；;、｡､…]")
+_MARKS = re.compile(f"[{script.MARKS_OF_VERSE}]")
+_FIELD = re.compile(f"[^{script.MARKS_OF_VERSE}:：]*[:：]")
 _FIELDS = re.compile("::|：：|\t+")
 
 
@@ -69,7 +70,7 @@ def _from_line(line: str) -> RawPoem:
     if not colon or len(head) > MAX_HEADER or _MARKS.search(head):
         return RawPoem("", "", line)
     rest = line[len(head) + 1 :]
-    if re.match(r"[^，。,.？！?!；;、｡､…:：]*[:：]", rest):
+    if _FIELD.match(rest):
         return RawPoem("", "", None, "fields whose meaning is unknown")
     return RawPoem(head, "", rest)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..prosody.lines import fill_ends, join_lines, read_stretches
+from ..prosody.lines import LINE_ENDS, fill_ends, join_lines, read_stretches
 
 TORN = "lines torn by breaks, spaces or columns"
-_FULL_STOPS = str.maketrans("；;", "。。")  # in 全唐詩 a semicolon ends a couplet
-_FULL_WIDTH_MARK = re.compile("[，。？！；：、]")
+_FULL_STOPS = str.maketrans("；;", "。。")  # in 全唐詩 a semicolon ends a couplet, beside commas
 _COLUMN_MARK = re.compile(r"[,;?|/\t]")
 _INNER_SPACE = re.compile(r"(?<=\w)[ \t\u3000]+(?=\w)")
 
@@ -24,10 +23,11 @@ def arrange(text: str) -> tuple[str, str]:
     Returns:
         The arranged text and ''; or, if the lines that were written cannot be told, '' and the reason.
     """
-    text = text.translate(_FULL_STOPS)
+    if re.search("[，,]", text):
+        text = text.translate(_FULL_STOPS)
     lines, marks = _split(text)
     if not any(marks):
-        is_torn = len(text.splitlines()) < 2 and not _are_equal(lines)
+        is_torn = not _are_equal(lines) and (len(text.splitlines()) < 2 or _begins_with_header(lines, 4))
         return ("", TORN) if is_torn else (_close(join_lines(lines)), "")
     if has_spaces := _INNER_SPACE.search(text) is not None:
         spaced = _split(_INNER_SPACE.sub("，", text))
@@ -46,10 +46,15 @@ def arrange(text: str) -> tuple[str, str]:
 
 def _may_be_columns(text: str, lines: Sequence[str]) -> bool:
     """Whether a text with half-width marks may hold a title or a name as well, as in `title,author,poem`."""
-    if _FULL_WIDTH_MARK.search(text):
+    if "，" in text:  # so a half-width comma has another meaning
         return not _are_equal(lines) or len(lines) % 2 == 1
+    return _begins_with_header(lines, 2)
+
+
+def _begins_with_header(lines: Sequence[str], at_least: int) -> bool:
+    """Whether one or two stretches stand before `at_least` or more lines of one length."""
     return not _are_equal(lines) and any(
-        _are_equal(lines[start:]) for start in (1, 2) if len(lines) > start + 1
+        _are_equal(lines[start:]) for start in (1, 2) if len(lines) >= start + at_least
     )
 
 
@@ -81,4 +86,4 @@ def _join_torn(lines: Sequence[str], marks: Sequence[str]) -> tuple[list[str], l
 
 
 def _close(text: str) -> str:
-    return text.rstrip("，。") + "。" if text else ""
+    return text.rstrip(LINE_ENDS) + "。" if text else ""

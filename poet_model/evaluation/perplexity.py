@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 from ..corpus import PoemRecord
 from ..corpus.batches import IGNORE, PoemBatches
+from ..prosody.lines import LINE_ENDS
 from ..tokenizer import EOS, UNK
 from . import intervals
 from .progress import SILENT, Progress
@@ -124,7 +125,7 @@ def score(
         max_length=WHOLE,  # every poem is one row
         score_title=with_title,
     )
-    ends = [model.tokenizer.ids[c] for c in "，。" if c in model.tokenizer] + [EOS]
+    ends = [model.tokenizer.ids[c] for c in LINE_ENDS if c in model.tokenizer] + [EOS]
     sums = np.zeros((4, len(poems)))
     epoch = batches.epoch(0)
     for index, (inputs, targets) in enumerate(epoch):

@@ -9,6 +9,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from ..terminal import is_terminal
+
 # What is done besides scoring tokens, in tokens that could be scored in the same time, as measured on CPUs.
 POEM = 25  # a poem written as one of many in a batch
 TITLED_POEM = 50  # as one of eight
@@ -30,7 +32,7 @@ class Progress:
         self.total, self.done = total, 0.0
         self._file = file or sys.stderr
         self._bar: tqdm | None = None
-        if total and self._file.isatty():
+        if total and is_terminal(self._file):
             self._bar = tqdm(
                 total=1.0,
                 file=self._file,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..files import read_json, write_text
 from ..hub.card import write_card
 from ..model_folder import METRICS_NAME, REPORT_NAME, read_metrics, weights_mark
+from ..terminal import valid_text
 
 
 def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
@@ -51,11 +53,11 @@ def _external(metrics: dict) -> dict:
 
 
 def command_line(program: str, arguments: Sequence[str]) -> str:
-    """The command as typed, but with paths outside the current folder reduced to their file names.
+    """The command, for a shell, as typed, but with paths outside this folder reduced to their file names.
 
     The folders of such a path mean nothing on another machine.
     """
-    return " ".join([program, *map(_without_folders, map(str, arguments))])
+    return valid_text(f"{program} {shlex.join(map(_without_folders, map(str, arguments)))}".rstrip())
 
 
 def _without_folders(argument: str) -> str:

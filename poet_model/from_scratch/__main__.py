@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from ..corpus.poems import CorpusReport
+from ..terminal import on_any_terminal
 from .char_lm import CharLM
 from .data import fingerprint, read_poems, split
 from .presets import load_preset, new_model
@@ -29,7 +32,10 @@ RECIPE_NAME = "recipe.json"
 
 
 OPTIONS: dict[str, dict] = {
-    "corpus": {"required": True, "help": "a UTF-8 file: one poem per line, or JSON with paragraphs or text"},
+    "corpus": {
+        "required": True,
+        "help": "a UTF-8 file: one poem per line, JSON or CSV (docs/corpus.md)",
+    },
     "preset": {
         "default": "mini",
         "help": "mini, big, tiny, or a JSON file like those in presets/",
@@ -37,7 +43,7 @@ OPTIONS: dict[str, dict] = {
     "epochs": {"type": int, "help": "number of passes over the poems, instead of the one in the preset"},
     "output": {"type": Path, "default": Path("runs/from-scratch"), "help": "folder for log and checkpoints"},
     "model": {"type": Path, "required": True, "help": "a model folder or a .npz file"},
-    "start": {"default": "", "help": "the first characters of the poem"},
+    "start": {"default": "", "help": "the first characters of the poem, in either script"},
     "temperature": {"type": float, "default": 0.8, "help": "0 always takes the most likely character"},
     "top_k": {"type": int, "default": 40, "help": "sample from the k most likely characters; 0: from all"},
     "frequency_penalty": {
@@ -55,7 +61,10 @@ def train(options: argparse.Namespace) -> None:
     preset = load_preset(options.preset)
     if options.epochs is not None:
         preset["training"]["epochs"] = options.epochs
-    poems = read_poems(options.corpus, preset["punctuation"])
+    report = CorpusReport()
+    poems = read_poems(options.corpus, preset["punctuation"], report)
+    for reason, count in report.dropped.items():
+        print(f"dropped: {reason}: {count:,}")
     vocabulary = Vocabulary.from_texts(poems, preset["vocabulary_size"])
     try:
         config = TrainingConfig(**preset["training"])
@@ -66,7 +75,8 @@ def train(options: argparse.Namespace) -> None:
     (options.output / LOG_NAME).unlink(missing_ok=True)  # the log and the checkpoints of an earlier training
     for name in (BEST, LAST):
         shutil.rmtree(options.output / name, ignore_errors=True)
-    corpus = {"corpus": str(Path(options.corpus).resolve()), "fingerprint": fingerprint(poems)}
+    path = Path(options.corpus)
+    corpus = {"corpus": str(path.resolve() if path.exists() else path), "fingerprint": fingerprint(poems)}
     recipe = preset | corpus | {"training": asdict(config)}
     (options.output / RECIPE_NAME).write_text(
         json.dumps(recipe, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
@@ -118,7 +128,7 @@ def _run(
             )
     training.run()
     best = (options.output / BEST).as_posix()
-    print(f"\n    {PROGRAM} generate --model {best}\n")
+    print(f"\n    {PROGRAM} generate --model {shlex.quote(best)}\n")
 
 
 def test(options: argparse.Namespace) -> None:
@@ -181,6 +191,7 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
     return parser.parse_args(None if arguments is None else list(arguments))
 
 
+@on_any_terminal
 def main(
     arguments: Iterable[str] | None = None, *, on_batch: Callable[[float, float], None] | None = None
 ) -> int:
@@ -197,6 +208,8 @@ def main(
     options.on_batch = on_batch
     try:
         options.run(options)
+    except BrokenPipeError:  # no error: nobody reads the output any more
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

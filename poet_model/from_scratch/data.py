@@ -3,68 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from ..corpus.cleaning import clean
+from ..corpus.poems import CorpusReport
+from ..corpus.sources import read_source
+from ..prosody.lines import read_lines
 from .char_lm import CharLM
 from .functional import Array
-from .vocabulary import EOS, LINE_ENDS, PAD
+from .vocabulary import EOS, PAD
 
-TEXT_KEYS = ("text", "poem", "content", "paragraphs")  # where a JSON record may keep its poem
 FEW_POEMS = 100
-_LINE_END_OF = str.maketrans("？！；?!;,.", "。。。。。。，。")
 
 
-def read_poems(path: str | Path, punctuation: bool = True) -> list[str]:
-    """Reads the poems of a UTF-8 file.
+def read_poems(source: str | Path, punctuation: bool = True, report: CorpusReport | None = None) -> list[str]:
+    """Reads poems as `train.py` does: its formats, its cleaning, and each text once.
+
+    Simplified poems become traditional, unless OpenCC is not installed.
 
     Args:
-        path: a `.json` or `.jsonl` file of records with `paragraphs` or `text`, or a text file with one poem
-            per line, optionally after a title and a colon.
+        source: a file or folder, or another source of `poet_model.corpus`.
         punctuation: whether to keep `，` and `。`. Other marks that end a line are first replaced by these.
+        report: its counts of records read and dropped are updated.
 
     Raises:
-        ValueError: the file cannot be read, is not UTF-8, is not valid JSON, or holds no poem.
+        ValueError: the source is missing or cannot be read, or holds no poem.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":
-            records = json.loads(text)
-        elif path.suffix == ".jsonl":
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            records = [_without_title(line) for line in text.splitlines()]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}; give a file of poems") from error
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
-    poems = [_poem_of(record) for record in (records if isinstance(records, list) else [])]
-    poems = [poem for poem in poems if poem]
+    report = report or CorpusReport()
+    poems = clean(read_source(str(source)), report, is_traditional=find_spec("opencc") is None)
     if not poems:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items())
         raise ValueError(
-            f"{path} has no poems: write one poem per line, or JSON records with paragraphs or text"
+            f"{source} has no poems ({report.read} records read; {reasons or 'it is empty'}): write one poem "
+            "per line, or JSON records with paragraphs or text (docs/corpus.md)"
         )
-    return poems if punctuation else [poem.translate(dict.fromkeys(map(ord, LINE_ENDS))) for poem in poems]
-
-
-def _without_title(line: str) -> str:
-    """`題：詩` without its title. If a line end stands before the colon, only the colon itself is removed."""
-    title, _, rest = line.replace(":", "：").partition("：")
-    return rest if rest and not any(end in title for end in LINE_ENDS) else title + rest
-
-
-def _poem_of(record: object) -> str:
-    """The poem of a JSON record or of a line, without white space; "" if there is none."""
-    if isinstance(record, dict):
-        record = next((record[key] for key in TEXT_KEYS if key in record), "")
-    text = "".join(record) if isinstance(record, list) and all(isinstance(x, str) for x in record) else record
-    return "".join(text.translate(_LINE_END_OF).split()) if isinstance(text, str) else ""
+    return [poem.text if punctuation else "".join(read_lines(poem.text)) for poem in poems]
 
 
 def split(poems: list[str]) -> tuple[list[str], list[str]]:

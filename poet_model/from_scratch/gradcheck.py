@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ..terminal import on_any_terminal
 from . import functional, lstm, rnn
 from .fast import FastLSTM
 from .functional import Array
@@ -147,6 +148,7 @@ CHECKS: dict[str, Callable[[np.random.Generator], dict[str, float]]] = {
 }
 
 
+@on_any_terminal
 def main(checks: Mapping[str, Callable[[np.random.Generator], dict[str, float]]] = CHECKS) -> int:
     """Runs the checks and prints their errors. Returns 1 if a gradient is wrong, else 0."""
     worst = 0.0

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..terminal import is_terminal
 from .char_lm import CharLM
 from .config import TrainingConfig
 from .data import batches, encode
@@ -153,7 +154,7 @@ class Training:
     def _next_epoch(self, quiet: bool) -> dict:
         """Trains one epoch and measures the model after it; the record for the log."""
         config, started = self.config, time.perf_counter()
-        is_shown = not quiet and sys.stderr.isatty()
+        is_shown = not quiet and is_terminal(sys.stderr)
 
         def on_batch(loss: float, share: float) -> None:
             if not np.isfinite(loss):

@@ -1,15 +1,19 @@
-"""Characters <-> ids, and the file that stores them. It takes text unchanged, and needs no model."""
+"""Characters <-> ids, and the file that stores them. It needs no model."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+
+from ..prosody.lines import LINE_ENDS, with_line_ends
+from ..script import TraditionalScript
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<sep>", "<eos>")
 PAD, UNK, BOS, SEP, EOS = range(5)
-LINE_ENDS = "，。"
 FILE_NAME = "tokenizer.json"
 
 
@@ -45,14 +49,30 @@ class Vocabulary:
         """The text of some ids, without special tokens."""
         return "".join(self.tokens[i] for i in ids if i >= len(SPECIAL_TOKENS))
 
+    def read_start(self, text: str) -> str:
+        """The first characters of a poem as people write them, read as the torch half reads them.
+
+        The lines end in `，` or `。` if the vocabulary has these, and the characters are those of the
+        vocabulary's script. Without OpenCC they stay in their own.
+        """
+        text = with_line_ends(text)
+        if text and find_spec("opencc"):
+            text = self._script.convert(text)
+        return "".join(c for c in text if c not in LINE_ENDS or c in self.ids)
+
+    @functools.cached_property
+    def _script(self) -> TraditionalScript:
+        return TraditionalScript(self.tokens[len(SPECIAL_TOKENS) :])
+
     def check_known(self, text: str) -> None:
         """Raises ValueError if a character is not in the vocabulary; it names the first such character."""
         for character in text:
             if character not in self.ids or character in SPECIAL_TOKENS:
-                known = "".join(self.tokens[5:]).replace("，", "").replace("。", "")[:8]
+                known = "".join(c for c in self.tokens[5:] if c not in LINE_ENDS)[:8]
+                opencc = "" if find_spec("opencc") else "; to give simplified ones, install opencc"
                 raise ValueError(
-                    f"{character!r} is not among the {len(self) - 5:,} characters that the model knows "
-                    f"(traditional script if it was trained on that); it knows for example {known}"
+                    f"{character!r} is not among the {len(self) - 5:,} characters that the model knows; "
+                    f"it knows for example {known}{opencc}"
                 )
 
     def save(self, folder: Path) -> None:

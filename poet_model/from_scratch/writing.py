@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..prosody.lines import join_lines
 from .char_lm import CharLM
 from .functional import Array
 from .vocabulary import EOS, LINE_ENDS
@@ -34,7 +35,7 @@ def generate(
     max_length: int = 128,
     frequency_penalty: float = 1.5,
 ) -> Poem:
-    """Writes a poem that begins with `start`.
+    """Writes a poem that begins with `start`, which may be in either script and with any punctuation.
 
     The same seed gives the same poem as in the torch half: both draw one uniform number per character and
     look it up in the cumulative probabilities in float64.
@@ -58,9 +59,10 @@ def generate(
         raise ValueError(f"top_k must be a whole number, 0 or more, got {top_k!r}")
     if not 0 <= frequency_penalty <= 100:
         raise ValueError(f"frequency_penalty must be a number from 0 to 100, got {frequency_penalty!r}")
+    vocabulary = model.vocabulary
+    start = vocabulary.read_start(start)
     if len(start) > max_length:
         raise ValueError(f"the start has {len(start)} characters; at most {max_length} fit")
-    vocabulary = model.vocabulary
     vocabulary.check_known(start)
     log_probs = model.log_probs(start)
     punctuated = all(end in vocabulary.ids for end in LINE_ENDS)
@@ -138,5 +140,4 @@ def punctuate(text: str) -> str:
     size = next((size for size in (5, 7) if len(text) % (4 * size) == 0), 0)
     size = size or next((size for size in (7, 5) if len(text) % size == 0), 7)
     lines = [text[start : start + size] for start in range(0, len(text), size)]
-    ended = "".join(line + LINE_ENDS[number % 2] for number, line in enumerate(lines))
-    return ended[:-1] + "。"
+    return join_lines(lines)[:-1] + "。"

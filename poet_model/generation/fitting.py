@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..errors import InvalidValueError
-from ..prosody.lines import FORMS, LINE_ENDS, SHAPES, join_lines, split_lines
+from ..prosody.lines import FORMS, LINE_ENDS, SHAPES, join_lines, read_lines, split_lines
 from ..prosody.templates import L1, L2
 from ..script import is_hanzi
 from ..tokenizer import PoetTokenizer
@@ -37,7 +37,7 @@ def edges_of(
     """
     edges = {}
     for name, given in (("acrostic", acrostic), ("telestich", telestich)):
-        edges[name] = tokenizer.normalize(given)
+        edges[name] = tokenizer.normalize("".join(read_lines(given)))
         if odd := [c for c in edges[name] if not is_hanzi(c)]:
             raise InvalidValueError(
                 f"{name} must be 2 to 8 hanzi, got {odd[0]!r} in {given[:20]!r}; remove that character",

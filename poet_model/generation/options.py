@@ -25,7 +25,8 @@ class Options(TypedDict, total=False):
     of the model's GenerationConfig.
     """
 
-    # 五絕, 七絕, 五律 or 七律; guaranteed, unless impose_form=False and no other option needs the form
+    # 五絕, 七絕, 五律 or 七律, or a long name such as 五言絕句; guaranteed, unless impose_form=False and no
+    # other option needs the form
     form: str
     author: str  # the poet whose style the poem imitates
     title: str  # the title, and so the topic

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import secrets
 from dataclasses import dataclass, fields, replace
 from typing import Unpack
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidValueError
 from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, default_folder
-from ..prosody.lines import FORMS, LINE_ENDS, split_lines
+from ..prosody.lines import FORMS, LINE_ENDS, form_name, read_title, split_lines, with_line_ends
 from ..prosody.templates import L0, L1, L2, TEMPLATES
 from ..tokenizer import PoetTokenizer
 from .fitting import edges_of, impose
@@ -24,7 +23,6 @@ from .options import DEFAULTS, GenerationConfig, Options
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_BEST_OF = 64
 _TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2}
-_REPEATED_ENDS = re.compile(f"[{LINE_ENDS}]{{2,}}")
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,7 @@ class Request:
         _check_types(start, given)
         seed = _seed(given["seed"])
         start = _start(tokenizer, start, config.max_length)
-        form = tokenizer.normalize(given["form"])
-        if form and form not in FORMS:
-            raise InvalidValueError(f"form must be one of {' '.join(FORMS)} or empty, got {form[:20]!r}")
+        form = form_name(given["form"])
         author, title = _author(tokenizer, given["author"]), _title(tokenizer, given["title"])
         form, heads, tails = edges_of(tokenizer, form, given["acrostic"], given["telestich"], start)
         tones, rhyme, rules = given["tones"], given["rhyme"], None
@@ -152,9 +148,9 @@ def _seed(seed: int | None) -> int:
 
 
 def _start(tokenizer: PoetTokenizer, start: str, max_length: int) -> str:
-    """The start in the model's script, with a single punctuation mark at each line end."""
+    """The start in the model's script, with `，` or `。` at each line end."""
     if len(start) <= 4 * max_length:  # a longer start is refused below without being normalized
-        start = _REPEATED_ENDS.sub(_one_end, tokenizer.normalize(start)).lstrip(LINE_ENDS)
+        start = tokenizer.normalize(with_line_ends(start))
     if len(start) > max_length:
         raise InvalidValueError(
             f"the start has {len(start)} characters; at most {max_length} fit: shorten it, or set "
@@ -165,20 +161,16 @@ def _start(tokenizer: PoetTokenizer, start: str, max_length: int) -> str:
     return start
 
 
-def _one_end(ends: re.Match) -> str:
-    return "。" if "。" in ends[0] else "，"
-
-
 def _title(tokenizer: PoetTokenizer, title: str) -> str:
     _check_length("title", "題目", title)
-    title = tokenizer.normalize(title).strip("《》")
+    title = tokenizer.normalize(read_title(title))
     tokenizer.check_known(title)
     return title
 
 
 def _author(tokenizer: PoetTokenizer, author: str) -> str:
     _check_length("author", "作者名", author)
-    author = tokenizer.normalize(author)
+    author = tokenizer.normalize(read_title(author))
     if author and tokenizer.authors and author not in tokenizer.authors:
         near = difflib.get_close_matches(author, tokenizer.authors, cutoff=0.5)
         others = list(dict.fromkeys([*near, *tokenizer.authors[:8]]))

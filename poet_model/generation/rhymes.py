@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from ..errors import InvalidValueError
+from ..prosody.lines import read_title
 from ..prosody.readings import group_named, rhyme_groups
 from .form_options import FormOptions
 from .masks import VocabularyMasks
@@ -40,7 +41,7 @@ def _large_groups(counts: dict[str, int]) -> frozenset[str]:
 
 
 def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str, int]) -> frozenset[str]:
-    given = masks.tokenizer.normalize(options.rhyme)
+    given = masks.tokenizer.normalize(read_title(options.rhyme))
     group, needed = group_named(given), options.lines // 2 + 1
     if counts.get(group, 0) >= needed:
         return frozenset({group})

@@ -53,13 +53,13 @@ class Writer:
         """Writes a poem, or a list of `num_poems` of them in one batch.
 
         Args:
-            start: the poem's first characters, in either script.
+            start: the poem's first characters, in either script and with any punctuation.
             num_poems: the number of poems. Poem i, counted from 0, is the poem that a single call with the
                 seed `seed + i` gives.
             **options: the rules of the poem and the sampling settings:
 
-                - `form`: 五絕, 七絕, 五律 or 七律. The number and length of the lines are guaranteed unless
-                  `impose_form=False`.
+                - `form`: 五絕, 七絕, 五律 or 七律, or a long name such as 五言絕句. The number and length of
+                  the lines are guaranteed unless `impose_form=False`.
                 - `tones`: True (平仄 by one of the four templates, at level L1), or "L0", "L1", "L2".
                 - `template`: one of the templates, "T1" to "T4" of prosody.Template; without it the model
                   chooses.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from ..errors import command
 
+
+@command
 def main(arguments: list[str]) -> int:
     """Runs the command line of `python -m poet_model.hub`; see space.py for `space`."""
     if arguments[:1] == ["space"]:

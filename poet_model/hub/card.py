@@ -12,7 +12,7 @@ import jinja2
 
 from ..errors import CheckpointError
 from ..files import write_text
-from ..model_folder import CARD_NAME, METRICS_NAME, earlier_trainings, read_metrics
+from ..model_folder import CARD_NAME, METRICS_NAME, earlier_trainings, known_starts, read_metrics
 from .project import project_file
 
 TEMPLATE_NAME = "model_card.md"
@@ -105,6 +105,7 @@ def card_text(folder: str | Path, known: dict | None = None, template: Path | No
     if any("chinese-poetry" in source for source in sources):
         metrics["from_chinese_poetry"] = True
     metrics["dataset"] = "chinese-poetry" if "chinese-poetry" in sources[0] else "poems"
+    metrics["starts"] = known_starts(Path(folder))
     return render(template.read_text(encoding="utf-8"), metrics)
 
 

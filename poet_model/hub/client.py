@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import CheckpointError, HubError, InvalidValueError, PoetError
+from .network import check_environment, one_line, why_it_failed, why_nothing_came
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -26,7 +27,12 @@ def check_token(token: str | bool | None) -> None:
 
 @contextmanager
 def explained(
-    name: str, revision: str | None = None, *, writing: bool = False, near: str | None = None
+    name: str,
+    revision: str | None = None,
+    *,
+    writing: bool = False,
+    near: str | None = None,
+    kind: str = "model",
 ) -> Iterator[None]:
     """Turns the exceptions of huggingface_hub into our errors, with a message that says what to do.
 
@@ -35,93 +41,68 @@ def explained(
         writing: whether the block pushes something.
         near: None if `name` cannot be a path. Otherwise the message also says that there is no such folder,
             followed by `near`: a hint such as " (is it 'runs/tang-lstm'?)", or "" for no hint.
+        kind: what the repository holds, for the message.
     """
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        HTTPError,
-        LocalEntryNotFoundError,
-        LocalTokenNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    check_environment()
+    from huggingface_hub import errors
 
     lead = "" if near is None else f"{name!r} is not a folder here{near}; "
-    missing = _missing(name, writing, near)
+    missing = _missing(name, writing, near, kind)
     try:
         yield
     except PoetError:
         raise
-    except HFValidationError as error:
+    except errors.HFValidationError as error:
         raise CheckpointError(
             f"{name!r} is neither a folder on this machine nor a valid Hub name such as {DEFAULT_NAME}; "
             f"check the path{near or ''}"
         ) from error
-    except RevisionNotFoundError as error:
+    except errors.RevisionNotFoundError as error:
         raise HubError(
             f"{name} has no revision {revision!r}; give a branch, a tag or a commit of it"
         ) from error
-    except GatedRepoError as error:
+    except errors.GatedRepoError as error:
         raise HubError(
             f"{name} is gated: ask for access on its page on the Hub, then log in with `hf auth login` or "
             "pass token="
         ) from error
-    except (RepositoryNotFoundError, LocalTokenNotFoundError) as error:
+    except (errors.RepositoryNotFoundError, errors.LocalTokenNotFoundError) as error:
         raise HubError(missing) from error
-    except OfflineModeIsEnabled as error:
+    except errors.OfflineModeIsEnabled as error:
         raise HubError(f"{lead}{name}: HF_HUB_OFFLINE is set, so the Hub was not asked; unset it") from error
-    except LocalEntryNotFoundError as error:
+    except errors.LocalEntryNotFoundError as error:
         where = f"{name}, revision {revision}," if revision else name
+        path = "" if near is None else f", or give the path of a model folder{near}"
         raise HubError(
-            f"{where} is not a folder here and not complete in the cache, and {_why_nothing_came(error)}; go "
-            f"online once, or give the path of a model folder{near or ''}"
+            f"{where} is {'' if near is None else 'not a folder here and '}not complete in the cache, and "
+            f"{why_nothing_came(error)}; go online once{path}"
         ) from error
-    except HfHubHTTPError as error:
+    except errors.HfHubHTTPError as error:
         refusal = _refusal(name, error)
         raise HubError(f"{lead}{refusal}" if refusal else missing) from error
-    except (OSError, ValueError, RuntimeError, HTTPError) as error:
-        raise HubError(
-            f"{lead}{name}: the request to the Hub failed ({_one_line(error)}); try again"
-        ) from error
+    except Exception as error:  # a broken network and a server that is not the Hub raise all sorts of them
+        raise HubError(f"{lead}{name}: {why_it_failed(error)}") from error
 
 
 _NOT_FOUND = (
-    "the Hub shows you no model of that name: check the spelling; if it is private, log in with "
+    "the Hub shows you no {} of that name: check the spelling; if it is private, log in with "
     "`hf auth login` or pass token="
 )
 _LOG_IN = "{!r} cannot be pushed without a login: log in with `hf auth login` or pass token="
 
 
-def _missing(name: str, writing: bool, near: str | None) -> str:
+def _missing(name: str, writing: bool, near: str | None, kind: str) -> str:
     """The message for a repository that does not exist, or that the Hub does not show to this user."""
     if writing:
         return _LOG_IN.format(name)
-    return (
-        f"{name!r}: {_NOT_FOUND}"
-        if near is None
-        else f"{name!r} is not a folder here{near}, and {_NOT_FOUND}"
-    )
-
-
-def _why_nothing_came(error: BaseException) -> str:
-    """The reason why the Hub gave no file."""
-    response = getattr(error.__cause__, "response", None)
-    if response is not None:
-        return f"the Hub answered {response.status_code}"
-    return "the Hub did not answer" if error.__cause__ else "the Hub was not contacted"
-
-
-def _one_line(error: BaseException) -> str:
-    """The message of an error, without line breaks and request ids."""
-    return " ".join(re.sub(r"\(Request ID: [^)]*\)", "", str(error)).split())
+    lead = f"{name!r}: " if near is None else f"{name!r} is not a folder here{near}, and "
+    return lead + _NOT_FOUND.format(kind)
 
 
 def _refusal(name: str, error: Exception) -> str:
     """The meaning of an HTTP error; '' if the repository may be private or may not exist."""
     status = error.response.status_code
-    message = error.response.headers.get("X-Error-Message") or _one_line(error)
+    message = error.response.headers.get("X-Error-Message") or one_line(error)
     if status == 401 and message.startswith("Invalid credentials"):
         return (
             f"the Hub does not accept the token that was sent for {name}: create a new one, and log in with "
@@ -144,6 +125,7 @@ def api_with(token: str | None) -> HfApi:
     Raises:
         InvalidValueError: `token` cannot be a token of the Hub.
     """
+    check_environment()
     from huggingface_hub import HfApi
 
     check_token(token)
@@ -152,6 +134,7 @@ def api_with(token: str | None) -> HfApi:
 
 def check_name(repo_id: str) -> None:
     """Raises InvalidValueError if `repo_id` is not a valid name of a repository."""
+    check_environment()
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:

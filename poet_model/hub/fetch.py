@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import CheckpointError, InvalidValueError
 from ..model_folder import CONFIG_NAME, MODEL_FILES, REQUIRED_FILES, check_folder
 from .client import check_token, explained
+from .network import download
 
 
 def find_folder(
@@ -92,17 +93,14 @@ def _snapshot(
     name: str, revision: str | None, subfolder: str, patterns: Sequence[str], options: dict
 ) -> Path:
     """Fetches the files of `subfolder` that match a pattern, and returns the folder of the snapshot."""
-    from huggingface_hub import snapshot_download
-
     parts = [part for part in subfolder.split("/") if part]
     with explained(name, revision, near=_near(name)):
-        snapshot = snapshot_download(
+        return download(
             name,
             revision=revision,
             allow_patterns=["/".join([*parts, pattern]) for pattern in patterns],
             **options,
         )
-    return Path(snapshot)
 
 
 def _near(path: str) -> str:

@@ -161,9 +161,9 @@ def check_can_push(repo_id: str, *, private: bool | None = None, token: str | No
         InvalidValueError: `repo_id` is not a valid name, or `token` cannot be a token.
         HubError: the push would fail, or the Hub cannot be reached.
     """
+    check_name(repo_id)
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    check_name(repo_id)
     api = api_with(token)
     with explained(repo_id, writing=True):
         me = api.whoami()

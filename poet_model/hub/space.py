@@ -109,9 +109,9 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
         InvalidValueError: `repo_id` is not a valid name.
         HubError: the Hub cannot be reached or refuses, or the existing Space was not made by this program.
     """
+    check_name(repo_id)
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    check_name(repo_id)
     files = {path.relative_to(folder).as_posix(): path for path in Path(folder).rglob("*") if path.is_file()}
     api = api_with(token)
     with explained(repo_id, writing=True):

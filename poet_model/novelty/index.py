@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,12 +94,15 @@ class NoveltyIndex:
             CheckpointError: the folder has no index, or the index is damaged or of another version.
         """
         folder = Path(folder)
+        build = "python -m poet_model.novelty build"
+        if folder != default_folder():
+            build += f" --folder {shlex.quote(str(folder))}"
         if not (folder / POEMS_NAME).is_file():
             raise CheckpointError(
-                f"there is no index in {folder}; build one with `python -m poet_model.novelty build`",
+                f"there is no index in {folder}; build one with `{build}`",
                 chinese="這裡沒有全唐詩的索引，查不了是否原創。",
             )
-        record = read_json(folder / POEMS_NAME, dict, "build it again: python -m poet_model.novelty build")
+        record = read_json(folder / POEMS_NAME, dict, f"build it again: {build}")
         try:
             text, suffixes = (
                 np.load(folder / name, mmap_mode="r", allow_pickle=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from ..errors import InvalidValueError
 from ..script import fold_characters, fold_line_ends
 
 LINE_ENDS = "，。"
@@ -17,6 +18,8 @@ _SPACE = re.compile(r"[^\S\n]+")
 _SPACE_OR_BAR = re.compile(r"[\s|/]+")
 _NO_VERSE = re.compile(r"[「」『』“”‘’〝〞\"'《》〈〉()\[\]{}【】〔〕〖〗]+")
 _FORM_OF_SHAPE = {shape: form for form, shape in SHAPES.items()}
+_NAMED_FORM = re.compile("([五七])言?(絕句?|律詩?)")
+_VARIANTS = str.maketrans("绝絶诗", "絕絕詩")
 
 
 def split_lines(text: str) -> list[str]:
@@ -52,19 +55,55 @@ def form_of(text: str) -> str:
     return shape_of(text) if ends == LINE_ENDS * (len(ends) // 2) else ""
 
 
+def form_name(text: str) -> str:
+    """The form, one of FORMS, that has a name such as 五絕, 五言絕句 or 七言律诗; '' for an empty text.
+
+    Raises:
+        InvalidValueError: it is not the name of a form.
+    """
+    if not isinstance(text, str):
+        raise InvalidValueError(f"form must be text, one of {' '.join(FORMS)}, got {text!r}")
+    name = "".join(read_lines(text)).translate(_VARIANTS)
+    if found := _NAMED_FORM.fullmatch(name):
+        return found[1] + found[2][0]
+    if name:
+        raise InvalidValueError(
+            f"form must be one of {' '.join(FORMS)} (or a long name such as 五言絕句) or empty, "
+            f"got {text[:20]!r}",
+            chinese=f"沒有「{text[:20]}」這種詩體；可選{'、'.join(FORMS)}，或留空。",
+        )
+    return ""
+
+
 def with_line_ends(text: str) -> str:
     """The text as lines that end in `，` or `。`, however people write it.
 
     If its lines have a regular form, `，` and `。` alternate. Otherwise they are as in the text, and a line
-    end without a mark becomes one.
+    end without a mark becomes one. A last line that was written without any end stays open then.
     """
-    joined = join_lines(read_lines(text))
+    verse = _read_verse(text)
+    if not _may_be_lines(verse):
+        verse = _read_verse("\n".join("".join(row.split()) for row in text.splitlines()))
+    joined = join_lines(line for line, _ in verse)
     if shape_of(joined):
         return joined
-    stretches = [(_NO_VERSE.sub("", line), end) for line, end in read_stretches(text)]
-    ends = fill_ends([end for line, end in stretches if line])
-    lines = [line for line, _ in stretches if line]
-    return "".join(line + end for line, end in zip(lines, ends, strict=True))
+    lines, ends = zip(*verse, strict=True) if verse else ((), ())
+    return "".join(map("".join, zip(lines, [*fill_ends(ends[:-1]), *ends[-1:]], strict=True)))
+
+
+def _may_be_lines(verse: Sequence[tuple[str, str]]) -> bool:
+    """Whether the pieces of a text look like lines; if not, any spaces stand within its lines.
+
+    They do if marks end them, if they are equally long, or if all but the last have five or seven characters.
+    """
+    lengths = [len(line) for line, _ in verse]
+    are_equal = len(set(lengths)) == 1 and lengths[0] > 2
+    return any(end for _, end in verse) or are_equal or set(lengths[:-1]) in ({5}, {7})
+
+
+def read_title(text: str) -> str:
+    """A title or a name as headers have it: without brackets and spaces, and with `，` between its parts."""
+    return "，".join(read_lines("".join(text.split())))
 
 
 def read_lines(text: str) -> list[str]:
@@ -72,16 +111,21 @@ def read_lines(text: str) -> list[str]:
 
     This is the one way in which a text becomes lines; `split_lines` serves only texts that are clean already.
     """
-    lines = [_NO_VERSE.sub("", line) for line, _ in read_stretches(text)]
-    return [line for line in lines if line]
+    return [line for line, _ in _read_verse(text)]
+
+
+def _read_verse(text: str) -> list[tuple[str, str]]:
+    """The stretches of a text without quotation marks and brackets, each with its end."""
+    stretches = [(_NO_VERSE.sub("", line), end) for line, end in read_stretches(text)]
+    return [(line, end) for line, end in stretches if line]
 
 
 def read_stretches(text: str) -> list[tuple[str, str]]:
     """Splits a text as people write it at its line ends.
 
     A line ends at a mark of punctuation (full or half width, `…` and dashes too) or at a break (also `<br>`).
-    Only in a text with neither do spaces, `|` and `/` end lines; otherwise spaces are dropped. Characters are
-    folded as by `script.fold_characters`.
+    Only in a text without marks do spaces, `|` and `/` end lines; otherwise spaces are dropped. Characters
+    are folded as by `script.fold_characters`.
 
     Returns:
         For each line that is not empty, its other characters, and its end: `，`, `。`, or '' for a break, a

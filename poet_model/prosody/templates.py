@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from .lines import SHAPES
+from .lines import SHAPES, form_name
 from .readings import ANY, PING, ZE
 
 TONES = {"平": PING, "仄": ZE, "中": ANY}
@@ -75,7 +75,7 @@ class Template:
 @functools.cache
 def templates(form: str) -> tuple[Template, ...]:
     """The four templates of a form. The second half of a 律詩 starts with a line that does not rhyme."""
-    lines, length = SHAPES[form]
+    lines, length = SHAPES[form_name(form)]
     found = []
     for name, kinds in QUATRAINS.items():
         second = QUATRAINS["T1" if name in ("T1", "T2") else "T3"] if lines == 8 else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -112,6 +113,7 @@ class Checkpoint:
         different = _differences(self.identity, record.get("identity"))
         if not changed and not different:
             return
+        model = shlex.quote(str(self.folder.parent))
         if changed:
             *others, last = changed
             names = f"{', '.join(others)} and {last}" if others else last
@@ -121,7 +123,7 @@ class Checkpoint:
         raise CheckpointError(
             f"{self.folder} was made {what}: give the options{' and the data' * bool(changed)} that the "
             "training was started with, in addition to --resume, or start without --resume; to train its "
-            f"model further on other data, give --init-from {self.folder.parent} and another --output"
+            f"model further on other data, give --init-from {model} and another --output"
         )
 
     def remove(self) -> None:
@@ -167,6 +169,6 @@ def find_checkpoint(output: Path) -> Path:
     if (output / LOG_NAME).is_file():
         raise CheckpointError(
             f"the training in {output} has ended, so there is nothing to resume; to train its model further, "
-            f"give --init-from {output} and another --output"
+            f"give --init-from {shlex.quote(str(output))} and another --output"
         )
     raise CheckpointError(f"{folder} is missing: there is nothing to resume; start without --resume")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..corpus import Corpus, PoemRecord, add_vocabulary
 from ..corpus.poems import ContentHash
 from ..corpus.training_split import training_split
-from ..prosody.lines import FORMS
+from ..prosody.lines import FORMS, LINE_ENDS
 from ..tokenizer import PoetTokenizer
 
 SMALL_CORPUS = 1000  # poems; a smaller corpus keeps even the characters that occur only once
@@ -73,7 +73,7 @@ def prepare_data(
     tokenizer = PoetTokenizer.from_texts(
         texts,
         min_count=1 if is_small else 2,
-        required="，。" + "".join(FORMS),
+        required=LINE_ENDS + "".join(FORMS),
         authors=(poem.author for poem in split.train),
     )
     if known is not None and is_small:

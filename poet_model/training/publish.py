@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 
 from ..corpus import Corpus
@@ -61,5 +62,7 @@ def publish(
         try:
             print("pushed:", push_folder(options.output, options.push_to_hub, private=options.private))
         except PoetError as error:
-            again = f'from_pretrained("{options.output.as_posix()}").push_to_hub("{options.push_to_hub}")'
-            raise HubError(f"{error}. The model is saved; push it with PoetModel.{again}") from error
+            folder, name = map(json.dumps, (options.output.as_posix(), options.push_to_hub))
+            private = ", private=True" * bool(options.private)
+            again = f"PoetModel.from_pretrained({folder}).push_to_hub({name}{private})"
+            raise HubError(f"{error}. The model is saved; push it with {again}") from error

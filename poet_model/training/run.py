@@ -17,16 +17,17 @@ from accelerate.utils import set_seed
 from ..config import PoetConfig
 from ..corpus import load_corpus
 from ..corpus.batches import HeaderRates, PoemBatches
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, unusable_variables
 from ..evaluation.perplexity import score, without_header
 from ..hub.push import check_can_push
 from ..machine import machine
 from ..model import PoetModel
 from ..model_folder import CONFIG_NAME, SAMPLES_NAME
+from ..terminal import valid_text
 from .checkpoint import CHECKPOINT_NAME, find_checkpoint
 from .data import TrainingData, prepare_data
 from .log import drop_records_after
-from .output import begin_folder, history
+from .output import begin_folder, history, how_to_write
 from .poem_objective import PoemObjective
 from .publish import publish
 from .samples import write_samples
@@ -61,12 +62,16 @@ class Run:
     def __init__(self, options: argparse.Namespace, settings: Settings):
         self.options, self.settings, self.output = options, settings, options.output
         self.token_seconds = 0.0  # time that the last validation took per token
-        self.accelerator = Accelerator(
-            mixed_precision=settings.precision,
-            cpu=not settings.on_gpu,
-            log_with=settings.report_to,
-            project_dir=str(self.output),
-        )
+        try:
+            self.accelerator = Accelerator(
+                mixed_precision=settings.precision,
+                cpu=not settings.on_gpu,
+                log_with=settings.report_to,
+                project_dir=str(self.output),
+            )
+        except ValueError as error:  # a launcher sets them all; one set by hand misses the others
+            names = ("ACCELERATE_", "LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_")
+            raise unusable_variables("accelerate", error, *names) from error
 
     def say(self, text: object, flush: bool = False) -> None:
         """Prints a text in the main process, and does nothing in the others."""
@@ -93,8 +98,7 @@ class Run:
             made_by, device = self.made_by(best, data), self.accelerator.device
             publish(self.options, made_by, data.corpus, device, typed, self.token_seconds)
             trainer.remove_checkpoint()
-            start = '"春"' if "春" in data.tokenizer else ""
-            print(f'\n    PoetModel.from_pretrained("{self.output.as_posix()}").generate({start})\n')
+            print(f"\n{how_to_write(self.output)}")
         return 0
 
     def check_places(self) -> PoetModel | None:
@@ -194,7 +198,7 @@ class Run:
                 "model": asdict(model.config),
                 "corpus": data.corpus.report.splits,
                 "precision": settings.precision,
-                "init_from": self.options.init_from,
+                "init_from": valid_text(self.options.init_from or "") or None,
             },
             content=hashes,
             validation_tokens=sum(len(poem.text) + 1 for poem in held_out),

@@ -57,8 +57,8 @@ class Endpoints:
         """Writes a poem for the page: vertical HTML, plain text, a notice, and the input of `change_script`.
 
         Args:
-            start: the first characters, in either script; may be empty.
-            form: 五絕 七絕 五律 七律, or 不限 any.
+            start: the first characters, in either script and with any punctuation; may be empty.
+            form: 五絕 七絕 五律 七律, or a long name such as 五言絕句; 不限 any.
             temperature: 0 always takes the most likely character.
             top_k: the number of most likely characters to draw from.
             seed: the same seed and options write the same poem.
@@ -119,8 +119,8 @@ class Endpoints:
         """Writes a Tang poem and returns its text, lines, log-probabilities, seed, form, report and novelty.
 
         Args:
-            start: the first characters, in either script; may be empty.
-            form: 五絕 七絕 五律 七律, or empty for any.
+            start: the first characters, in either script and with any punctuation; may be empty.
+            form: 五絕 七絕 五律 七律, or a long name such as 五言絕句; empty for any.
             temperature: 0 always takes the most likely character.
             top_k: the number of most likely characters to draw from; 0 means all.
             seed: the same seed and options write the same poem; -1 draws a random seed.

@@ -10,6 +10,7 @@ import math
 from ..errors import InvalidValueError
 from ..generation.applicable import applicable
 from ..novelty.index import NoveltyIndex
+from ..prosody.lines import read_lines
 from ..script import is_hanzi, to_simplified
 
 ANY_FORM = "不限 any"
@@ -66,18 +67,18 @@ def _texts(**texts: str | None) -> dict[str, str]:
             chinese=f"各欄請填文字，最多 {MAX_TYPED} 字。",
         )
     texts = {name: text.strip() for name, text in texts.items()}
-    return texts | {"form": "" if texts["form"] == ANY_FORM else texts["form"]}
+    return texts | {"form": "" if texts["form"] in (ANY_FORM, *ANY_FORM.split()) else texts["form"]}
 
 
 def _check_start(start: str) -> None:
     """Rejects long texts and texts without hanzi, which people paste into the box, with a helpful message."""
-    letters = "".join(start.split())
+    letters = "".join(read_lines(start))
     if len(letters) > MAX_START:
         raise InvalidValueError(
             f"the start has {len(letters)} characters; keep a line or two, {MAX_START} characters at most",
             chinese=f"起首有 {len(letters)} 字，最多 {MAX_START} 字，請只留一兩句。",
         )
-    if letters and not any(is_hanzi(c) for c in letters):
+    if start and not any(is_hanzi(c) for c in letters):
         raise InvalidValueError(
             "begin with Chinese characters, such as 春 or 明月, or leave it empty",
             chinese="起首請用漢字，例如「春」「明月」；留空也可以。",
@@ -86,10 +87,11 @@ def _check_start(start: str) -> None:
 
 def _check_acrostic(acrostic: str, start: str) -> None:
     """Rejects a start and an acrostic that begin differently, as the page's initial start usually does."""
-    if acrostic and start and to_simplified(acrostic[0]) != to_simplified(start[0]):
+    head, first = ("".join(read_lines(text))[:1] for text in (acrostic, start))
+    if head and first and to_simplified(head) != to_simplified(first):
         raise InvalidValueError(
-            f"with an acrostic, leave the start empty or begin it with {acrostic[0]}",
-            chinese=f"藏頭時起首請留空，或以「{acrostic[0]}」開頭。",
+            f"with an acrostic, leave the start empty or begin it with {head}",
+            chinese=f"藏頭時起首請留空，或以「{head}」開頭。",
         )
 
 

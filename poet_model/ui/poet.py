@@ -97,8 +97,8 @@ def model_of_space(root: Path) -> str:
 def open_index() -> NoveltyIndex | None:
     """The index of 全唐詩, or None if it has not been built on this machine or cannot be read."""
     try:
-        return NoveltyIndex.load(default_folder())
-    except PoetError as error:
-        if default_folder().exists():  # a missing index is normal
-            print(f"note: the page cannot compare poems with 全唐詩: {error}", file=sys.stderr)
+        folder = default_folder()
+        return NoveltyIndex.load(folder) if folder.exists() else None  # a missing index is normal
+    except (PoetError, OSError) as error:
+        print(f"note: the page cannot compare poems with 全唐詩: {error}", file=sys.stderr)
     return None

@@ -243,3 +243,9 @@ def test_lengths_of_many_rows_are_kept_whole(tokenizer):
     lengths = [len(tokenizer.encode_header("", poem.author, "")) + len(poem.text) + 1 for poem in poems]
     assert np.array_equal(encoded.starts, np.cumsum([0, *lengths]))
     assert np.array_equal(encoded.parts, [(0, len(poem.author), 0) for poem in poems])
+
+
+def test_invisible_characters_in_a_header_take_no_room(tokenizer):
+    poem = PoemRecord(POEMS[0], "望\u200b月", "李\ufeff白", "五絕")
+    [(row, _)] = rows_of(PoemBatches([poem], tokenizer, header=NONE_DROPPED).epoch(0))
+    assert [*row, EOS] == tokenizer.encode_poem(POEMS[0], "望月", "李白", "五絕")

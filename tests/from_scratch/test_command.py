@@ -60,7 +60,7 @@ def test_poems_are_read_from_text_and_json(tmp_path, content, name, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--corpus", "none.txt"], "none.txt cannot be read"),
+        (["train", "--corpus", "none.txt"], "'none.txt' was not found"),
         (["train", "--corpus", "latin.txt"], "latin.txt is not UTF-8"),
         (["train", "--corpus", "empty.txt"], "empty.txt has no poems"),
         (["train", "--corpus", "a.txt", "--preset", "none"], "no preset 'none'; known are big, mini, tiny"),
@@ -123,6 +123,43 @@ def test_numpy_and_safetensors_are_all_it_needs():
     assert done.stdout.startswith("春")
 
 
+def test_without_opencc_simplified_characters_are_refused_and_poems_keep_their_script(tmp_path):
+    (tmp_path / "a.txt").write_text("山中春雨过,江上晚风来.", encoding="utf-8")
+    code = (
+        "import sys\n"
+        "sys.modules['opencc'] = None\n"
+        "from poet_model.from_scratch import __main__, data\n"
+        "print(data.read_poems(sys.argv[2]))\n"
+        "raise SystemExit(__main__.main(['generate', '--model', sys.argv[1], '--start', '风,']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code, SHIPPED, tmp_path / "a.txt"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stdout) == (2, "['山中春雨过，江上晚风来。']\n")
+    assert done.stderr.startswith("error: '风' is not among")
+    assert done.stderr.endswith("to give simplified ones, install opencc\n")
+
+
+def test_a_training_says_what_its_corpus_drops(tmp_path, capsys):
+    corpus = tmp_path / "poems.jsonl"
+    poems = ['{"poem": "山中春雨過\\n江上晚風來"}', '{"poem": "舟子何□去，漁人昨夜回。"}', '{"title": "空"}']
+    corpus.write_text("\n".join(poems), encoding="utf-8")
+    command = ("train", "--preset", "tiny", "--corpus", corpus, "--epochs", 1, "--output", tmp_path / "run")
+    status, out, _ = run_command(capsys, *command)
+    assert status == 0
+    assert "dropped: lost characters (□, {釒基}, 下缺): 1\n" in out
+    assert "dropped: not a poem record: 1\n" in out
+    assert "1 poems to train on" in out
+    corpus.write_text(poems[1], encoding="utf-8")
+    status, _, err = run_command(capsys, *command)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "has no poems (1 records read; lost characters" in err
+
+
 @pytest.mark.parametrize("name", ["poet_model.from_scratch", "poet_model.from_scratch.char_lm"])
 def test_the_command_has_its_name_and_its_old_one(shipped, name):
     def called(*arguments):
@@ -139,7 +176,7 @@ def test_the_command_has_its_name_and_its_old_one(shipped, name):
     assert done.stdout == f"{generate(shipped, '春', seed=7)}\n\n"
     done = called("test", "--model", str(SHIPPED), "--corpus", "none.txt")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "none.txt cannot be read" in done.stderr
+    assert "'none.txt' was not found" in done.stderr
 
 
 def test_the_bar_shows_the_share_done(capsys):

@@ -24,6 +24,18 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, settings, name):
     assert generate(loaded, seed=1).text == generate(model, seed=1).text
 
 
+@pytest.mark.parametrize("name", ["model", "model.npz"])
+def test_loading_draws_no_weights(tmp_path, monkeypatch, name):
+    """Drawing orthogonal weights for the shipped model takes seconds, and the file replaces all of them."""
+    make_model().save(tmp_path / name)
+    for function in ("default_rng", "RandomState"):
+        monkeypatch.setattr(np.random, function, lambda *_: None)  # a generator that can draw nothing
+    monkeypatch.setattr(np.linalg, "qr", None)
+    CharLM.from_pretrained(tmp_path / name)
+    with pytest.raises((AttributeError, TypeError)):  # a new model does draw
+        make_model()
+
+
 def test_a_folder_it_saved_can_be_opened_by_the_tokenizers_library(tmp_path):
     from tokenizers import Tokenizer
 

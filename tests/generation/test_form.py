@@ -234,7 +234,7 @@ def test_the_form_follows_from_the_heads(shipped):
             {"rythm": True},
             "no generation option 'rythm'; did you mean rhyme. the options are form, author",
         ),
-        ({"acrostic": "春，夏"}, "acrostic must be 2 to 8 hanzi"),
+        ({"acrostic": "春a夏"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": "ab"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": 5}, "acrostic must be text, got 5"),
         (

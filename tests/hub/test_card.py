@@ -12,7 +12,7 @@ import yaml
 from conftest import ROOT, SHIPPED
 from hub_server import card_errors, front_matter
 
-from poet_model import CheckpointError, PoetModel
+from poet_model import CheckpointError, PoetModel, PoetTokenizer
 from poet_model.corpus.held_out import read_held_out
 from poet_model.evaluation.metrics import METRICS as ALL_METRICS
 from poet_model.hub import card
@@ -93,6 +93,20 @@ def test_the_card_is_written_from_the_folders_metrics(tmp_path):
     assert "tangshi-gpt" not in text  # not measured, so not mentioned
 
 
+def test_the_examples_begin_with_characters_that_the_model_knows(tmp_path):
+    shown = {}
+    for characters in ("，。山水", "，。月明", "，。山明春月"):
+        PoetTokenizer(characters).save(tmp_path)
+        text = card.card_text(tmp_path, {"model": METRICS["model"]})
+        widget = [example["text"] for example in front_matter(text)["widget"]]
+        shown[characters] = widget, re.search(r'generate\("(.*?)"', text)[1]
+    assert shown == {
+        "，。山水": (["山"], "山"),
+        "，。月明": (["明月"], "明月"),
+        "，。山明春月": (["春", "明月"], "春"),
+    }
+
+
 def test_a_missing_template_is_one_sentence(tmp_path):
     with pytest.raises(CheckpointError, match=r"none\.md, is missing"):
         card.card_text(tmp_path, template=tmp_path / "none.md")
@@ -112,7 +126,7 @@ def test_the_shipped_card_and_metrics_agree():
     text = card.card_text(SHIPPED)
     assert (SHIPPED / "README.md").read_text(encoding="utf-8") == text
     names = {name.removeprefix("stage.") for name in re.findall(r"\{\{ ([\w.-]+)", template)}
-    names -= {"dataset", "training.note"}
+    names -= {"dataset", "start", "starts", "training.note"}
     missing = [name for name in names if card.render("{{ " + name + " }}", metrics) == ""]
     assert len(names) > 100 and missing == []  # the shipped model has every metric that the card can state
     for training in (stage["training"] for stage in metrics["earlier"]):

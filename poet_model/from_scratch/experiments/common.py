@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from ...prosody.lines import read_lines
+from ...terminal import is_terminal, on_any_terminal
 from ..training import show_bar
 
 ROOT = Path(__file__).resolve().parents[3]
 RECORDS, QUICK_RECORDS = ROOT / "assets" / "experiments", ROOT / "runs" / "experiments"
 
 
+@on_any_terminal
 def run_experiment(
     module: str, run: Callable[[bool], dict], draw: Callable[[dict, object], None] | None
 ) -> int:
@@ -47,6 +50,8 @@ def run_experiment(
     try:
         options.output.mkdir(parents=True, exist_ok=True)
         record = run(options.quick)
+    except BrokenPipeError:  # no error: nobody reads the output any more
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -110,7 +115,7 @@ def progress(items: Iterable, total: int, text: str = "") -> Iterator:
     started = time.perf_counter()
     for number, item in enumerate(items, 1):
         yield item
-        if sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             show_bar(number / total, text, started)
 
 
@@ -123,7 +128,7 @@ def three_hundred(punctuation: bool = True) -> tuple[list[str], list[str]]:
     poems = [[poem.text for poem in group] for group in (splits["train"], splits["valid"] + splits["test"])]
     if punctuation:
         return poems[0], poems[1]
-    return tuple([text.replace("，", "").replace("。", "") for text in group] for group in poems)
+    return tuple(["".join(read_lines(text)) for text in group] for group in poems)
 
 
 def machine() -> str:
