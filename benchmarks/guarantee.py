@@ -68,9 +68,11 @@ def measure(texts: dict[str, list[str]]) -> dict:
     tones, results = handbook(), {}
     for form, poems in texts.items():
         worse = [text for text in poems if level(text, tones) > prosody.L1]
-        without = {c: {other: tone for other, tone in tones.items() if other != c} for c in tones}
         culprits = Counter(
-            c for text in worse for c in tones.keys() & set(text) if level(text, without[c]) <= prosody.L1
+            c
+            for text in worse
+            for c in sorted(tones.keys() & set(text))
+            if level(text, tones | {c: prosody.ANY}) <= prosody.L1
         )
         results[form] = {
             "poems": len(poems),

@@ -48,8 +48,8 @@ POETS = {  # the design's percentage of L3 in the 律詩 of each poet
     "李白": 46,
     "太宗皇帝": 17,
 }
-# The largest difference allowed, in percentage points. The design's table had readings that verse does not use
-# (不 as 平), which let more poems pass.
+# The largest difference allowed, in percentage points. The design's table had readings that verse does not
+# use (不 as 平), which let more poems pass.
 CLOSE = 2.5
 
 

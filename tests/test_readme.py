@@ -78,6 +78,7 @@ def test_the_poem_and_the_perplexity_are_the_shipped_models(name):
         "CHANGELOG.md",
         "assets/tang-lstm/README.md",
         "docs/environment.md",
+        "docs/prosody.md",
         "docs/retrain.md",
         "docs/space.md",
     ],

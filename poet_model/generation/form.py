@@ -163,10 +163,9 @@ class RegularForm:
             last = PING if self.options.rhyme and line % 2 else ANY
             return ((*[ANY] * (self.length - 1), last),)
         is_rhyme = bool(self.options.rhyme) and line in template.rhymes
-        head, tail = (
-            (tone_mask(given[line], is_rhyme=is_last and is_rhyme) if line < len(given) else 0) or ANY
-            for given, is_last in ((self.options.heads, False), (self.options.tails, True))
-        )
+        heads, tails = self.options.heads[line:], self.options.tails[line:]
+        head = (tone_mask(heads[0]) if heads else 0) or ANY
+        tail = (tone_mask(tails[0], is_rhyme=is_rhyme) if tails else 0) or ANY
         patterns = template.patterns(line, self.options.level)
         return tuple(pattern for pattern in patterns if pattern[0] & head and pattern[-1] & tail)
 
@@ -190,10 +189,9 @@ class RegularForm:
     def _end(self, state: FormState, character: str, tones_here: int) -> FormState | None:
         """The state after the last character of a line."""
         common, groups, words = self._common(state, character), state.groups, state.words
-        # As a rhyme word, a character may have a tone that it has nowhere else.
         fitting = self._fitting(state, PING) if common else ()
         if courses := tuple(course for course in fitting if self._rhymes(course, state.line)):
-            # A word of both tones, such as 看, could end the line with or without rhyme. It counts as rhyme.
+            # A word that could end the line with or without rhyme, such as 看, counts as rhyme.
             groups, words = common, words | {character}
         else:
             fitting = self._fitting(state, tones_here)

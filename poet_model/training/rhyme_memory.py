@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -24,19 +25,25 @@ class RhymeMemory(nn.Module):
     Args:
         hidden_size: size of the hidden states.
         tokenizer: the tokenizer of the batches.
+        readings_of: maps a character to its readings, each of which is a rhyme group.
 
     Attributes:
         groups_hash: the SHA-256 of the names of the rhyme groups, in the order in which the head predicts
             them. Another version of the project may have others.
     """
 
-    def __init__(self, hidden_size: int, tokenizer: PoetTokenizer):
+    def __init__(
+        self,
+        hidden_size: int,
+        tokenizer: PoetTokenizer,
+        readings_of: Callable[[str], frozenset[str]] = readings,
+    ):
         super().__init__()
-        names = sorted(frozenset().union(*map(readings, tokenizer.ids)))
+        names = sorted(frozenset().union(*map(readings_of, tokenizer.ids)))
         self.groups_hash = hashlib.sha256(" ".join(names).encode("utf-8")).hexdigest()
         groups = torch.zeros(len(tokenizer), len(names), dtype=torch.bool)
         for character, row in tokenizer.ids.items():
-            groups[row, [names.index(name) for name in readings(character)]] = True
+            groups[row, [names.index(name) for name in readings_of(character)]] = True
         self.register_buffer("groups", groups, persistent=False)  # (V, G)
         self._has_group = groups.any(dim=1).numpy()
         self._full_stop = tokenizer.ids.get("。", -1)

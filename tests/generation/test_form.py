@@ -297,7 +297,7 @@ def test_the_form_follows_from_the_heads(shipped):
             'it would work with tones="L2" or tones=False',
         ),
         (
-            {"form": "七絕", "tones": True, "rhyme": True, "start": "春眠不覺曉，"},
+            {"form": "七絕", "tones": True, "rhyme": True, "start": "白日依山盡，"},
             "it would work with form='五絕'",
         ),
         (

@@ -113,7 +113,7 @@ def test_the_record_is_that_of_prosody():
     assert record["rhyme"] == {"status": "平", "groups": ["尤"], "first_line": ""}
     assert (record["form"], record["template"], record["level"], record["faults"]) == ("五絕", "T1", "L1", [])
     assert record["tones"] == "仄仄平平仄，平平仄仄平。仄平平仄仄，○仄仄平平。"
-    assert LEVELS.index(report_record(CRANE)["level"]) == 5 and len(report_record(CRANE)["faults"]) == 2
+    assert LEVELS.index(report_record(CRANE)["level"]) == 5 and len(report_record(CRANE)["faults"]) == 5
     free = {"form": "", "template": "", "level": None, "rhyme": None, "faults": [], "tones": ""}
     assert report_record(FREE) == free
 
