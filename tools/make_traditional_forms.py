@@ -19,10 +19,32 @@ sys.path.insert(0, str(ROOT))  # so that it runs without installing the package
 
 from poet_model import script
 from poet_model.corpus import PoemRecord, load_corpus
-from poet_model.corpus.traditional import KINDS, TABLE, Family, TraditionalForms, line_key, neighbours, write_table
+from poet_model.corpus.traditional import (
+    KINDS,
+    TABLE,
+    Family,
+    TraditionalForms,
+    line_key,
+    neighbours,
+    write_table,
+)
 
 # simplified and traditional characters that mainland China merges and OpenCC does not
-ALSO = ("着著", "村邨", "疏踈", "疏疎", "答荅", "仇讎", "借藉", "睹覩", "粗麤", "仙僊", "草艸", "庵菴", "渺淼")
+ALSO = (
+    "着著",
+    "村邨",
+    "疏踈",
+    "疏疎",
+    "答荅",
+    "仇讎",
+    "借藉",
+    "睹覩",
+    "粗麤",
+    "仙僊",
+    "草艸",
+    "庵菴",
+    "渺淼",
+)
 TELLING = 3  # a context with only the commonest form tells something if it occurs so often
 FEWEST = 2  # times that OpenCC must simplify a character in some phrase only (沈 to 沉) to count
 _LINE = re.compile("[^，。]+")
@@ -137,7 +159,9 @@ def find_misleading_lines(poems: Sequence[PoemRecord], families: Sequence[Family
 def restore_lines(poem: PoemRecord, table: TraditionalForms) -> Iterator[tuple[str, str, str]]:
     """Each line of a poem, and what becomes of it when it was simplified by phrase, or by character."""
     fields = (poem.text, poem.title, poem.author)
-    restored = [table.restore(*map(simplify, fields)) for simplify in (script.to_simplified, simplify_characters)]
+    restored = [
+        table.restore(*map(simplify, fields)) for simplify in (script.to_simplified, simplify_characters)
+    ]
     for field, *others in zip(fields, *restored, strict=True):
         others = [other if len(other) == len(field) else field for other in others]
         yield from zip(*map(_LINE.findall, (field, *others)), strict=True)

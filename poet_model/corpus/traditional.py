@@ -130,7 +130,9 @@ def write_table(path: Path, families: Iterable[Family], lines: dict[str, str]) -
     for family in families:
         groups = {kind: _group(contexts, kind) for kind, contexts in family.contexts.items()}
         rows.append([family.members, family.forms, family.allowed, list(family.total), groups])
-    text = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in [*rows, lines])
+    text = "".join(
+        json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in [*rows, lines]
+    )
     path.write_bytes(lzma.compress(text.encode("utf-8"), preset=9 | lzma.PRESET_EXTREME))
 
 
