@@ -19,7 +19,7 @@ from pathlib import Path
 from common import ROOT, finish, show
 
 sys.path.insert(0, str(ROOT / "tools"))
-from make_traditional_forms import build, lines_of
+from make_traditional_forms import build, fields_of, lines_of
 
 from poet_model import script
 from poet_model.corpus import CorpusReport, PoemRecord, load_corpus
@@ -32,11 +32,6 @@ from poet_model.machine import machine
 POEMS = 5000
 FEWEST = 2  # times that both forms must stand in a bigram to count as variants there
 Fields = tuple[str, str, str]  # text, title, author
-
-
-def fields_of(poem: PoemRecord) -> Fields:
-    """The text, title and author of a poem."""
-    return poem.text, poem.title, poem.author
 
 
 def by_opencc(text: str, title: str, author: str) -> Fields:
@@ -161,8 +156,8 @@ def main() -> None:
     show(f"simplified and back, {record['poems']:,} poems", columns, rows)
     kinds = record["errors_in_poems_left_out"]
     print(
-        f"\nOf {kinds['errors']:,} errors in poems left out, {kinds['both_forms_in_the_same_bigram']:,} stand in "
-        "a bigram that 全唐詩 writes with either form."
+        f"\nOf {kinds['errors']:,} errors in poems left out, {kinds['both_forms_in_the_same_bigram']:,} "
+        "stand in a bigram that 全唐詩 writes with either form."
     )
     finish(record, options.output)
 
