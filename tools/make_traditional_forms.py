@@ -1,9 +1,9 @@
-"""Builds poet_model/corpus/traditional.txt.xz: which traditional form 全唐詩 writes where simplified script has one.
+"""Builds poet_model/corpus/traditional.txt.xz: which of several traditional forms 全唐詩 writes where.
 
     python tools/make_traditional_forms.py
 
-Counts the forms of the corpus `tang` (from the npm package chinese-poetry) by the characters beside them and
-by author. The lines for which these counts mislead are then listed, with the forms that they have.
+Counts the forms in the corpus `tang` (from the npm package chinese-poetry) by the characters beside them
+and by author. The lines for which these counts mislead are listed, with the forms that they have.
 """
 
 from __future__ import annotations
@@ -17,130 +17,127 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that it runs without installing the package
 
-from poet_model import script
-from poet_model.corpus import PoemRecord, load_corpus
-from poet_model.corpus.traditional import KINDS, TABLE, Family, TraditionalForms, line_key, neighbours, write_table
+from poet_model import script  # noqa: E402
+from poet_model.corpus import PoemRecord, load_corpus  # noqa: E402
+from poet_model.corpus import traditional as table_file  # noqa: E402
+from poet_model.corpus.traditional import KINDS, Family, TraditionalForms, neighbours  # noqa: E402
 
 # simplified and traditional characters that mainland China merges and OpenCC does not
-ALSO = ("着著", "村邨", "疏踈", "疏疎", "答荅", "仇讎", "借藉", "睹覩", "粗麤", "仙僊", "草艸", "庵菴", "渺淼")
+ALSO = {"着": "著", "村": "邨", "疏": "踈疎", "答": "荅", "仇": "讎", "借": "藉", "睹": "覩", "粗": "麤"}
+ALSO |= {"仙": "僊", "草": "艸", "庵": "菴", "渺": "淼"}
 TELLING = 3  # a context with only the commonest form tells something if it occurs so often
-FEWEST = 2  # times that OpenCC must simplify a character in some phrase only (沈 to 沉) to count
+FEWEST = 2  # times that OpenCC must simplify a character in phrases only (沈 to 沉) to count
 _LINE = re.compile("[^，。]+")
+
+
+def fields_of(poem: PoemRecord) -> tuple[str, str, str]:
+    """The text, title and author of a poem."""
+    return poem.text, poem.title, poem.author
 
 
 def lines_of(poem: PoemRecord) -> list[str]:
     """The lines of a poem, its title and its author."""
-    return [line for field in (poem.text, poem.title, poem.author) for line in _LINE.findall(field)]
+    return [line for field in fields_of(poem) for line in _LINE.findall(field)]
 
 
 def simplified_forms(poems: Sequence[PoemRecord]) -> dict[str, set[str]]:
-    """The characters of a simplified text that may stand for each character of the poems."""
-    fields = [field for poem in poems for field in (poem.text, poem.title, poem.author)]
-    characters = sorted(set("".join(fields)))
+    """The characters that may stand in a simplified text for each character of the poems."""
+    in_phrases: Counter[tuple[str, str]] = Counter()
+    for poem in poems:
+        for field in fields_of(poem):
+            in_phrases.update(zip(field, script.to_simplified(field), strict=True))
+    characters = sorted({full for full, _ in in_phrases})
     single = script.characterwise(script.to_simplified, characters)
     found = {full: {short} for full, short in zip(characters, single, strict=True)}
-    in_phrases: Counter[tuple[str, str]] = Counter()
-    for field in fields:
-        if len(short := script.to_simplified(field)) == len(field):
-            in_phrases.update(zip(field, short, strict=True))
     for (full, short), count in in_phrases.items():
         if count >= FEWEST:
             found[full].add(short)
-    for short, full in ALSO:
-        if full in found:
+    for short, fulls in ALSO.items():
+        for full in found.keys() & fulls:
             found[full].add(short)
     return found
 
 
+def connected(pairs: Iterable[tuple[str, str]]) -> list[set[str]]:
+    """The sets of characters that pairs join, directly or by way of others."""
+    group: dict[str, set[str]] = {}
+    for pair in pairs:
+        joined = set().union(*(group.get(c, {c}) for c in pair))
+        group |= dict.fromkeys(joined, joined)
+    return list({id(each): each for each in group.values()}.values())
+
+
 def find_families(poems: Sequence[PoemRecord]) -> list[Family]:
-    """The families of the characters of the poems that simplified script, or OpenCC, does not tell apart."""
-    short_of = simplified_forms(poems)
+    """The families of characters for which simplified script, or OpenCC, does not say what 全唐詩 writes."""
     counts = Counter(c for poem in poems for line in lines_of(poem) for c in line)
-    allowed: dict[str, list[str]] = defaultdict(list)
-    for full in sorted(short_of, key=lambda c: (-counts[c], c)):
+    short_of = simplified_forms(poems)
+    allowed: dict[str, str] = defaultdict(str)
+    for full in sorted(counts, key=lambda c: (-counts[c], c)):
         for short in sorted(short_of[full]):
-            allowed[short].append(full)
+            allowed[short] += full
     guess = dict(zip(allowed, script.characterwise(script.to_traditional, list(allowed)), strict=True))
-    group = {c: {c} for c in [*short_of, *allowed]}
-    for full, shorts in short_of.items():
-        for short in shorts:
-            if group[full] is not group[short]:
-                group[full] |= group[short]
-                group |= dict.fromkeys(group[short], group[full])
     families = []
-    for members in {id(each): each for each in group.values()}.values():
-        shorts = sorted(members & allowed.keys(), key=lambda c: (-sum(counts[f] for f in allowed[c]), c))
-        if all(allowed[c] == [guess[c]] for c in shorts):
-            continue
+    for members in connected((full, short) for full in counts for short in short_of[full]):
         forms = sorted(members & counts.keys(), key=lambda c: (-counts[c], c))
-        families.append(
-            Family(
-                "".join(dict.fromkeys([*shorts, *forms])),
-                "".join(forms),
-                {c: "".join(allowed[c]) for c in shorts},
-                tuple(counts[c] for c in forms),
-                {kind: {} for kind in KINDS},
-            )
+        shorts = sorted(
+            members & allowed.keys(), key=lambda c: (-sum(counts[form] for form in allowed[c]), c)
         )
+        if any(allowed[c] != guess[c] for c in shorts):
+            every = "".join(dict.fromkeys([*shorts, *forms]))
+            total = tuple(counts[form] for form in forms)
+            families.append(Family(every, "".join(forms), {c: allowed[c] for c in shorts}, total))
     return sorted(families, key=lambda family: family.members)
 
 
 def count_contexts(poems: Sequence[PoemRecord], families: Sequence[Family]) -> None:
     """Counts the contexts of the forms of each family."""
-    family_of = {c: family for family in families if len(family.forms) > 1 for c in family.forms}
+    by_first = {family.members[0]: family for family in families}
+    counted = {form for family in families if len(family.forms) > 1 for form in family.forms}
     fold = TraditionalForms(families, {}).fold
-    seen: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
+    seen: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)  # by the family's first character
     for poem in poems:
         author = fold(poem.author)
         for line in lines_of(poem):
             folded = fold(line)
-            for place, form in enumerate(line):
-                if family := family_of.get(form):
-                    left, right = neighbours(folded, place)
-                    for kind, context in zip(KINDS, (left, right, author), strict=True):
-                        seen[id(family), kind, context][form] += 1
-    for family in families:
-        family.contexts = {kind: {} for kind in KINDS}
-    by_id = {id(family): family for family in families}
-    for (identity, kind, context), seen_forms in seen.items():
-        family = by_id[identity]
-        counts = tuple(seen_forms[form] for form in family.forms)
+            for place in (place for place, form in enumerate(line) if form in counted):
+                for kind, context in zip(KINDS, (*neighbours(folded, place), author), strict=True):
+                    seen[folded[place], kind, context][line[place]] += 1
+    for (first, kind, context), found in seen.items():
+        family = by_first[first]
+        counts = tuple(found[form] for form in family.forms)
         if sum(counts) >= TELLING or counts[0] < sum(counts):
             family.contexts[kind][context] = counts
 
 
 def find_misleading_lines(poems: Sequence[PoemRecord], families: Sequence[Family]) -> dict[str, str]:
-    """The lines of the poems that the counts alone would not restore, as `TraditionalForms` has them."""
+    """The lines of the poems that the counts alone would not restore, as `TraditionalForms` takes them."""
     table = TraditionalForms(families, {})
-    open_forms = {c for family in families for c in family.forms}
-    seen: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    wrong: Counter[tuple[str, int, str]] = Counter()
+    forms = {form for family in families for form in family.forms}
+    seen: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    wrong: Counter[tuple[str, int]] = Counter()
     for poem in poems:
         for line, *restored in restore_lines(poem, table):
-            if open_forms.isdisjoint(line):
-                continue
-            key = line_key(table.fold(line))
+            key = table_file.line_key(table.fold(line))
             for place, form in enumerate(line):
-                if form in open_forms:
-                    seen[key][place][form] += 1
-                    wrong[key, place, form] += any(other[place] != form for other in restored)
+                if form in forms:
+                    seen[key, place][form] += 1
+                    wrong[key, place] += any(other[place] != form for other in restored)
     found: dict[str, str] = defaultdict(str)
-    for key, places in sorted(seen.items()):
-        for place, forms in sorted(places.items()):
-            [(form, count)] = forms.most_common(1)
-            # listing the commonest form mends it, and spoils the others
-            if sum(wrong[key, place, other] for other in forms) > sum(forms.values()) - count:
-                found[key] += f"{place}{form}"
+    for (key, place), counts in sorted(seen.items()):
+        [(form, count)] = counts.most_common(1)
+        if wrong[key, place] > counts.total() - count:  # the others are wrong where this form is listed
+            found[key] += f"{place}{form}"
     return dict(found)
 
 
 def restore_lines(poem: PoemRecord, table: TraditionalForms) -> Iterator[tuple[str, str, str]]:
-    """Each line of a poem, and what becomes of it when it was simplified by phrase, or by character."""
-    fields = (poem.text, poem.title, poem.author)
-    restored = [table.restore(*map(simplify, fields)) for simplify in (script.to_simplified, simplify_characters)]
-    for field, *others in zip(fields, *restored, strict=True):
-        others = [other if len(other) == len(field) else field for other in others]
-        yield from zip(*map(_LINE.findall, (field, *others)), strict=True)
+    """Each line of a poem, and what becomes of it when it is simplified, by phrases and by characters."""
+    fields = fields_of(poem)
+    restored = [
+        table.restore(*map(simplify, fields)) for simplify in (script.to_simplified, simplify_characters)
+    ]
+    for versions in zip(fields, *restored, strict=True):
+        yield from zip(*map(_LINE.findall, versions), strict=True)
 
 
 def simplify_characters(text: str) -> str:
@@ -159,11 +156,11 @@ def build(poems: Iterable[PoemRecord]) -> tuple[list[Family], dict[str, str]]:
 def main() -> None:
     """Writes the table."""
     families, lines = build(poem for split in load_corpus("tang").splits.values() for poem in split)
-    write_table(TABLE, families, lines)
+    table_file.write_table(table_file.TABLE, families, lines)
     contexts = sum(len(found) for family in families for found in family.contexts.values())
     print(
-        f"{TABLE.relative_to(ROOT)}: {len(families)} families, {contexts:,} contexts, {len(lines):,} lines, "
-        f"{TABLE.stat().st_size / 1000:,.0f} kB"
+        f"{table_file.TABLE.relative_to(ROOT)}: {len(families)} families, {contexts:,} contexts, "
+        f"{len(lines):,} lines, {table_file.TABLE.stat().st_size / 1000:,.0f} kB"
     )
 
 

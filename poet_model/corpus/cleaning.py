@@ -124,7 +124,8 @@ def _to_traditional(poems: list[PoemRecord], report: CorpusReport) -> list[PoemR
     characters = "".join(sorted({c for poem in poems for c in poem.text + poem.title + poem.author}))
     short = script.characterwise(script.to_simplified, characters)
     full = script.characterwise(script.to_traditional, characters)
-    signs = {c: 1 if c == s != t else -1 for c, s, t in zip(characters, short, full, strict=True) if s != t}
+    forms = zip(characters, short, full, strict=True)
+    signs = {c: 1 if c == s else -1 for c, s, t in forms if not c == s == t}
     is_stray = zip(characters, script.is_only_simplified(characters), strict=True)
     stray = frozenset(c for c, is_one in is_stray if is_one)
     result: dict[str, PoemRecord] = {}

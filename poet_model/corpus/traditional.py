@@ -1,4 +1,4 @@
-"""Gives simplified text the traditional characters that 全唐詩 writes, as traditional.txt.xz counts them there.
+"""Gives simplified poems the traditional characters that 全唐詩 writes, counted in traditional.txt.xz.
 
 The table is made by tools/make_traditional_forms.py. Nothing here decides whether a text is simplified.
 """
@@ -41,12 +41,12 @@ class Family:
     forms: str
     allowed: dict[str, str]
     total: Counts
-    contexts: dict[str, dict[str, Counts]] = field(default_factory=dict)
+    contexts: dict[str, dict[str, Counts]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
 
     def choose(self, character: str, left: str, right: str, author: str) -> str:
         """The most probable form for a character of a simplified text, between two others.
 
-        The contexts count as independent of each other: P(form | a, b, c) ~ P(form) · Π P(form | x) / P(form).
+        The contexts count as independent: P(form | a, b, c) ~ P(form) · Π P(form | x) / P(form).
         """
         whole = sum(self.total) + 0.5 * len(self.total)
         shares = joint = [(count + 0.5) / whole for count in self.total]
@@ -126,18 +126,18 @@ class _Cache(dict):
 
 
 def write_table(path: Path, families: Iterable[Family], lines: dict[str, str]) -> None:
-    """Writes a table: a JSON value per family, in which contexts are grouped by their counts, and the lines."""
+    """Writes a table: a JSON value for each family, its contexts grouped by counts, and one for the lines."""
     rows = []
     for family in families:
         groups = {kind: _group(contexts, kind) for kind, contexts in family.contexts.items()}
         rows.append([family.members, family.forms, family.allowed, list(family.total), groups])
-    text = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in [*rows, lines])
+    text = "\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in [*rows, lines])
     path.write_bytes(lzma.compress(text.encode("utf-8"), preset=9 | lzma.PRESET_EXTREME))
 
 
 def read_table(path: Path = TABLE) -> TraditionalForms:
     """The table in a file that `write_table` has written."""
-    *rows, lines = map(json.loads, lzma.decompress(path.read_bytes()).decode("utf-8").splitlines())
+    *rows, lines = map(json.loads, lzma.decompress(path.read_bytes()).decode("utf-8").split("\n"))
     families = [
         Family(members, forms, allowed, tuple(total), {kind: _ungroup(groups[kind], kind) for kind in groups})
         for members, forms, allowed, total, groups in rows
