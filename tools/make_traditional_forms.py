@@ -55,6 +55,10 @@ def simplified_forms(poems: Sequence[PoemRecord]) -> dict[str, set[str]]:
     for short, fulls in ALSO.items():
         for full in found.keys() & fulls:
             found[full].add(short)
+    guess = script.characterwise(script.to_traditional, characters)
+    for stray, full, is_stray in zip(characters, guess, script.is_only_simplified(characters), strict=True):
+        if is_stray and full in found:  # 馀 is 餘, although some poems have it as it is
+            found[full].add(stray)
     return found
 
 
