@@ -159,9 +159,11 @@ def test_all_options_together_in_a_batch_and_streamed(shipped):
     poems = shipped.generate("春", num_poems=3, seed=5, **options)
     for number, poem in enumerate(poems):
         assert_regular(poem, "七律", "春江花月", "真")
-        assert shipped.generate("春", seed=5 + number, **options) == poem
+        alone = shipped.generate("春", seed=5 + number, **options)
+        assert alone.text == poem.text and len(poem.log_probs) == len(poem.text)
+        # some processors round the products of one poem and of several differently
+        assert alone.log_probs == pytest.approx(poem.log_probs, abs=1e-4)
         assert "".join(shipped.stream("春", seed=5 + number, **options)) == poem.text
-        assert len(poem.log_probs) == len(poem.text)
 
 
 def test_simplified_options_are_understood(shipped):
