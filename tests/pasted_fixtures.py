@@ -87,6 +87,7 @@ def paste(steps: list[dict], project: Path, cache: Path) -> list[str]:
     own_cache = project.parent / "cache"
     shutil.copytree(cache, own_cache)
     environment = {"POET_CACHE": str(own_cache), "HF_TOKEN": "hf_writer", "OMP_NUM_THREADS": "1"}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for hf
     done = subprocess.run(
         [sys.executable, ROOT / "tests" / "paste.py", project],
         input=json.dumps(steps),
