@@ -49,11 +49,12 @@ def fold_characters(text: str) -> str:
     Removed are format and control characters, such as the zero-width space and the soft hyphen, and variation
     selectors. Spaces, tabs and line breaks stay, however they are written.
     """
-    return "".join(
+    visible = "".join(
         c
         for c in unicodedata.normalize("NFKC", text)
         if c.isspace() or not (unicodedata.category(c) in _INVISIBLE or _is_variation_selector(c))
     )
+    return unicodedata.normalize("NFC", visible)  # an accent may now stand beside its letter
 
 
 def fold_line_ends(text: str) -> str:
@@ -63,7 +64,7 @@ def fold_line_ends(text: str) -> str:
 
 def fold_punctuation(text: str) -> str:
     """Folds characters and line ends, and removes all white space."""
-    return "".join(fold_line_ends(fold_characters(text)).split())
+    return unicodedata.normalize("NFC", "".join(fold_line_ends(fold_characters(text)).split()))
 
 
 def _is_variation_selector(character: str) -> bool:

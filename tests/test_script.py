@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import POEMS
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from poet_model.script import (
@@ -36,6 +36,8 @@ def test_punctuation_becomes_that_of_the_corpus(given_text, folded):
 
 @settings(deadline=None)
 @given(st.text())
+@example("A´")
+@example("A\u200b\u0301")
 def test_folding_twice_is_folding_once(text):
     assert fold_punctuation(fold_punctuation(text)) == fold_punctuation(text)
 
