@@ -129,7 +129,7 @@ def measure() -> dict:
         "in_the_table": there_and_back(held, own.restore),
         "left_out_of_the_table": there_and_back(held, table.restore),
         "left_out_and_author_unknown": there_and_back(
-            held, lambda text, title, author: (*table.restore(text, title)[:2], author)
+            held, lambda text, title, author: (*table.restore(text, title)[:2], table.restore(author)[0])
         ),
         "all_poems": {"poems": len(poems)} | there_and_back(poems, own.restore),
         "seconds_for_all_poems": round(seconds, 1),

@@ -101,6 +101,12 @@ def test_it_measures_a_model_and_writes_its_card(run, tiny_model, tmp_path):
     assert text == card.card_text(model) and "python -m poet_model.evaluation model" in text
 
 
+def test_it_gives_simplified_poems_the_forms_of_the_collection(run):
+    code = "from poet_model.corpus.traditional import traditional_forms as forms; "
+    code += "print(*map(ascii, forms().restore('征人何日返，余心一点萤。', '征妇怨', '于鹄')))"
+    assert run("-c", code).split() == [ascii(s) for s in ("征人何日返，余心一點螢。", "征婦怨", "于鵠")]
+
+
 def test_it_makes_a_space(run, tmp_path):
     made, here = tmp_path / "made", tmp_path / "here"
     command = ("-m", "poet_model.hub", "space", "user/tang-poet", "--model", MODEL, "--no-push")
