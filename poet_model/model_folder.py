@@ -7,6 +7,7 @@ PoetConfig, weights.py, PoetTokenizer and GenerationConfig read the files that m
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -124,6 +125,13 @@ def known_starts(folder: Path) -> list[str]:
     known = [start for start in starts if all(character in vocabulary for character in start)]
     # the ids are in the order of frequency; of the single characters, marks are not letters
     return known or [next((token for token in vocabulary if len(token) == 1 and token.isalpha()), "")]
+
+
+def how_to_write(folder: Path) -> str:
+    """Two lines of Python, to be pasted, that load the model in a folder and print a poem."""
+    texts = folder.as_posix(), known_starts(folder)[0]
+    path, start = (json.dumps(text, ensure_ascii=False) for text in texts)
+    return f"from poet_model import PoetModel\nprint(PoetModel.from_pretrained({path}).generate({start}))\n"
 
 
 def weights_mark(folder: Path) -> str | None:

@@ -95,10 +95,11 @@ def read_table(text: str, path: Path, delimiters: str = ",;\t") -> Iterator[RawP
     header = next((line for line in split_at_breaks(text) if line.strip()), "")
     delimiter = next((d for d in delimiters if _names_columns(_cells(header, d))), None)
     if delimiter is None:
+        columns = max((_cells(header, d) for d in delimiters), key=len)
         raise CorpusError(
-            f"{path} has the columns {', '.join(_cells(header, delimiters[0]))[:80]!r}, of which none is "
+            f"{path} has the columns {', '.join(columns)[:80]!r}, of which none is "
             f"known to hold poems; expected a first row that names one {', '.join(TEXT_KEYS[:6])} or 内容, "
-            "and others title or author; add or rename them"
+            "and others title or author; add or rename them, or leave the file out"
         )
     rows = csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter, strict=True)
     try:

@@ -59,6 +59,5 @@ def training_split(corpus: Corpus, limit: int | None = None) -> TrainingSplit:
         corpus.report.splits[name] = len(poems)
         corpus.report.characters[name] = sum(len(poem.text) for poem in poems)
         corpus.report.content[name] = ContentHash(poems).hexdigest()
-    return TrainingSplit(
-        train, valid, f"too few poems for a split; the last {held_out} are held out for validation"
-    )
+    those = "the last one is" if held_out == 1 else f"the last {held_out} are"
+    return TrainingSplit(train, valid, f"too few poems for a split; {those} held out for validation")

@@ -90,10 +90,11 @@ def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[Re
         return rules, fit_start(rules, start)
     except InvalidValueError as error:
         possible = (names for *names, less in _less_strict(options) if _is_possible(masks, less, start))
-        # two suggestions, because the page may have no control for the option that one of them changes
-        nearest = list(itertools.islice(possible, 2))
-        if not nearest:
+        if not (first := next(possible, None)):
             raise
+        # a second suggestion, because the page may have no control for the option that the first one changes
+        others = (names for names in possible if first[0] not in names[0])
+        nearest = [first, *itertools.islice(others, 1)]
         english, chinese = (" or ".join(names[0] for names in nearest), "，或".join(n[1] for n in nearest))
         raise InvalidValueError(
             f"{error}; it would work with {english}",

@@ -1,4 +1,4 @@
-"""The output folder of a training run: what it holds before the first step, and how its model is used."""
+"""The output folder of a training run before its first step: the corpus report and the model's history."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from ..model_folder import (
     REPORT_NAME,
     SAMPLES_NAME,
     earlier_trainings,
-    known_starts,
     read_log,
     read_metrics,
 )
@@ -85,10 +84,3 @@ def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[
         raise InvalidValueError(
             f"--output {output} cannot be written to ({error.strerror}); give another folder"
         ) from error
-
-
-def how_to_write(folder: Path) -> str:
-    """Two lines of Python, to be pasted, that load the model in a folder and print a poem."""
-    texts = folder.as_posix(), known_starts(folder)[0]
-    path, start = (json.dumps(text, ensure_ascii=False) for text in texts)
-    return f"from poet_model import PoetModel\nprint(PoetModel.from_pretrained({path}).generate({start}))\n"

@@ -22,12 +22,12 @@ from ..evaluation.perplexity import score, without_header
 from ..hub.push import check_can_push
 from ..machine import machine
 from ..model import PoetModel
-from ..model_folder import CONFIG_NAME, SAMPLES_NAME
+from ..model_folder import CONFIG_NAME, SAMPLES_NAME, how_to_write
 from ..terminal import valid_text
 from .checkpoint import CHECKPOINT_NAME, find_checkpoint
 from .data import TrainingData, prepare_data
 from .log import drop_records_after
-from .output import begin_folder, history, how_to_write
+from .output import begin_folder, history
 from .poem_objective import PoemObjective
 from .publish import publish
 from .samples import write_samples

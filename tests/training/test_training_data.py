@@ -46,7 +46,8 @@ def test_of_a_small_corpus_the_last_twentieth_is_held_out(poems, limit, held_out
     taken = corpus.splits["train"][:limit]
     train, valid, note = training_split(corpus, limit)
     assert [*train, *valid] == taken and len(valid) == held_out
-    assert f"the last {held_out} are held out for validation" in note
+    those = "the last one is" if held_out == 1 else f"the last {held_out} are"
+    assert f"{those} held out for validation" in note
     assert corpus.splits == {"train": train, "valid": valid, "test": []}
     assert corpus.report.splits == {"train": len(train), "valid": held_out, "test": 0}
     for name, part in (("train", train), ("valid", valid)):
