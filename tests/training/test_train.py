@@ -346,7 +346,7 @@ def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     few_note = f"note: {len(POEMS) - 1} poems are too few to learn to write verse; --init-from MODEL"
     for note in (
         few_note,
-        "the last 1 are held out for validation",
+        "the last one is held out for validation",
         f"{output} contains a model, which the new one will replace",
     ):
         done = run("--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *SMALL)
