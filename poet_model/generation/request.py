@@ -170,14 +170,15 @@ def _title(tokenizer: PoetTokenizer, title: str) -> str:
 
 def _author(tokenizer: PoetTokenizer, author: str) -> str:
     _check_length("author", "作者名", author)
+    given = " ".join(author.split())
     author = tokenizer.normalize(read_title(author))
     if author and tokenizer.authors and author not in tokenizer.authors:
         near = difflib.get_close_matches(author, tokenizer.authors, cutoff=0.5)
         others = list(dict.fromkeys([*near, *tokenizer.authors[:8]]))
         raise InvalidValueError(
-            f"the model was trained on no poem by {author!r}; it knows {len(tokenizer.authors):,} authors, "
+            f"the model was trained on no poem by {given!r}; it knows {len(tokenizer.authors):,} authors, "
             f"such as {' '.join(others)}; give one of them, or leave author empty",
-            chinese=f"模型沒讀過「{author}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
+            chinese=f"模型沒讀過「{given}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
             f"例如{'、'.join(others)}；請換一位，或留空。",
         )
     tokenizer.check_known(author)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InvalidValueError
 from ..prosody.lines import read_title
-from ..prosody.readings import group_named, rhyme_groups
+from ..prosody.readings import PING, group_named, rhyme_groups, tone_mask
 from .form_options import FormOptions
 from .masks import VocabularyMasks
 
@@ -84,7 +84,11 @@ def _groups_of_tails(masks: VocabularyMasks, options: FormOptions, groups: froze
 
 
 def _rhyming(masks: VocabularyMasks, groups: frozenset[str], used: str, count: int = 8) -> list[str]:
-    """The most frequent characters of the groups, at most `count`, without the used ones."""
+    """The most frequent characters of the groups, at most `count`, without the used ones.
+
+    Those that are also read 仄 are left out: 不 rhymes, but only as 否.
+    """
     allowed = np.logical_or.reduce([masks.by_group[group] for group in groups])
     words = (masks.tokenizer.tokens[i] for i in np.flatnonzero(allowed))
-    return list(itertools.islice((word for word in words if word not in used), count))
+    plain = (word for word in words if tone_mask(word) == PING and word not in used)
+    return list(itertools.islice(plain, count))

@@ -124,9 +124,12 @@ class Run:
         if data.note:
             self.say(f"note: {data.note}")
         if data.is_small and not base:
+            unknown = corpus.report.unknown_rate["valid"]
             self.say(
-                f"note: {len(data.train):,} poems are too few to learn to write verse; --init-from MODEL "
-                "starts from a model that has already learned it, such as assets/tang-lstm"
+                f"note: {len(data.train):,} poems are too few to learn to write verse: expect characters "
+                f"without sense, and a high perplexity ({unknown:.0%} of the characters to validate on occur "
+                "in none of them). --init-from MODEL starts from a model that has already learned it, such "
+                "as assets/tang-lstm"
             )
         return data
 
@@ -219,10 +222,11 @@ class Run:
         """Prints the model size, the precision and the hardware of the run."""
         processes = self.accelerator.num_processes
         threads = f"CPU, {torch.get_num_threads()} threads"
+        precision = self.settings.precision.replace("no", "float32")
         where = torch.cuda.get_device_name() if self.settings.on_gpu else threads
         self.say(
             f"\npreset {self.settings.preset}: {model.num_parameters:,} parameters, "
-            f"precision {self.settings.precision}, {where}, "
+            f"precision {precision}, {where}, "
             f"{processes} process{'es' * (processes > 1)}; stop with Ctrl-C, continue with --resume\n",
             flush=True,
         )

@@ -321,6 +321,10 @@ def test_the_form_follows_from_the_heads(shipped):
             "'流' of line 2 does not rhyme in 東; give a character such as 風 中",
         ),
         (
+            {"form": "五絕", "rhyme": "尤", "telestich": "春人"},  # 不 is 尤 too, but only as 否
+            "'人' of line 2 does not rhyme in 尤; give a character such as 秋 流 ",
+        ),
+        (
             {"form": "五絕", "rhyme": True, "telestich": "盡流目流"},
             r"'流' of line 4 is already the rhyme word of an earlier line \(重韻\)",
         ),

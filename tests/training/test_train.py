@@ -343,7 +343,8 @@ def test_mistakes_end_in_one_sentence(arguments, words, poems, tmp_path):
 def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     few, output = tmp_path / "few.txt", tmp_path / "model"
     few.write_text("\n".join(POEMS), encoding="utf-8")
-    few_note = f"note: {len(POEMS) - 1} poems are too few to learn to write verse; --init-from MODEL"
+    few_note = f"note: {len(POEMS) - 1} poems are too few to learn to write verse: expect characters without "
+    few_note += "sense, and a high perplexity (68% of the characters to validate on occur in none of them)"
     for note in (
         few_note,
         "the last one is held out for validation",
