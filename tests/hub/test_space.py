@@ -178,7 +178,7 @@ def page(python, folder, **environment):
     process = subprocess.Popen(
         [python, "-u", "app.py"],
         cwd=folder,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -253,11 +253,12 @@ def test_the_whole_loop(hub, tmp_path):
     assert hub.repo(SPACE, "spaces").resolve("main").files["app.py"]
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "-r", tmp_path / "space" / "requirements.txt"], check=True)
 
     hub.log.clear()
     environment = {"HF_HOME": str(tmp_path / "home 3"), "HF_ENDPOINT": HUB_ENDPOINT}
+    environment["PYTHONPYCACHEPREFIX"] = str(tmp_path / "compiled")  # only what the page imports
     with page(python, tmp_path / "space", **environment) as (address, said):
         assert "note:" not in said
         assert any(path.startswith("/storage/") for path in hub.paths())

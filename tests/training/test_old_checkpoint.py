@@ -1,12 +1,11 @@
 """A checkpoint made before the Trainer had objectives is resumed to the weights that the old code reached.
 
 The folder old_checkpoint contains such a checkpoint, of a training run stopped in step 13 of 36, and the
-weights that the code of that time (commit a375c7f) reached from it, with their SHA-256.
+weights that the code of that time (commit a375c7f) reached from it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from poet_model import CheckpointError, PoetConfig, PoetModel, PoetTokenizer
 from poet_model.corpus import PoemRecord
@@ -85,14 +84,10 @@ def test_an_old_checkpoint_goes_on_to_the_weights_of_the_old_code(stopped):
     loaded = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     trainer.train()
     assert trainer.state.step == result["step"]
-    weights = trainer.model.state_dict()
-    for name, value in weights.items():
+    for name, value in trainer.model.state_dict().items():
         assert (value - loaded[name]).abs().max() > 0.02, name  # training has changed the weights
-        torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=0)  # rounding differs by machine
-    machine = (torch.__version__, torch.backends.cpu.get_cpu_capability())
-    if machine == (result["torch"], result["cpu"]):  # rounding is the same, so the weights must be identical
-        data = save({name: value.contiguous() for name, value in weights.items()})
-        assert hashlib.sha256(data).hexdigest() == result["sha256"]
+        # processors round differently, even two with AVX-512
+        torch.testing.assert_close(value, expected[name], atol=1e-5, rtol=0)
 
 
 def test_an_old_checkpoint_of_other_settings_is_refused(stopped):
