@@ -44,6 +44,7 @@ SPELLINGS = {
     "breaks": "\n".join(LINES),
     "CRLF and marks": "{}，\r\n{}。\r\n{}，\r\n{}。\r\n".format(*LINES),
     "other breaks": "{}\u2028{}\u2029{}\x85{}".format(*LINES),
+    "entities": "{}&#65292;{}&#x3002;&ldquo;{}&rdquo;&nbsp;,&emsp;{}.".format(*LINES),
     "<br>": "{}<br>{}<BR/>{}<br />{}".format(*LINES),
     "spaces": " ".join(LINES),
     "full-width spaces": "\u3000\u3000" + "\u3000".join(LINES) + "\u3000",

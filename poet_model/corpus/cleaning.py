@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -33,6 +34,7 @@ def clean_text(text: str) -> tuple[str, str]:
     """
     if len(text) > MAX_RAW_CHARACTERS:
         return "", f"over {MAX_CHARACTERS:,} characters"
+    text = html.unescape(text)
     if damage := damage_of(text):
         return "", damage
     text, torn = arrange(unwrap(text))
@@ -78,7 +80,7 @@ def unwrap(text: str) -> str:
 
 def clean_header(text: str) -> str:
     """Cleans a title or an author's name: keeps its hanzi, with `，` between parts, up to 40 characters."""
-    text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(mark_lost(text)))
+    text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(mark_lost(html.unescape(text))))
     return "，".join(text.split())[:40].rstrip("，")
 
 

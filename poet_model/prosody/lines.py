@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 
@@ -124,6 +125,7 @@ def read_stretches(text: str) -> list[tuple[str, str]]:
     """Splits a text as people write it at its line ends.
 
     A line ends at a mark of punctuation (full or half width, `…` and dashes too) or at a break (also `<br>`).
+    Entities of HTML, such as `&nbsp;`, stand for their characters.
     Only in a text without marks do spaces, `|` and `/` end lines; otherwise spaces are dropped. Characters
     are folded as by `script.fold_characters`.
 
@@ -131,7 +133,7 @@ def read_stretches(text: str) -> list[tuple[str, str]]:
         For each line that is not empty, its other characters, and its end: `，`, `。`, or '' for a break, a
         space or the end of the text. Of several ends in a row, `。` counts before `，`, and that before ''.
     """
-    text = fold_line_ends(fold_characters(_HTML_BREAK.sub("\n", text)))
+    text = fold_line_ends(fold_characters(_HTML_BREAK.sub("\n", html.unescape(text))))
     text = "\n".join(text.splitlines())
     text = _SPACE.sub("", text) if re.search("[，。]", text) else _SPACE_OR_BAR.sub("\n", text)
     stretches: list[tuple[str, str]] = []
