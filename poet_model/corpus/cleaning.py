@@ -11,7 +11,7 @@ from .. import script
 from ..prosody.lines import LINE_ENDS, form_of, line_lengths, read_stretches
 from .damage import SYMBOLS, damage_of, mark_lost, remove_notes
 from .poems import CorpusReport, PoemRecord
-from .records import RawPoem
+from .records import RawPoem, read_label
 from .traditional import traditional_forms
 from .verse import arrange
 
@@ -22,6 +22,14 @@ MAX_RAW_CHARACTERS = 10_000  # including notes; deeply nested ones are slow to r
 MAX_LINE_LENGTH = 16  # characters; longer stretches are prose, or lines whose ends are lost
 MIN_GLUED_LENGTH = 10  # if all lines are as long as this, each is a couplet that lacks the mark in its middle
 MIN_LINE_LENGTH = 3  # of at least one line
+# [唐] or 〔唐代〕 before or after a name, 唐· or 唐： before it
+_DYNASTY = re.compile(
+    "^{open}{name}{close}(?=.)|(?<=.){open}{name}{close}$|^{name}[·•・．:：|](?=.)".format(
+        open=r"\s*[\[［〔【(（〈]\s*",
+        name="(?:先秦|[秦漢汉魏晉晋隋唐宋遼辽金元明清]|[兩两東东西]?[漢汉晉晋]|[南北]朝|五代|[南北]宋|[近現现當当]代)[代朝]?",
+        close=r"\s*[\]］〕】)）〉]\s*",
+    )
+)
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
 
 
@@ -79,8 +87,12 @@ def unwrap(text: str) -> str:
 
 
 def clean_header(text: str) -> str:
-    """Cleans a title or an author's name: keeps its hanzi, with `，` between parts, up to 40 characters."""
-    text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(mark_lost(html.unescape(text))))
+    """Cleans a title or an author's name: keeps its hanzi, with `，` between parts, up to 40 characters.
+
+    A label such as `作者：` and a dynasty such as `[唐]` or `唐·` in front are no part of it.
+    """
+    text = _DYNASTY.sub("", read_label(html.unescape(text))[1])
+    text = "".join(c if script.is_hanzi(c) else " " for c in unwrap(mark_lost(text)))
     return "，".join(text.split())[:40].rstrip("，")
 
 

@@ -85,6 +85,11 @@ def _load_one(source: str, exclude: list[str], held_out: Sequence[PoemRecord], u
         excluded = [poem for path in exclude for poem in _read_excluded(path, report)]
         corpus = split(poems, [*excluded, *held_out], report)
         if not corpus.splits["train"]:
+            if report.excluded and not report.dropped:
+                raise CorpusError(
+                    f"{source!r} contains no poem to train on: all of its {report.read} records are excluded "
+                    "by --exclude; give a corpus with other poems, or exclude less"
+                )
             reasons = ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items())
             raise CorpusError(
                 f"{source!r} contains no poem to train on ({report.read} records read; "

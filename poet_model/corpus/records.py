@@ -138,6 +138,14 @@ def _key(name: str) -> str:
     return name.strip().lower()
 
 
+def read_label(line: str) -> tuple[str, str]:
+    """Which field a line such as `作者：王之渙` names, "title" or "author", and its rest; or '' and the line."""
+    label, colon, rest = line.replace("：", ":", 1).partition(":")
+    kinds = dict.fromkeys(TITLE_KEYS, "title") | dict.fromkeys(AUTHOR_KEYS, "author")
+    kind = kinds.get(_key(label), "") if colon else ""
+    return (kind, rest.strip()) if kind else ("", line)
+
+
 def split_at_breaks(text: str) -> list[str]:
     """Splits text at \\n, \\r\\n and \\r only; str.splitlines would also split at U+2028 and the like."""
     return re.split(r"\r\n?|\n", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import hashlib
 import re
@@ -138,9 +139,10 @@ def _utf8(data: bytes, path: Path) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        encoding = "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "GB18030"
         raise CorpusError(
             f"{path} is not UTF-8 text (byte {error.start}); leave it out, or convert it first, as in "
-            f"`iconv -f GB18030 -t UTF-8 {shlex.quote(str(path))} > utf8.txt`"
+            f"`iconv -f {encoding} -t UTF-8 {shlex.quote(str(path))} > utf8.txt`"
         ) from error
     if "\0" in text:
         raise CorpusError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import script
 from ..errors import CorpusError
 from ..prosody.lines import read_lines
-from .records import RawPoem, are_poems, is_table, read_table, split_at_breaks, split_at_headings
+from .records import RawPoem, are_poems, is_table, read_label, read_table, split_at_breaks, split_at_headings
 
 MAX_HEADER = 60  # characters of a title before a colon
 _MARKS = re.compile(f"[{script.MARKS_OF_VERSE}]")
@@ -81,8 +81,10 @@ def _from_block(lines: Sequence[str]) -> Iterator[RawPoem]:
     if head is None:
         yield RawPoem("", "", None, "a title that cannot be told from the verse")
         return
-    title, author = (*lines[:head], "", "")[:2]
-    yield from split_at_headings(title, author, lines[head:])
+    fields = {"title": "", "author": ""}
+    for kind, value in map(read_label, lines[:head]):
+        fields[kind or ("author" if fields["title"] else "title")] = value
+    yield from split_at_headings(fields["title"], fields["author"], lines[head:])
 
 
 def _header_length(lines: Sequence[str]) -> int | None:

@@ -14,7 +14,7 @@ COLUMNS = {  # the columns of the section `measures`, and their descriptions in 
     "ruled": "poems by the model, with form, tones and rhyme imposed",
     "best": "the same, with several candidates for each line, one of them drawn by its probability",
 }
-FIRST, OTHERS = 54, 29  # widths in terminal columns
+FIRST, OTHERS = 68, 29  # widths in terminal columns
 
 
 def report_text(metrics: dict) -> str:

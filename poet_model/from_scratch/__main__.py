@@ -115,8 +115,9 @@ def _run(
 ) -> None:
     """Trains, and prints how to write a poem with the result."""
     training_poems, valid = split(poems)
+    held_out = f"{len(valid):,} others" if len(training_poems) + len(valid) == len(poems) else "the same ones"
     print(
-        f"{len(training_poems):,} poems to train on, {len(valid):,} to validate on; "
+        f"{len(training_poems):,} poems to train on, {held_out} to validate on; "
         f"{model.num_parameters:,} parameters"
     )
     training = Training(model, training_poems, valid, config, options.output, options.on_batch)

@@ -22,7 +22,7 @@ from .options import DEFAULTS, GenerationConfig, Options
 
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_BEST_OF = 64
-_TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2}
+_TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2, "l0": L0, "l1": L1, "l2": L2}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _split_options(defaults: GenerationConfig, options: dict) -> tuple[Generatio
     others = DEFAULTS | {name: value for name, value in options.items() if name in DEFAULTS}
     settings = {name: value for name, value in options.items() if name not in others and value is not None}
     if unknown := [name for name in settings if name not in known]:
-        names = [*DEFAULTS, *(field.name for field in fields(GenerationConfig))]
+        names = ["start", "num_poems", *DEFAULTS, *(field.name for field in fields(GenerationConfig))]
         near = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.5)
         meant = f"did you mean {near[0]}? " if near else ""
         raise InvalidValueError(
@@ -127,12 +127,11 @@ def _check_types(start: str, given: dict) -> None:
     tones, template, rhyme = given["tones"], given["template"], given["rhyme"]
     if not isinstance(tones, (bool, str)) or tones not in _TONES:
         raise InvalidValueError(
-            'tones must be True (L1), False, or one of "L0", "L1", "L2" (see prosody/templates.py), '
-            f"got {tones!r}"
+            f'tones must be True (L1), False, or one of "L0", "L1", "L2" (see docs/prosody.md), got {tones!r}'
         )
     if template not in ("", *TEMPLATES) or (template and not tones):
         raise InvalidValueError(
-            f"template must be one of {' '.join(TEMPLATES)} (see prosody.Template), and needs tones; "
+            f"template must be one of {' '.join(TEMPLATES)} (see docs/prosody.md), and needs tones; "
             f"got {template!r} and tones={tones!r}"
         )
     if not isinstance(rhyme, (bool, str)):
@@ -175,9 +174,11 @@ def _author(tokenizer: PoetTokenizer, author: str) -> str:
     if author and tokenizer.authors and author not in tokenizer.authors:
         near = difflib.get_close_matches(author, tokenizer.authors, cutoff=0.5)
         others = list(dict.fromkeys([*near, *tokenizer.authors[:8]]))
+        in_chinese = ", written in Chinese" * author.isascii()
         raise InvalidValueError(
             f"the model was trained on no poem by {given!r}; it knows {len(tokenizer.authors):,} authors, "
-            f"such as {' '.join(others)}; give one of them, or leave author empty",
+            f"such as {' '.join(others)}; give one of them{in_chinese}, or leave "
+            "author empty",
             chinese=f"模型沒讀過「{given}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
             f"例如{'、'.join(others)}；請換一位，或留空。",
         )

@@ -49,8 +49,8 @@ def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str,
     near = sorted(rhyme_groups(given).intersection(usable)) if len(given) == 1 else []
     own = f"{given} rhymes in {' or '.join(near)}; " if near else ""
     raise InvalidValueError(
-        f"rhyme must be True or a group of 平水韻 with at least {needed} characters in this model's "
-        f"vocabulary, got {options.rhyme[:20]!r}; {own}rhyme can be one of {' '.join(usable)}",
+        f"rhyme must be True or a group of 平水韻 in a level tone (平), with at least {needed} characters in "
+        f"this model's vocabulary, got {options.rhyme[:20]!r}; {own}rhyme can be one of {' '.join(usable)}",
         chinese=f"韻部沒有「{given[:20]}」；可選{''.join(near or usable)}。",
     )
 

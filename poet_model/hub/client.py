@@ -64,7 +64,7 @@ def explained(
     except errors.GatedRepoError as error:
         raise HubError(
             f"{name} is gated: ask for access on its page on the Hub, then log in with `hf auth login` or "
-            "pass token="
+            "(in Python) pass token="
         ) from error
     except (errors.RepositoryNotFoundError, errors.LocalTokenNotFoundError) as error:
         raise HubError(missing) from error
@@ -86,9 +86,9 @@ def explained(
 
 _NOT_FOUND = (
     "the Hub shows you no {} of that name: check the spelling; if it is private, log in with "
-    "`hf auth login` or pass token="
+    "`hf auth login` (in Python, also token=)"
 )
-_LOG_IN = "{!r} cannot be pushed without a login: log in with `hf auth login` or pass token="
+_LOG_IN = "{!r} cannot be pushed without a login: log in with `hf auth login` (in Python, also token=)"
 
 
 def _missing(name: str, writing: bool, near: str | None, kind: str) -> str:
@@ -106,7 +106,7 @@ def _refusal(name: str, error: Exception) -> str:
     if status == 401 and message.startswith("Invalid credentials"):
         return (
             f"the Hub does not accept the token that was sent for {name}: create a new one, and log in with "
-            "`hf auth login` or pass token="
+            "`hf auth login` (in Python, also token=)"
         )
     if status == 401:  # the Hub's answer to anyone without access
         return ""

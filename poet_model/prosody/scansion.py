@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..errors import InvalidValueError
 from .faults import Fault, Masks, rhyme_faults, right_places, tone_faults
-from .lines import LINE_ENDS, form_of, join_lines, split_lines, with_line_ends
+from .lines import LINE_ENDS, form_of, join_lines, line_lengths, split_lines, with_line_ends
 from .readings import SIGNS, is_simplified, tone_mask
 from .rhyme import NO_RHYME, Rhyme, rhyme_of
 from .templates import L2, L3, L5, LEVELS, Template, couplet_level, templates
@@ -27,6 +27,7 @@ class Scansion:
         rhyme: the rhyme of the even lines.
         faults: the faults, in the order of the text.
         tones: the text in 平 仄 ○ (either) and ？ (unknown).
+        lengths: the number of characters in each line.
     """
 
     form: str
@@ -37,6 +38,7 @@ class Scansion:
     rhyme: Rhyme = NO_RHYME
     faults: tuple[Fault, ...] = ()
     tones: str = ""
+    lengths: tuple[int, ...] = ()
 
     @property
     def is_regular(self) -> bool:
@@ -45,7 +47,8 @@ class Scansion:
 
     def __str__(self) -> str:
         if not self.form:
-            return "no regular form"
+            counts = " ".join(map(str, self.lengths)) or "no"
+            return f"no regular form: lines of {counts} characters, not 4 or 8 lines all of 5 or all of 7"
         rhyme = f"{self.rhyme.status}韻 {'/'.join(self.rhyme.groups)}" if self.rhyme.status else "不押韻"
         lines = split_lines(self.tones)
         strip = "\n".join("".join(lines[i : i + 2]) for i in range(0, len(lines), 2))
@@ -72,7 +75,7 @@ def scan(text: str) -> Scansion:
     text = with_line_ends(text)
     form = form_of(text)
     if not form:
-        return Scansion("")
+        return Scansion("", lengths=tuple(line_lengths(text)))
     in_simplified = is_simplified(text)
     lines = [line.rstrip(LINE_ENDS) for line in split_lines(text)]
     rhyme = rhyme_of([line[-1] for line in lines[1::2]], lines[0][-1], in_simplified)
@@ -90,6 +93,7 @@ def scan(text: str) -> Scansion:
         rhyme,
         tuple(sorted(faults, key=lambda fault: (fault.line, fault.place))),
         join_lines("".join(SIGNS[mask] for mask in line) for line in masks),
+        tuple(map(len, lines)),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -61,7 +60,6 @@ class Run:
 
     def __init__(self, options: argparse.Namespace, settings: Settings):
         self.options, self.settings, self.output = options, settings, options.output
-        self.token_seconds = 0.0  # time that the last validation took per token
         try:
             self.accelerator = Accelerator(
                 mixed_precision=settings.precision,
@@ -96,7 +94,7 @@ class Run:
             self.accelerator.end_training()
         if self.accelerator.is_main_process:
             made_by, device = self.made_by(best, data), self.accelerator.device
-            publish(self.options, made_by, data.corpus, device, typed, self.token_seconds)
+            publish(self.options, made_by, data.corpus, device, typed)
             trainer.remove_checkpoint()
             print(f"\n{how_to_write(self.output)}")
         return 0
@@ -124,12 +122,11 @@ class Run:
         if data.note:
             self.say(f"note: {data.note}")
         if data.is_small and not base:
-            unknown = corpus.report.unknown_rate["valid"]
             self.say(
                 f"note: {len(data.train):,} poems are too few to learn to write verse: expect characters "
-                f"without sense, and a high perplexity ({unknown:.0%} of the characters to validate on occur "
-                "in none of them). --init-from MODEL starts from a model that has already learned it, such "
-                "as assets/tang-lstm"
+                "without sense, and a high perplexity, if only because the poems to validate on have other "
+                "characters. --init-from MODEL starts from a model that has already learned it, such as "
+                "assets/tang-lstm"
             )
         return data
 
@@ -169,9 +166,7 @@ class Run:
         held_out = without_header(data.valid)
 
         def evaluate(model: PoetModel) -> dict:
-            started = time.perf_counter()
             result = score(model, held_out)
-            self.token_seconds = (time.perf_counter() - started) / max(1, result.tokens)
             return {"loss": result.loss, "tokens": result.tokens}
 
         def save_best(model: PoetModel, record: dict) -> None:

@@ -77,7 +77,24 @@ def test_clean_text_is_hanzi_in_lines_and_stays_so(raw):
 
 @pytest.mark.parametrize(
     ("raw", "header"),
-    [("《春曉》（其一）", "春曉"), ("春 曉·其二", "春，曉，其二"), ("abc", ""), ("春" * 50, "春" * 40)],
+    [
+        ("《春曉》（其一）", "春曉"),
+        ("春 曉·其二", "春，曉，其二"),
+        ("abc", ""),
+        ("春" * 50, "春" * 40),
+        *(
+            (name, "王之渙")
+            for name in ("[唐]王之渙", "【唐代】王之渙", "王之渙〔唐〕", "（唐）王之渙", "唐·王之渙")
+        ),
+        *(
+            (name, "王之渙")
+            for name in ("作者：王之渙", "Author: 王之渙", "詩人： 唐：王之渙", "王之渙&nbsp;")
+        ),
+        ("題目：登樓", "登樓"),
+        ("唐朝美", "唐朝美"),  # a poet of Song
+        ("宋 之問", "宋，之問"),
+        ("[唐]", "唐"),
+    ],
 )
 def test_clean_header(raw, header):
     assert clean_header(raw) == header

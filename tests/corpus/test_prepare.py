@@ -100,7 +100,7 @@ def test_preparing_says_what_is_wrong(tmp_path, capsys):
 
 def test_everything_excluded_is_an_error(tmp_path):
     path = write(tmp_path / "a.json", [{"text": POEMS[0]}])
-    with pytest.raises(CorpusError, match="excluded: 1"):
+    with pytest.raises(CorpusError, match="all of its 1 records are excluded by --exclude"):
         load_corpus(path, [path])
 
 

@@ -107,6 +107,8 @@ def test_json_gives_the_poems_that_were_written(tmp_path, content, expected):
         ("a.txt", table("|", COLUMNS, ROWS)),
         ("a.txt", "\n\n".join("\n".join((t, a, *couplets)) for (t, a), couplets in PAIRS) + "\n"),
         ("a.txt", "\n\n".join("\n".join((r["title"], r["author"], *r["para"])) for r in BARE)),
+        ("a.txt", "\n\n".join("\n".join((t, f"作者：{a}", *couplets)) for (t, a), couplets in PAIRS)),
+        ("a.txt", "\n\n".join("\n".join((f"詩人:{a}", f"題目: {t}", *c)) for (t, a), c in PAIRS)),
     ],
 )
 def test_tables_and_blocks_of_text_give_title_author_and_poem(tmp_path, name, content):

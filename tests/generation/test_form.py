@@ -234,8 +234,10 @@ def test_the_form_follows_from_the_heads(shipped):
         ({"acrostic": "春夏秋冬東西南北中"}, "acrostic must be 2 to 8 hanzi, .* got 9: .*; remove some"),
         (
             {"rythm": True},
-            "no generation option 'rythm'; did you mean rhyme. the options are form, author",
+            "no generation option 'rythm'; did you mean rhyme. the options are start, num_poems, form, ",
         ),
+        ({"num_poem": 3}, "no generation option 'num_poem'; did you mean num_poems. "),
+        ({"form": "五絕", "rhyme": "一董"}, "a group of 平水韻 in a level tone"),
         ({"acrostic": "春a夏"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": "ab"}, "acrostic must be 2 to 8 hanzi"),
         ({"acrostic": 5}, "acrostic must be text, got 5"),

@@ -310,10 +310,13 @@ def test_famous_exceptions_and_other_rhymes():
     assert scan("白日依山盡，黃河入海人。欲窮千里目，更上一層樓。").rhyme.status == ""
 
 
-@pytest.mark.parametrize("text", ["", "春", "春眠不覺曉，處處聞啼鳥。", "abc"])
-def test_what_is_no_form_is_not_judged(text):
+@pytest.mark.parametrize(
+    ("text", "lengths"), [("", ()), ("春", (1,)), ("春眠不覺曉，處處聞啼鳥。", (5, 5)), ("abc", (3,))]
+)
+def test_what_is_no_form_is_not_judged(text, lengths):
     report = scan(text)
-    assert (report.form, report.level, report.rhyme.status, str(report)) == ("", L5, "", "no regular form")
+    assert (report.form, report.level, report.rhyme.status, report.lengths) == ("", L5, "", lengths)
+    assert str(report).startswith("no regular form: lines of ")
 
 
 def test_tones_are_shown():
