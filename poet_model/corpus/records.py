@@ -139,7 +139,7 @@ def _key(name: str) -> str:
 
 
 def read_label(line: str) -> tuple[str, str]:
-    """Which field a line such as `作者：王之渙` names, "title" or "author", and its rest; or '' and the line."""
+    """The field that a line such as `作者：王之渙` names, "title" or "author", and its rest; or '', the line."""
     label, colon, rest = line.replace("：", ":", 1).partition(":")
     kinds = dict.fromkeys(TITLE_KEYS, "title") | dict.fromkeys(AUTHOR_KEYS, "author")
     kind = kinds.get(_key(label), "") if colon else ""

@@ -159,7 +159,7 @@ def test_another_encoding_names_file_and_remedy(tmp_path, encoding):
     message = error_of(path)
     assert str(path) in message
     assert "not UTF-8" in message
-    assert "iconv" in message
+    assert f"iconv -f {'UTF-16' if encoding == 'utf-16' else 'GB18030'}" in message
 
 
 def test_zero_bytes_are_no_text(tmp_path):
