@@ -139,7 +139,7 @@ def _key(name: str) -> str:
 
 
 def read_label(line: str) -> tuple[str, str]:
-    """The field that a line such as `作者：王之渙` names, "title" or "author", and its rest; or '', the line."""
+    """The field that a line such as `作者：王之渙` has ("title", "author", or "" for none), and the rest."""
     label, colon, rest = line.replace("：", ":", 1).partition(":")
     kinds = dict.fromkeys(TITLE_KEYS, "title") | dict.fromkeys(AUTHOR_KEYS, "author")
     kind = kinds.get(_key(label), "") if colon else ""
