@@ -177,8 +177,7 @@ def _author(tokenizer: PoetTokenizer, author: str) -> str:
         in_chinese = ", written in Chinese" * author.isascii()
         raise InvalidValueError(
             f"the model was trained on no poem by {given!r}; it knows {len(tokenizer.authors):,} authors, "
-            f"such as {' '.join(others)}; give one of them{in_chinese}, or leave "
-            "author empty",
+            f"such as {' '.join(others)}; give one of them{in_chinese}, or leave author empty",
             chinese=f"模型沒讀過「{given}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
             f"例如{'、'.join(others)}；請換一位，或留空。",
         )
