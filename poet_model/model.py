@@ -12,7 +12,7 @@ import torch
 
 from .config import PoetConfig
 from .errors import CheckpointError, InvalidValueError
-from .files import read_steadily, replaced_folder
+from .folders import read_steadily, replaced_folder
 from .generation.options import GenerationConfig
 from .generation.writer import Writer
 from .hub.card import write_card

@@ -13,7 +13,7 @@ import numpy as np
 
 from .config import CELL_GATES, PoetConfig
 from .errors import CheckpointError
-from .files import read_steadily
+from .folders import read_steadily
 from .generation.options import GenerationConfig
 from .generation.writer import Writer
 from .hub.fetch import find_folder

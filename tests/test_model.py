@@ -168,7 +168,7 @@ def killed_while(action) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
     "moment",
-    ["poet_model.config.PoetConfig.save", "poet_model.model.save_weights", "poet_model.files._carry_over"],
+    ["poet_model.config.PoetConfig.save", "poet_model.model.save_weights", "poet_model.folders._carry_over"],
 )
 def test_a_kill_in_the_middle_of_saving_leaves_the_old_model(tiny_model, folder, monkeypatch, moment):
     before = logits_of(PoetModel.from_pretrained(folder))

@@ -16,7 +16,8 @@ from pathlib import Path
 from offline_pieces import ROOT, pack, publish, read_index
 
 from poet_model.errors import CheckpointError
-from poet_model.files import read_json_lines, read_steadily
+from poet_model.files import read_json_lines
+from poet_model.folders import read_steadily
 from poet_model.model_folder import LOG_NAME, SAMPLES_NAME
 
 TRAIN = ROOT / "train.py"

@@ -15,7 +15,7 @@ from pathlib import Path
 from offline_pieces import join
 
 from poet_model.errors import CheckpointError, PoetError
-from poet_model.files import replaced_folder
+from poet_model.folders import replaced_folder
 from poet_model.model_folder import how_to_write
 from poet_model.terminal import on_any_terminal
 

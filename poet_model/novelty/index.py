@@ -21,7 +21,8 @@ import numpy as np
 
 from .. import script
 from ..errors import CheckpointError
-from ..files import cache_folder, read_json, replaced_folder, write_text
+from ..files import cache_folder, read_json, write_text
+from ..folders import replaced_folder
 from ..prosody.lines import read_lines
 
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..errors import CheckpointError
-from ..files import read_json, replaced_folder, write_text
+from ..files import read_json, write_text
+from ..folders import replaced_folder
 from ..model_folder import LOG_NAME
 
 CHECKPOINT_NAME = "checkpoint"
