@@ -17,6 +17,7 @@ from pathlib import Path
 from common import ROOT, finish, last_line_of, show
 
 from poet_model import prosody
+from poet_model.errors import command
 from poet_model.machine import machine
 from poet_model.prosody.templates import couplet_level
 
@@ -83,6 +84,7 @@ def measure(texts: dict[str, list[str]]) -> dict:
     return results
 
 
+@command
 def main() -> None:
     """Writes and judges the poems, prints and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -112,4 +114,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from common import ROOT
+
+from poet_model.errors import InvalidValueError, command
+
 RESULTS, EXPERIMENTS = ROOT / "benchmarks" / "results", ROOT / "assets" / "experiments"
 WORDS = {
     "README.md": {
@@ -131,6 +135,7 @@ TABLES = {
 }
 
 
+@command
 def main() -> None:
     """Replaces the tables in all files."""
     for file, (mark, make) in TABLES.items():
@@ -138,10 +143,10 @@ def main() -> None:
         text = path.read_text(encoding="utf-8")
         pattern = re.compile(rf"(?<=<!-- {mark} -->\n)(?:\|.*\n)+")
         if not pattern.search(text):
-            raise SystemExit(f"error: {file} has no table after <!-- {mark} -->; add both")
+            raise InvalidValueError(f"{file} has no table after <!-- {mark} -->; add both")
         path.write_text(pattern.sub(lambda _, m=make, f=file: m(f), text), encoding="utf-8")
         print("written:", file)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,7 +27,9 @@ from poet_model.corpus.cleaning import clean
 from poet_model.corpus.near_copies import cluster
 from poet_model.corpus.records import RawPoem
 from poet_model.corpus.traditional import TraditionalForms, neighbours, traditional_forms
+from poet_model.errors import command
 from poet_model.machine import machine
+from poet_model.prosody.lines import LINE_ENDS
 
 POEMS = 5000
 FEWEST = 2  # times that both forms must stand in a bigram to count as variants there
@@ -97,7 +99,7 @@ def kinds_of_error(
                     bigrams[form, "", right] += 1
 
     def is_variant(written: str, chosen: str, left: str, right: str) -> bool:
-        sides = [(left, "")] * (left not in "，。") + [("", right)] * (right not in "，。")
+        sides = [(left, "")] * (left not in LINE_ENDS) + [("", right)] * (right not in LINE_ENDS)
         return any(min(bigrams[written, *side], bigrams[chosen, *side]) >= FEWEST for side in sides)
 
     pairs = Counter(f"{written}→{chosen}" for written, chosen, *_ in found)
@@ -138,6 +140,7 @@ def measure() -> dict:
     }
 
 
+@command
 def main() -> None:
     """Measures, prints and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -163,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

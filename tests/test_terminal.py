@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import subprocess
@@ -157,6 +158,25 @@ def test_a_stream_that_is_not_there_discards_all(monkeypatch):
     print("春")
     print("春 é", file=sys.stderr, flush=True)
     assert sys.stderr.buffer.getvalue() == "\\u6625 é\n".encode("cp1252").replace(b"\n", os.linesep.encode())
+
+
+def is_main(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name in ("main", "run_experiment")
+
+
+def test_every_command_is_one_for_any_terminal():
+    """Its main function has the decorator `command`, or `on_any_terminal`."""
+    paths = [ROOT / "app.py", ROOT / "train.py"]
+    paths += [path for name in ("poet_model", "tools", "benchmarks") for path in (ROOT / name).rglob("*.py")]
+    bare, seen = [], 0
+    for path in paths:
+        source = path.read_text(encoding="utf-8")
+        for main in filter(is_main, ast.parse(source).body):
+            names = {getattr(decorator, "id", "") for decorator in main.decorator_list}
+            seen += 1
+            if not names & {"command", "on_any_terminal"}:
+                bare.append(path.relative_to(ROOT).as_posix())
+    assert bare == [] and seen > 25
 
 
 def test_bytes_that_are_no_text_become_a_mark():

@@ -29,6 +29,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that it runs without installing the package
+
+from poet_model.errors import command  # noqa: E402
+
 TARGET = ROOT / "poet_model" / "prosody" / "pingshui.tsv"
 OVERRIDES, DEAD = (Path(__file__).with_name(f"prosody_{name}.tsv") for name in ("overrides", "dead"))
 GROUPS = {  # 106, by tone
@@ -240,10 +244,11 @@ def read_sources() -> tuple[dict, dict, dict, dict]:
         )
 
 
+@command
 def main() -> None:
     """Downloads the packages, builds the table, and writes it."""
     write_table(build(*read_sources(), read_list(OVERRIDES), read_list(DEAD)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

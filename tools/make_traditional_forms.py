@@ -21,13 +21,15 @@ from poet_model import script  # noqa: E402
 from poet_model.corpus import PoemRecord, load_corpus  # noqa: E402
 from poet_model.corpus import traditional as table_file  # noqa: E402
 from poet_model.corpus.traditional import KINDS, Family, TraditionalForms, neighbours  # noqa: E402
+from poet_model.errors import command  # noqa: E402
+from poet_model.prosody.lines import LINE_ENDS  # noqa: E402
 
 # simplified and traditional characters that mainland China merges and OpenCC does not
 ALSO = {"着": "著", "村": "邨", "疏": "踈疎", "答": "荅", "仇": "讎", "借": "藉", "睹": "覩", "粗": "麤"}
 ALSO |= {"仙": "僊", "草": "艸", "庵": "菴", "渺": "淼"}
 TELLING = 3  # a context with only the commonest form tells something if it occurs so often
 FEWEST = 2  # times that OpenCC must simplify a character in phrases only (沈 to 沉) to count
-_LINE = re.compile("[^，。]+")
+_LINE = re.compile(f"[^{LINE_ENDS}]+")
 
 
 def fields_of(poem: PoemRecord) -> tuple[str, str, str]:
@@ -157,6 +159,7 @@ def build(poems: Iterable[PoemRecord]) -> tuple[list[Family], dict[str, str]]:
     return families, find_misleading_lines(poems, families)
 
 
+@command
 def main() -> None:
     """Writes the table."""
     families, lines = build(poem for split in load_corpus("tang").splits.values() for poem in split)
@@ -169,4 +172,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -24,12 +24,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from make_prosody_table import DEAD as TARGET
-from make_prosody_table import OVERRIDES, ROOT, Readings, build, read_list, read_sources
+from make_prosody_table import OVERRIDES, Readings, build, read_list, read_sources
 
-sys.path.insert(0, str(ROOT))
 from poet_model import prosody
 from poet_model.corpus.prepare import load_corpus
 from poet_model.corpus.sources import read_source
+from poet_model.errors import command
 from poet_model.evaluation.intervals import wilson
 from poet_model.prosody.lines import with_line_ends
 from poet_model.prosody.templates import couplet_level
@@ -144,6 +144,7 @@ def dead_row(character: str, readings: Readings, guangyun: Readings, tang: Use, 
     return "\t".join(map(str, [character, " ".join(dropped), *tang.inside, *song.inside, rhymes]))
 
 
+@command
 def main() -> None:
     """Counts in the Tang and Song poems of the npm package, and writes the list."""
     pingshui, guangyun, variants, traditional = read_sources()
@@ -162,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

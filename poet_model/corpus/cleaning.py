@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from .. import script
 from ..prosody.lines import LINE_ENDS, form_of, line_lengths, read_stretches
-from .damage import SYMBOLS, damage_of, mark_lost, remove_notes
+from .damage import DYNASTY, IN_BRACKETS, SYMBOLS, damage_of, mark_lost, remove_notes
 from .poems import CorpusReport, PoemRecord
 from .records import RawPoem, read_label
 from .traditional import traditional_forms
@@ -22,14 +22,8 @@ MAX_RAW_CHARACTERS = 10_000  # including notes; deeply nested ones are slow to r
 MAX_LINE_LENGTH = 16  # characters; longer stretches are prose, or lines whose ends are lost
 MIN_GLUED_LENGTH = 10  # if all lines are as long as this, each is a couplet that lacks the mark in its middle
 MIN_LINE_LENGTH = 3  # of at least one line
-# [唐] or 〔唐代〕 before or after a name, 唐· or 唐： before it
-_DYNASTY = re.compile(
-    "^{open}{name}{close}(?=.)|(?<=.){open}{name}{close}$|^{name}[·•・．:：|](?=.)".format(
-        open=r"\s*[\[［〔【(（〈]\s*",
-        name="(?:先秦|[秦漢汉魏晉晋隋唐宋遼辽金元明清]|[兩两東东西]?[漢汉晉晋]|[南北]朝|五代|[南北]宋|[近現现當当]代)[代朝]?",
-        close=r"\s*[\]］〕】)）〉]\s*",
-    )
-)
+# a dynasty in brackets before or after a name, or 唐· or 唐： before it
+_DYNASTY = re.compile(f"^{IN_BRACKETS}(?=.)|(?<=.){IN_BRACKETS}$|^{DYNASTY}[·•・．:：|](?=.)")
 _WRAPPERS = str.maketrans("", "", "[]［］《》「」『』“”‘’\"'〔〕")
 
 

@@ -22,7 +22,7 @@ from .options import DEFAULTS, GenerationConfig, Options
 
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_BEST_OF = 64
-_TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2, "l0": L0, "l1": L1, "l2": L2}
+_TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2}
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from ..errors import InvalidValueError
@@ -86,9 +84,9 @@ def _groups_of_tails(masks: VocabularyMasks, options: FormOptions, groups: froze
 def _rhyming(masks: VocabularyMasks, groups: frozenset[str], used: str, count: int = 8) -> list[str]:
     """The most frequent characters of the groups, at most `count`, without the used ones.
 
-    Those that are also read 仄 are left out: 不 rhymes, but only as 否.
+    Those that are also read 仄 come last: 不 rhymes, but only as 否.
     """
     allowed = np.logical_or.reduce([masks.by_group[group] for group in groups])
     words = (masks.tokenizer.tokens[i] for i in np.flatnonzero(allowed))
-    plain = (word for word in words if tone_mask(word) == PING and word not in used)
-    return list(itertools.islice(plain, count))
+    unused = [word for word in words if word not in used]
+    return sorted(unused, key=lambda word: tone_mask(word) != PING)[:count]

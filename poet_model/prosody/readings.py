@@ -21,7 +21,7 @@ _NUMERALS = [*"一二三四五六七八九十", *(f"十{unit}" for unit in "一�
 
 
 @functools.cache
-def reading_table(is_inside: bool = False) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+def reading_table(is_inside: bool) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     """Character -> its own readings, such as {"東平", "送去"}, and its readings in a simplified text.
 
     Args:
@@ -38,7 +38,7 @@ def reading_table(is_inside: bool = False) -> dict[str, tuple[frozenset[str], fr
 def is_simplified(text: str) -> bool:
     """Whether a text has a character that, by the table, only simplified texts have. Needs no OpenCC."""
     nothing = (frozenset(), frozenset())
-    return any(every and not own for own, every in (reading_table().get(c, nothing) for c in text))
+    return any(every and not own for own, every in (reading_table(False).get(c, nothing) for c in text))
 
 
 def readings(character: str, in_simplified: bool = False, is_inside: bool = False) -> frozenset[str]:
@@ -77,7 +77,7 @@ def rhyme_groups(character: str, tone: str = "平", in_simplified: bool = False)
 def all_groups(tone: str = "平") -> tuple[str, ...]:
     """The groups of a tone, the largest first."""
     counts: dict[str, int] = {}
-    for own, _ in reading_table().values():
+    for own, _ in reading_table(False).values():
         for reading in own:
             if reading[-1] == tone:
                 counts[reading[:-1]] = counts.get(reading[:-1], 0) + 1

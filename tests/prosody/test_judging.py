@@ -64,6 +64,15 @@ def test_the_list_of_dead_readings_gives_its_counts():
         assert tone_mask(row[0]) != ANY
 
 
+def test_the_committed_poems_with_guaranteed_tones_are_regular_by_the_handbooks():
+    """The figures that benchmarks/guarantee.py wrote, before and after."""
+    record = json.loads((ROOT / "benchmarks/results/guarantee.json").read_text(encoding="utf-8"))
+    for form in prosody.FORMS:
+        before, now = record["judged"]["before"][form], record["judged"]["now"][form]
+        assert before["poems"] == now["poems"] == 1000
+        assert now["worse_than_L1"] == now["no_rhyme"] == 0 < before["worse_than_L1"]
+
+
 # 拗救
 
 
