@@ -45,7 +45,7 @@ LAW = {
         "corpus deprecated errors files hub machine model_folder novelty prosody script terminal tokenizer",
         "numpy torch tqdm",
     ),
-    "evaluation.__main__": ("errors evaluation model", ""),
+    "evaluation.__main__": ("errors evaluation hub model", ""),
     "training": (
         "config corpus errors evaluation files folders hub machine model model_folder prosody terminal "
         "tokenizer",

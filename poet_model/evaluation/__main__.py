@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 from ..errors import command
-from .measurement import BEST_OF, held_out_corpus, measure, work
-from .progress import Progress
+from ..hub.network import check_environment
 from .publish import command_line, update_folder
 from .report import report_text
-from .tangshi_gpt import measure_by_protocol
 
 POEMS_A_FORM = 250
 BYTES_A_CHARACTER = 4  # of a JSON file of poems, for the progress
@@ -52,7 +50,11 @@ def main(arguments: list[str] | None = None) -> None:
             f"--tangshi-gpt {options.tangshi_gpt} is not a file; give the path of test_poems.json "
             "from github.com/dengfeng-ai/tangshi-gpt, or omit the option"
         )
+    check_environment()  # before tqdm is imported, which reads its variables then
     from ..model import PoetModel
+    from .measurement import BEST_OF, held_out_corpus, measure, work
+    from .progress import Progress
+    from .tangshi_gpt import measure_by_protocol
 
     given = arguments if arguments is not None else sys.argv[1:]
     words = command_line("python -m poet_model.evaluation", given)

@@ -107,6 +107,22 @@ def test_a_way_that_leads_nowhere_is_one_sentence(tmp_path, environment, advice)
     assert "secret" not in said
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-m", "poet_model.evaluation", SHIPPED),
+        ("-m", "poet_model.hub", "space", "user/tang-poet", "--model", "user/tang-lstm"),
+        ("train.py", "--resume"),
+        ("app.py",),
+    ],
+    ids=lambda command: command[-1] if len(command) == 1 else command[1],
+)
+def test_a_variable_that_tqdm_cannot_read_is_one_sentence(command):
+    done = run(*command, TQDM_MININTERVAL="soon")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.endswith("; correct or unset TQDM_MININTERVAL\n")
+
+
 @pytest.fixture(scope="module")
 def home(running_hub, tmp_path_factory):
     """A Hub's cache that holds the shipped model as user/tang-lstm."""
