@@ -21,8 +21,10 @@ LAW = {
     "machine": ("errors", "torch"),
     "layers": ("", "torch"),
     "script": ("terminal", "opencc"),
-    "files": ("errors", ""),
-    "folders": ("errors", ""),
+    "locks": ("", ""),
+    "temporary": ("locks", ""),
+    "files": ("errors temporary", ""),
+    "folders": ("errors files temporary", ""),
     "model_folder": ("errors files", ""),
     "prosody": ("errors script", ""),
     "stepper": ("layers", "numpy torch"),
@@ -47,7 +49,7 @@ LAW = {
     ),
     "evaluation.__main__": ("errors evaluation hub model", ""),
     "training": (
-        "config corpus errors evaluation files folders hub machine model model_folder prosody terminal "
+        "config corpus errors evaluation files folders hub locks machine model model_folder prosody terminal "
         "tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
