@@ -48,28 +48,25 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     folder = Path(folder).resolve()  # if it is a link, its target is replaced and the link stays
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} is a file; give a folder to save to")
-    try:
-        make_folder(folder.parent)
-        _clean(folder)
-        fresh, descriptor = _fresh_folder(folder)
-    except (FileExistsError, NotADirectoryError):
-        raise CheckpointError(f"{folder} lies below a file; give another folder to save to") from None
-    except OSError as error:
-        raise CheckpointError(
-            f"{folder} cannot be written ({error.strerror}); give another folder"
-        ) from error
-    try:
-        fresh.chmod(0o777 & ~_umask())
-        yield fresh
-        _put_in_place(fresh, folder)
-    except OSError as error:
-        if error.errno is None or not str(error.filename or fresh).startswith(str(fresh)):
-            raise
-        raise OSError(error.errno, error.strerror, str(folder)) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if descriptor is not None:
-            os.close(descriptor)
+    with contextlib.ExitStack() as stack:
+        try:
+            make_folder(folder.parent)
+            _clean(folder)
+            fresh = _fresh_folder(folder, stack)
+            fresh.chmod(0o777 & ~_umask())
+        except (FileExistsError, NotADirectoryError):
+            raise CheckpointError(f"{folder} lies below a file; give another folder to save to") from None
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder} cannot be written ({error.strerror}); give another folder"
+            ) from error
+        try:
+            yield fresh
+            _put_in_place(fresh, folder)
+        except OSError as error:
+            if error.errno is None or not str(error.filename or fresh).startswith(str(fresh)):
+                raise
+            raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def read_steadily(folder: Path, read: Callable[[], T]) -> T:
@@ -136,19 +133,17 @@ def _clean(folder: Path) -> None:
     remove_abandoned(temporary_paths(folder.parent, folder.name))
 
 
-def _fresh_folder(folder: Path) -> tuple[Path, int | None]:
-    """A new folder, beside `folder` if that can be renamed, otherwise in it; and its lock's descriptor."""
+def _fresh_folder(folder: Path, stack: contextlib.ExitStack) -> Path:
+    """A new folder, beside `folder` if that can be renamed, otherwise in it; `stack` will delete it."""
     if not folder.exists():
-        return temporary_folder(folder.parent, folder.name)
+        return stack.enter_context(temporary_folder(folder.parent, folder.name))
     if not _works_in(folder):  # otherwise a swap would take away the working directory
-        with contextlib.suppress(OSError):
-            fresh, descriptor = temporary_folder(folder.parent, folder.name)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as beside:
+            fresh = beside.enter_context(temporary_folder(folder.parent, folder.name))
             if _can_rename(folder, fresh):
-                return fresh, descriptor
-            shutil.rmtree(fresh)
-            if descriptor is not None:
-                os.close(descriptor)
-    return temporary_folder(folder, "save")
+                stack.push(beside.pop_all())
+                return fresh
+    return stack.enter_context(temporary_folder(folder, "save"))
 
 
 def _can_rename(folder: Path, other: Path) -> bool:

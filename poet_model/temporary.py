@@ -48,12 +48,23 @@ def _locked(path: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def temporary_folder(parent: Path, name: str) -> tuple[Path, int | None]:
-    """Creates a folder in `parent`, to take the place of `name`.
+@contextlib.contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A context manager that creates a folder in `parent`, to take the place of the file or folder `name`.
 
-    Returns:
-        The folder, and the descriptor that holds its lock; None where locks are not possible.
+    It is deleted at the end if it is still there.
     """
+    folder, descriptor = _locked_folder(parent, name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked_folder(parent: Path, name: str) -> tuple[Path, int | None]:
+    """A new folder, and the descriptor that holds its lock; None where locks are not possible."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=parent))
         try:

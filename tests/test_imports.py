@@ -33,7 +33,10 @@ LAW = {
     "tokenizer": ("errors files model_folder prosody script", "tokenizers"),
     "novelty": ("deprecated errors files folders prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty script", ""),
-    "corpus": ("deprecated errors files hub model_folder prosody script terminal tokenizer", "numpy"),
+    "corpus": (
+        "deprecated errors files hub model_folder prosody script temporary terminal tokenizer",
+        "numpy",
+    ),
     "corpus.__main__": ("corpus errors", ""),
     "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
