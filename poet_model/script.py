@@ -46,12 +46,12 @@ def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> l
 def fold_characters(text: str) -> str:
     """Makes compatibility characters ordinary ones (NFKC: ⼭ is 山) and removes invisible ones.
 
-    Removed are format and control characters, such as the zero-width space and the soft hyphen, and variation
+    Lone surrogates, which no file or answer can hold, become U+FFFD. Removed are format and control characters, such as the zero-width space and the soft hyphen, and variation
     selectors. Spaces, tabs and line breaks stay, however they are written.
     """
     visible = "".join(
         c
-        for c in unicodedata.normalize("NFKC", text)
+        for c in unicodedata.normalize("NFKC", valid_text(text))
         if c.isspace() or not (unicodedata.category(c) in _INVISIBLE or _is_variation_selector(c))
     )
     return unicodedata.normalize("NFC", visible)  # an accent may now stand beside its letter
