@@ -46,8 +46,9 @@ def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> l
 def fold_characters(text: str) -> str:
     """Makes compatibility characters ordinary ones (NFKC: ⼭ is 山) and removes invisible ones.
 
-    Lone surrogates, which no file or answer can hold, become U+FFFD. Removed are format and control characters, such as the zero-width space and the soft hyphen, and variation
-    selectors. Spaces, tabs and line breaks stay, however they are written.
+    Removed are format and control characters, such as the zero-width space and the soft hyphen, and variation
+    selectors. Spaces, tabs and line breaks stay, however they are written. Lone surrogates, which no file and
+    no answer can hold, become U+FFFD.
     """
     visible = "".join(
         c

@@ -72,8 +72,8 @@ class Vocabulary:
                 known = "".join(c for c in self.tokens[5:] if c not in LINE_ENDS)[:8]
                 opencc = "" if find_spec("opencc") else "; to give simplified ones, install opencc"
                 raise InvalidValueError(
-                    f"{quoted(character)} is not among the {len(self) - 5:,} characters that the model knows; "
-                    f"it knows for example {known}{opencc}"
+                    f"{quoted(character)} is not among the {len(self) - 5:,} characters that the model "
+                    f"knows; it knows for example {known}{opencc}"
                 )
 
     def save(self, folder: Path) -> None:

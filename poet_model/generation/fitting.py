@@ -41,7 +41,8 @@ def edges_of(
         edges[name] = tokenizer.normalize("".join(read_lines(given)))
         if odd := [c for c in edges[name] if not is_hanzi(c)]:
             raise InvalidValueError(
-                f"{name} must be 2 to 8 hanzi, got {quoted(odd[0])} in {quoted(given)}; remove that character",
+                f"{name} must be 2 to 8 hanzi, got {quoted(odd[0])} in {quoted(given)}; remove that "
+                "character",
                 chinese=f"{EDGES[name]}要 2 至 8 個漢字，「{excerpt(odd[0])}」不是漢字，請刪去。",
             )
         if given and not 2 <= (count := len(edges[name])) <= 8:

@@ -194,8 +194,8 @@ def _author(tokenizer: PoetTokenizer, author: str) -> str:
         others = list(dict.fromkeys([*near, *tokenizer.authors[:8]]))
         in_chinese = ", written in Chinese" * author.isascii()
         raise InvalidValueError(
-            f"the model was trained on no poem by {quoted(given)}; it knows {len(tokenizer.authors):,} authors, "
-            f"such as {' '.join(others)}; give one of them{in_chinese}, or leave author empty",
+            f"the model was trained on no poem by {quoted(given)}; it knows {len(tokenizer.authors):,} "
+            f"authors, such as {' '.join(others)}; give one of them{in_chinese}, or leave author empty",
             chinese=f"模型沒讀過「{excerpt(given)}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
             f"例如{'、'.join(others)}；請換一位，或留空。",
         )

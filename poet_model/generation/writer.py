@@ -114,7 +114,7 @@ class Writer:
         return _poem_of(request, 0, characters)
 
     def _request(self, start: str, unnamed: tuple, options: Options) -> Request:
-        """The request of a call; `unnamed` holds the arguments after `start` that were given without a name."""
+        """The request of a call; `unnamed` holds what was given without a name after the start."""
         if unnamed:
             raise InvalidValueError(
                 f"only the start can be given without a name, got {quoted(unnamed[0])} after it; write the "
