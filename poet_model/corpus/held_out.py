@@ -62,7 +62,7 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
         one for one in hashes if not isinstance(one, str) or not re.fullmatch(f"[0-9a-f]{{{DIGITS}}}", one)
     ]
     if wrong or len(set(hashes)) < len(hashes):
-        what = quoted(wrong[0]) if wrong else "the same hash twice"
+        what = quoted(str(wrong[0])) if wrong else "the same hash twice"
         raise CheckpointError(
             f"{path} contains {what}, expected lists of different hashes of {DIGITS} digits; download it "
             "again, or delete it and give the --exclude of the training run"

@@ -49,6 +49,7 @@ class Writer:
 
         Args:
             start: the poem's first characters, in either script and with any punctuation.
+            *unnamed: refused with a sentence; everything but the start is given by name.
             num_poems: the number of poems. Poem i, counted from 0, is the poem that a single call with the
                 seed `seed + i` gives.
             **options: the rules of the poem and the sampling settings:

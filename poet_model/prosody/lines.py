@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from ..errors import InvalidValueError, check_text, excerpt, quoted
 from ..script import fold_characters, fold_line_ends
 
-MAX_POEM = 10_000  # characters as people write them; the longest poems of 全唐詩 have a fifth of that
+MAX_POEM = 10_000  # characters as people write them, as many as a poem of a corpus may have
 MAX_NAME = 40  # characters of the name of a form
 LINE_ENDS = "，。"
 FORMS = ("五絕", "七絕", "五律", "七律")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import InvalidValueError, quoted
+from ..errors import InvalidValueError, excerpt, quoted
 from ..generation.applicable import applicable
 from ..novelty.index import NoveltyIndex
 from ..prosody.lines import read_lines
@@ -94,8 +94,8 @@ def _check_acrostic(acrostic: str, start: str) -> None:
     head, first = ("".join(read_lines(text))[:1] for text in (acrostic, start))
     if head and first and to_simplified(head) != to_simplified(first):
         raise InvalidValueError(
-            f"with an acrostic, leave the start empty or begin it with {head}",
-            chinese=f"藏頭時起首請留空，或以「{head}」開頭。",
+            f"with an acrostic, leave the start empty or begin it with {excerpt(head)}",
+            chinese=f"藏頭時起首請留空，或以「{excerpt(head)}」開頭。",
         )
 
 
