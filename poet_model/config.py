@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from .errors import CheckpointError, InvalidValueError, check_number
+from .errors import CheckpointError, InvalidValueError, check_number, quoted
 from .files import read_json, write_text
 from .model_folder import CONFIG_NAME
 
@@ -53,7 +53,7 @@ class PoetConfig:
         for name in ("input_dropout", "layer_dropout", "output_dropout"):
             check_number(name, getattr(self, name), 0, 1, below=True)
         if not isinstance(self.cell, str) or self.cell not in CELL_GATES:
-            raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {self.cell!r}")
+            raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {quoted(self.cell)}")
 
     @property
     def num_parameters(self) -> int:
@@ -89,19 +89,21 @@ class PoetConfig:
         model_type = record.pop("model_type", None)
         if model_type != MODEL_TYPE:
             raise CheckpointError(
-                f"{path}: model_type is {model_type!r}, expected {MODEL_TYPE!r}; "
+                f"{path}: model_type is {quoted(model_type)}, expected {MODEL_TYPE!r}; "
                 "this folder holds a model of another kind"
             )
         version = record.pop("format_version", None)
         if version != FORMAT_VERSION:
             raise CheckpointError(
-                f"{path}: format_version is {version!r}, this program reads {FORMAT_VERSION}; "
+                f"{path}: format_version is {quoted(version)}, this program reads {FORMAT_VERSION}; "
                 "update poet_model"
             )
         record = {name: value for name, value in record.items() if name not in _OF_TRANSFORMERS}
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
-            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; the settings are {sorted(known)}")
+            raise CheckpointError(
+                f"{path}: unknown settings {quoted(unknown)}; the settings are {sorted(known)}"
+            )
         if missing := sorted(known - record.keys() - _ADDED_LATER):
             raise CheckpointError(f"{path}: settings {missing[:5]} are missing; save the model again")
         try:

@@ -120,14 +120,20 @@ class LSTMStack(nn.Module):
         outputs, state = self.outputs(x, state)
         return outputs[-1], state
 
-    def outputs(self, x: torch.Tensor, state: State | None = None) -> tuple[list[torch.Tensor], State]:
-        """Like `forward`, but returns the outputs (B, T, H) of every layer, after its dropout."""
-        x = self.dropouts[0](x)
+    def outputs(
+        self, x: torch.Tensor, state: State | None = None, *, dropout: bool = True
+    ) -> tuple[list[torch.Tensor], State]:
+        """Like `forward`, but returns the outputs (B, T, H) of every layer, after its dropout.
+
+        Without `dropout` they are those of evaluation mode, whatever the mode of the module.
+        """
+        dropouts = self.dropouts if dropout else [nn.Identity()] * len(self.dropouts)
+        x = dropouts[0](x)
         outputs, hidden, cell = [], [], []
         for index, layer in enumerate(self.layers):
             before = None if state is None else (state[0][index : index + 1], state[1][index : index + 1])
             x, (h, c) = layer(x, before)
-            x = self.dropouts[index + 1](x)
+            x = dropouts[index + 1](x)
             outputs.append(x)
             hidden.append(h)
             cell.append(c)
@@ -178,9 +184,15 @@ class LSTMLanguageModel(nn.Module):
             if len(layer.bias_ih_l0) == 4 * hidden_size:
                 layer.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0
 
-    def hidden_states(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        """Ids (B, T) and the state before them -> the last layer's outputs (B, T, H) and the state after."""
-        return self.lstm(self.embedding(ids), state)
+    def hidden_states(
+        self, ids: torch.Tensor, state: State | None = None, *, dropout: bool = True
+    ) -> tuple[torch.Tensor, State]:
+        """Ids (B, T) and the state before them -> the last layer's outputs (B, T, H) and the state after.
+
+        Without `dropout` they are those of evaluation mode, whatever the mode of the model.
+        """
+        outputs, state = self.lstm.outputs(self.embedding(ids), state, dropout=dropout)
+        return outputs[-1], state
 
     def project(self, hidden: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
         """Outputs of the last layer (..., H) -> raw logits (..., V), with the tied embedding and the bias.

@@ -8,7 +8,7 @@ import platform
 import torch
 from torch import nn
 
-from .errors import InvalidValueError
+from .errors import InvalidValueError, quoted
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # types that weights may have
 
@@ -57,7 +57,8 @@ def device_named(device: str | torch.device | None) -> torch.device:
         return torch.empty(0, device="cpu" if device is None else device).device
     except (RuntimeError, AssertionError, TypeError) as error:  # torch without CUDA fails an assertion
         raise InvalidValueError(
-            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}); leave it out for the CPU"
+            f"device {quoted(device)} cannot be used here ({str(error).splitlines()[0]}); leave it out for "
+            "the CPU"
         ) from error
 
 
@@ -78,5 +79,5 @@ def dtype_named(dtype: torch.dtype | str | None, on_disk: torch.dtype) -> torch.
     result = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if result not in DTYPES:
         names = ", ".join(str(known).removeprefix("torch.") for known in DTYPES)
-        raise InvalidValueError(f"dtype must be one of {names} or 'auto', got {dtype!r}")
+        raise InvalidValueError(f"dtype must be one of {names} or 'auto', got {quoted(dtype)}")
     return result

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -67,23 +65,24 @@ class PoetModel(LSTMLanguageModel, Writer):
         return super().train(mode)
 
     def stepper(self) -> TorchStepper:
-        """The model as a Stepper for decoding, created again only after a weight has changed."""
+        """The model as a Stepper for decoding, which applies no dropout, whatever the mode of the model.
+
+        In evaluation mode it is created again only after a weight has changed.
+        """
+        if self.training:
+            return TorchStepper(self.embedding.weight, self.bias, self.lstm)
         # The weights are kept with the versions, so that no other tensor can be allocated at their addresses.
         weights = [weight.detach() for weight in self.parameters()]
         versions = [(weight.data_ptr(), weight._version) for weight in weights]
-        if self._stepper is None or self._stepper[0] != versions:
-            self._stepper = (versions, weights, TorchStepper(self.embedding.weight, self.bias, self.lstm))
-        return self._stepper[2]
+        kept = self._stepper  # read once, because another thread may set it to None
+        if kept is None or kept[0] != versions:
+            stepper = TorchStepper(self.embedding.weight, self.bias, self.lstm)
+            self._stepper = kept = versions, weights, stepper
+        return kept[2]
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A context in which the model is in evaluation mode."""
-        was_training = self.training
-        self.eval()
-        try:
-            yield
-        finally:
-            self.train(was_training)
+    def __getstate__(self) -> dict:
+        """What is copied or pickled: everything but what decoding has cached."""
+        return super().__getstate__() | {"_stepper": None}
 
     def with_tokenizer(self, tokenizer: PoetTokenizer, config: PoetConfig) -> PoetModel:
         """A copy of the model for another vocabulary, in which new characters have initial weights.

@@ -47,11 +47,12 @@ def fold_characters(text: str) -> str:
     """Makes compatibility characters ordinary ones (NFKC: ⼭ is 山) and removes invisible ones.
 
     Removed are format and control characters, such as the zero-width space and the soft hyphen, and variation
-    selectors. Spaces, tabs and line breaks stay, however they are written.
+    selectors. Spaces, tabs and line breaks stay, however they are written. Lone surrogates, which no file and
+    no answer can hold, become U+FFFD.
     """
     visible = "".join(
         c
-        for c in unicodedata.normalize("NFKC", text)
+        for c in unicodedata.normalize("NFKC", valid_text(text))
         if c.isspace() or not (unicodedata.category(c) in _INVISIBLE or _is_variation_selector(c))
     )
     return unicodedata.normalize("NFC", visible)  # an accent may now stand beside its letter

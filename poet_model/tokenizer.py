@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from .errors import CheckpointError, InvalidValueError, UnknownCharacterError
+from .errors import CheckpointError, InvalidValueError, UnknownCharacterError, quoted
 from .files import read_json, write_text
 from .model_folder import TOKENIZER_CONFIG_NAME, TOKENIZER_NAME
 from .prosody.lines import with_line_ends
@@ -45,7 +45,9 @@ class PoetTokenizer:
         self.authors = tuple(authors)
         counts = Counter(self.characters)
         if bad := [c for c, count in counts.items() if len(c) != 1 or count > 1]:
-            raise InvalidValueError(f"a vocabulary needs single characters, each only once, got {bad[:5]}")
+            raise InvalidValueError(
+                f"a vocabulary needs single characters, each only once, got {quoted(bad)}"
+            )
         self.tokens = (*SPECIAL_TOKENS, *self.characters)
         self.ids = {token: index for index, token in enumerate(self.tokens)}
 

@@ -84,6 +84,7 @@ REPLACED = [
     Rule("", r"^python train\.py(?!.*--(help|push-to-hub)).*", "tiny", rf"\g<0>{_TINY} --no-measure"),
     Rule("", r"^python train\.py.*--push-to-hub.*", "tiny; what is pushed is measured", rf"\g<0>{_TINY}"),
     Rule("", r"^python -m poet_model\.evaluation .+", "few poems", r"\g<0> --poems 2"),
+    Rule("CONTRIBUTING", r"^(python tools/fuzz_requests\.py --count) 3000$", "minutes", r"\g<1> 20"),
     Rule("from_scratch", "^train --preset mini (.*)500$", "a mode; tiny", rf"{_COURSE} \g<1>1"),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import multiprocessing
 import os
 import pickle
 import signal
@@ -17,7 +18,15 @@ import torch
 from conftest import ROOT
 from safetensors.torch import load_file, save_file
 
-from poet_model import CheckpointError, InvalidValueError, PoetConfig, PoetModel, PoetTokenizer
+from poet_model import (
+    CheckpointError,
+    InvalidValueError,
+    NumpyPoetModel,
+    Poem,
+    PoetConfig,
+    PoetModel,
+    PoetTokenizer,
+)
 from poet_model.model_folder import WEIGHTS_NAME
 
 IDS = torch.tensor([[2, 9, 3, 3, 3, 7, 8, 30, 5], [2, 3, 3, 12, 3, 11, 10, 5, 4]])
@@ -459,14 +468,31 @@ def test_state_carries_the_sequence_on(tiny_model):
     torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
 
 
-def test_a_copy_made_after_decoding_writes_the_same(tiny_model):
+def test_a_copy_carries_no_caches_and_writes_the_same(tiny_model, folder):
     rounded = copy.deepcopy(tiny_model)
     with torch.no_grad():
         for weight in rounded.parameters():
             weight.copy_(weight.half())
-    poem = rounded.generate("春", seed=3)
-    for twin in (copy.deepcopy(rounded), pickle.loads(pickle.dumps(rounded))):
-        assert twin.generate("春", seed=3).text == poem.text
+    for model in (rounded, NumpyPoetModel.from_pretrained(folder)):
+        fresh = len(pickle.dumps(model))
+        script = len(pickle.dumps(model.tokenizer.script))
+        poem = model.generate("春", form="五絕", seed=3, temperature=2)
+        assert len(pickle.dumps(model)) <= fresh + script + 1000
+        for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert twin.generate("春", form="五絕", seed=3, temperature=2) == poem
+            assert twin.vocabulary_masks.tokenizer is twin.tokenizer
+
+
+def written_elsewhere(model) -> Poem:
+    """A poem for the test below, in another process."""
+    return model.generate("春", seed=3)
+
+
+def test_a_model_goes_to_a_spawned_process_after_its_first_poem(tiny_model, folder):
+    models = [tiny_model, NumpyPoetModel.from_pretrained(folder)]
+    poems = [model.generate("春", seed=3) for model in models]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(written_elsewhere, models) == poems
 
 
 @pytest.mark.parametrize("cell", ["handwritten_lstm", "handwritten_rnn"])

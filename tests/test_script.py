@@ -88,9 +88,13 @@ def test_a_traditional_character_that_is_not_known_shows_the_script_too():
     assert SCRIPT.convert("云為") == "云爲"  # the vocabulary has 爲; 云 is a traditional word too
 
 
-@pytest.mark.parametrize("text", ["", "a", "😀", "\ud800", "龘", "春"])
+@pytest.mark.parametrize("text", ["", "a", "😀", "\ufffd", "龘", "春"])
 def test_what_has_no_known_form_stays(text):
     assert SCRIPT.convert(text) == text
+
+
+def test_half_a_character_becomes_one_that_can_be_sent():
+    assert SCRIPT.convert("風\ud800a") == "風\ufffda"
 
 
 def test_variants_are_known_and_most_frequent_first():

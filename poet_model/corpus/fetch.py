@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import CheckpointError, CorpusError, HubError
+from ..errors import CheckpointError, CorpusError, HubError, quoted
 from ..files import cache_folder, flush, make_folder
 from ..hub.client import explained
 from ..hub.network import download
@@ -113,6 +113,6 @@ def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:
             return download(dataset_id, repo_type="dataset", allow_patterns=patterns)
     except (HubError, CheckpointError) as error:
         raise CorpusError(
-            f"corpus {dataset_id!r} is not a local file or folder, and no data set of that name could be "
-            f"downloaded from the Hub ({error}); check the name, or give a path"
+            f"corpus {quoted(dataset_id)} is not a local file or folder, and no data set of that name could "
+            f"be downloaded from the Hub ({error}); check the name, or give a path"
         ) from error

@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from ..corpus import Corpus, CorpusReport, PoemRecord
-from ..errors import CheckpointError, CorpusError
+from ..errors import CheckpointError, CorpusError, quoted
 from ..files import read_json, write_text
 from ..model_folder import HELD_OUT_NAME, REPORT_NAME
 
@@ -52,8 +52,9 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
     record = read_json(path, dict)
     if record.get("format_version") != FORMAT_VERSION or record.keys() != {"format_version", *PARTS}:
         raise CheckpointError(
-            f"{path} has format_version {record.get('format_version')!r} and the keys {sorted(record)[:5]}, "
-            f"expected format_version {FORMAT_VERSION} and the keys {', '.join(PARTS)}; download it again, "
+            f"{path} has format_version {quoted(record.get('format_version'))} and the keys "
+            f"{quoted(sorted(record))}, expected format_version {FORMAT_VERSION} and the keys "
+            f"{', '.join(PARTS)}; download it again, "
             "or delete it and give the --exclude of the training run"
         )
     hashes = [one for part in PARTS for one in (record[part] if isinstance(record[part], list) else [None])]
@@ -61,7 +62,7 @@ def read_held_out(folder: Path) -> dict[str, list[str]] | None:
         one for one in hashes if not isinstance(one, str) or not re.fullmatch(f"[0-9a-f]{{{DIGITS}}}", one)
     ]
     if wrong or len(set(hashes)) < len(hashes):
-        what = f"{str(wrong[0])[:20]!r}" if wrong else "the same hash twice"
+        what = quoted(str(wrong[0])) if wrong else "the same hash twice"
         raise CheckpointError(
             f"{path} contains {what}, expected lists of different hashes of {DIGITS} digits; download it "
             "again, or delete it and give the --exclude of the training run"

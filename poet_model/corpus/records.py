@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CorpusError
+from ..errors import CorpusError, quoted
 from ..prosody.lines import read_lines
 
 # the names of fields and columns, compared in lower case; the first that a record has is read
@@ -97,7 +97,7 @@ def read_table(text: str, path: Path, delimiters: str = ",;\t") -> Iterator[RawP
     if delimiter is None:
         columns = max((_cells(header, d) for d in delimiters), key=len)
         raise CorpusError(
-            f"{path} has the columns {', '.join(columns)[:80]!r}, of which none is "
+            f"{path} has the columns {quoted(', '.join(columns))}, of which none is "
             f"known to hold poems; expected a first row that names one {', '.join(TEXT_KEYS[:6])} or 内容, "
             "and others title or author; add or rename them, or leave the file out"
         )

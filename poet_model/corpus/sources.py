@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
-from ..errors import CorpusError
+from ..errors import CorpusError, quoted
 from ..terminal import valid_text
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
 from .records import RawPoem, read_json, read_json_lines, read_table
@@ -95,9 +95,8 @@ def locate(source: str) -> Path:
             return path
     if re.fullmatch(r"[\w.-]+/[\w.-]+", source) and not source.lower().endswith((*SUFFIXES, *TARBALLS)):
         return fetch_dataset(source, SUFFIXES)
-    shown = source if len(source) <= 200 else f"{source[:200]}…"
     raise CorpusError(
-        f"corpus {shown!r} was not found: there is no such file or folder; "
+        f"corpus {quoted(source)} was not found: there is no such file or folder; "
         f"give a path, one of {', '.join(NAMED_SOURCES)}, or a Hub data set id such as user/poems"
     )
 

@@ -110,7 +110,7 @@ def score(
     """Scores whole poems: the text and `<eos>`, given the header in each record.
 
     An unknown character costs the nats of `<unk>` plus those of a uniform choice among 20,000 characters, so
-    that a small vocabulary has no advantage.
+    that a small vocabulary has no advantage. No dropout is applied, whatever the mode of the model.
 
     Args:
         with_title: whether the title and its `<sep>` count too.
@@ -131,7 +131,7 @@ def score(
     for index, (inputs, targets) in enumerate(epoch):
         batch_rows, positions = np.nonzero(targets != IGNORE)
         targets = targets[batch_rows, positions]
-        states, _ = model.hidden_states(torch.from_numpy(inputs).to(device))
+        states, _ = model.hidden_states(torch.from_numpy(inputs).to(device), dropout=False)
         states = states[batch_rows, positions]  # (N, H)
         losses = _nats(model, states, torch.from_numpy(targets).to(device)).double().cpu().numpy()
         losses += (targets == UNK) * math.log(UNKNOWN_CHOICES)

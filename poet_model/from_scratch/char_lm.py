@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import quoted
 from . import functional, initializers, lstm, rnn
 from .config import CharLMConfig
 from .fast import FastLSTM, fast_output_loss, output_nats
@@ -46,7 +47,9 @@ class CharLM:
                 f"the vocabulary has {len(vocabulary)} tokens, the configuration says {config.vocab_size}"
             )
         if init not in initializers.INITIALIZERS:
-            raise ValueError(f"init must be one of {', '.join(initializers.INITIALIZERS)}, got {init!r}")
+            raise ValueError(
+                f"init must be one of {', '.join(initializers.INITIALIZERS)}, got {quoted(init)}"
+            )
         self.config, self.vocabulary = config, vocabulary
         rng, make = np.random.default_rng(seed), initializers.INITIALIZERS[init]
         self.parameters: dict[str, Array] = {

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from ..errors import quoted
 from .optimizers import OPTIMIZERS, SCHEDULES
 
 CELLS = {"rnn": 1, "lstm": 4}  # rows of the weight matrices per unit
@@ -37,9 +38,9 @@ class CharLMConfig:
         for name in ("vocab_size", "embedding_size", "hidden_size", "num_layers"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}")
+                raise ValueError(f"{name} must be a whole number of 1 or more, got {quoted(value)}")
         if self.cell not in CELLS:
-            raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {self.cell!r}")
+            raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {quoted(self.cell)}")
         if self.tied and self.embedding_size != self.hidden_size:
             raise ValueError(
                 f"tied weights need embedding_size = hidden_size, got {self.embedding_size} and "
@@ -111,15 +112,18 @@ class TrainingConfig:
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "length"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise ValueError(f"{name} must be a whole number of 1 or more, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name} must be a whole number of 1 or more, got {quoted(value)}")
         for name, low in (("learning_rate", 0), ("max_grad_norm", 0), ("seed", 0)):
             value = getattr(self, name)
             if type(value) not in ((int,) if name == "seed" else (int, float)) or not low <= value < math.inf:
-                raise ValueError(f"{name} must be a number of {low} or more, got {value!r}")
+                raise ValueError(f"{name} must be a number of {low} or more, got {quoted(value)}")
         if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
+            raise ValueError(
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {quoted(self.optimizer)}"
+            )
         if self.schedule and self.schedule not in SCHEDULES:
             raise ValueError(
-                f"schedule must be one of {', '.join(SCHEDULES)} or empty, got {self.schedule!r}"
+                f"schedule must be one of {', '.join(SCHEDULES)} or empty, got {quoted(self.schedule)}"
             )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import quoted
+
 Array = np.ndarray
 
 
@@ -69,7 +71,9 @@ def embedding_backward(dy: Array, ids: Array, num_rows: int) -> Array:
 def softmax(logits: Array, temperature: float = 1.0) -> Array:
     """Probabilities (..., V). A low temperature sharpens them; subtracting the maximum prevents overflow."""
     if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, got {temperature!r}; in place of 0, take the argmax")
+        raise ValueError(
+            f"temperature must be above 0, got {quoted(temperature)}; in place of 0, take the argmax"
+        )
     exponents = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
     return exponents / exponents.sum(axis=-1, keepdims=True)
 

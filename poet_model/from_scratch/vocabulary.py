@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..errors import InvalidValueError, quoted
 from ..prosody.lines import LINE_ENDS, with_line_ends
 from ..script import TraditionalScript
 
@@ -65,14 +66,14 @@ class Vocabulary:
         return TraditionalScript(self.tokens[len(SPECIAL_TOKENS) :])
 
     def check_known(self, text: str) -> None:
-        """Raises ValueError if a character is not in the vocabulary; it names the first such character."""
+        """Raises InvalidValueError for the first character that is not in the vocabulary."""
         for character in text:
             if character not in self.ids or character in SPECIAL_TOKENS:
                 known = "".join(c for c in self.tokens[5:] if c not in LINE_ENDS)[:8]
                 opencc = "" if find_spec("opencc") else "; to give simplified ones, install opencc"
-                raise ValueError(
-                    f"{character!r} is not among the {len(self) - 5:,} characters that the model knows; "
-                    f"it knows for example {known}{opencc}"
+                raise InvalidValueError(
+                    f"{quoted(character)} is not among the {len(self) - 5:,} characters that the model "
+                    f"knows; it knows for example {known}{opencc}"
                 )
 
     def save(self, folder: Path) -> None:

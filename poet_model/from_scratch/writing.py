@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import check_number, check_text
 from ..prosody.lines import join_lines
 from .char_lm import CharLM
 from .functional import Array
@@ -49,20 +50,17 @@ def generate(
             character may follow itself once without a penalty (叠字, as in 青青).
 
     Raises:
-        ValueError: a setting is out of range, or `start` has a character that the model does not know.
+        InvalidValueError: a setting is out of range, or `start` has a character that the model does not know.
     """
-    if not 0 <= temperature <= 100:
-        raise ValueError(f"temperature must be a number from 0 to 100, got {temperature!r}")
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"seed must be a whole number, 0 or more, got {seed!r}")
-    if type(top_k) is not int or top_k < 0:
-        raise ValueError(f"top_k must be a whole number, 0 or more, got {top_k!r}")
-    if not 0 <= frequency_penalty <= 100:
-        raise ValueError(f"frequency_penalty must be a number from 0 to 100, got {frequency_penalty!r}")
+    check_number("temperature", temperature, 0, 100)
+    check_number("seed", seed, 0, whole=True)
+    check_number("top_k", top_k, 0, whole=True)
+    check_number("max_length", max_length, 1, 4096, whole=True)
+    check_number("frequency_penalty", frequency_penalty, 0, 100)
+    check_text("start", start, 4 * max_length)  # before it is read
     vocabulary = model.vocabulary
     start = vocabulary.read_start(start)
-    if len(start) > max_length:
-        raise ValueError(f"the start has {len(start)} characters; at most {max_length} fit")
+    check_text("start", start, max_length)
     vocabulary.check_known(start)
     log_probs = model.log_probs(start)
     punctuated = all(end in vocabulary.ids for end in LINE_ENDS)

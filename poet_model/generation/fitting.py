@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, excerpt, quoted
 from ..prosody.lines import FORMS, LINE_ENDS, SHAPES, join_lines, read_lines, split_lines
 from ..prosody.templates import L1, L2
 from ..script import is_hanzi
@@ -15,7 +15,8 @@ from .form import RegularForm
 from .form_options import FormOptions
 from .masks import VocabularyMasks
 
-_EDGES = {"acrostic": "藏頭", "telestich": "藏尾"}
+EDGES = {"acrostic": "藏頭", "telestich": "藏尾"}
+MAX_EDGE = 2000  # characters as people write them; those of a longer text are not even counted
 
 
 def edges_of(
@@ -40,15 +41,16 @@ def edges_of(
         edges[name] = tokenizer.normalize("".join(read_lines(given)))
         if odd := [c for c in edges[name] if not is_hanzi(c)]:
             raise InvalidValueError(
-                f"{name} must be 2 to 8 hanzi, got {odd[0]!r} in {given[:20]!r}; remove that character",
-                chinese=f"{_EDGES[name]}要 2 至 8 個漢字，「{odd[0]}」不是漢字，請刪去。",
+                f"{name} must be 2 to 8 hanzi, got {quoted(odd[0])} in {quoted(given)}; remove that "
+                "character",
+                chinese=f"{EDGES[name]}要 2 至 8 個漢字，「{excerpt(odd[0])}」不是漢字，請刪去。",
             )
         if given and not 2 <= (count := len(edges[name])) <= 8:
             advice = "remove some" if count > 8 else "add one, or use start instead"
             raise InvalidValueError(
                 f"{name} must be 2 to 8 hanzi, one for each line from the first, got {count}: "
-                f"{given[:20]!r}; {advice}",
-                chinese=f"{_EDGES[name]}要 2 至 8 個漢字，每句一字，現有 {count} 字。",
+                f"{quoted(given)}; {advice}",
+                chinese=f"{EDGES[name]}要 2 至 8 個漢字，每句一字，現有 {count} 字。",
             )
         tokenizer.check_known(edges[name])
     needed = max(map(len, edges.values()))
@@ -60,15 +62,15 @@ def edges_of(
         raise InvalidValueError(
             f"a {form} has {SHAPES[form][0]} lines, and the {name} {edges[name]!r} has {needed} characters; "
             f"use form={longer!r}, or fewer characters",
-            chinese=f"{form}只有 {SHAPES[form][0]} 句，{_EDGES[name]}「{edges[name]}」有 {needed} 字；"
+            chinese=f"{form}只有 {SHAPES[form][0]} 句，{EDGES[name]}「{edges[name]}」有 {needed} 字；"
             f"請選{longer}，或少寫幾字。",
         )
     heads, tails = edges.values()
     if start and heads and start[0] != heads[0]:
         raise InvalidValueError(
-            f"the start {start[:10]!r} must begin with the first character of the acrostic, {heads[0]!r}; "
+            f"the start {quoted(start)} must begin with the first character of the acrostic, {heads[0]!r}; "
             "let it begin with that character, or leave the start out",
-            chinese=f"起首「{start[:10]}」不是以藏頭的「{heads[0]}」開頭，請把起首留空。",
+            chinese=f"起首「{excerpt(start)}」不是以藏頭的「{heads[0]}」開頭，請把起首留空。",
         )
     return form, heads, tails
 
@@ -151,12 +153,12 @@ def fit_start(rules: RegularForm, start: str) -> str:
         state = rules.after(state, character)
         if state is None:
             fitting = start[:place]
-            fits = f"{fitting!r} would fit" if fitting else "no start can begin with it"
-            chinese_fits = f"「{fitting}」可以" if fitting else "不能以它開頭"
+            fits = f"{quoted(fitting)} would fit" if fitting else "no start can begin with it"
+            chinese_fits = f"「{excerpt(fitting)}」可以" if fitting else "不能以它開頭"
             raise InvalidValueError(
-                f"the start {start[:40]!r} does not fit {rules.options} at character {place + 1}, "
+                f"the start {quoted(start)} does not fit {rules.options} at character {place + 1}, "
                 f"{character!r}; {fits}",
-                chinese=f"起首「{start[:40]}」不合{rules.options.in_chinese}："
+                chinese=f"起首「{excerpt(start)}」不合{rules.options.in_chinese}："
                 f"第 {place + 1} 字（連標點）「{character}」不行；{chinese_fits}。",
             )
     return start

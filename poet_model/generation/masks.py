@@ -34,6 +34,9 @@ class VocabularyMasks:
         self.tokenizer = tokenizer
         self._kept: dict[tuple, np.ndarray] = {}
 
+    def __reduce__(self):  # a copy computes its masks when it needs them
+        return type(self), (self.tokenizer,)
+
     @cached_property
     def _hanzi(self) -> list[tuple[int, str]]:
         """The ids and characters of all hanzi."""
@@ -94,11 +97,12 @@ class VocabularyMasks:
 
     def only(self, token: int) -> np.ndarray:
         """The mask that bars every id but one."""
-        if token not in self._kept:
-            allowed = np.zeros(len(self.tokenizer), dtype=bool)
-            allowed[token] = True
-            self._keep(token, allowed)
-        return self._kept[token]
+        kept = self._kept.get(token)
+        if kept is not None:
+            return kept
+        allowed = np.zeros(len(self.tokenizer), dtype=bool)
+        allowed[token] = True
+        return self._keep(token, allowed)
 
     def only_like(
         self, tones: int, groups: frozenset[str], with_unknown: bool, without: frozenset[int]
@@ -112,17 +116,22 @@ class VocabularyMasks:
             without: ids that are barred in any case.
         """
         key = (tones, groups, with_unknown, without)
-        if key not in self._kept:
-            parts = [mask for tone, mask in self.by_tone.items() if tones & tone]
-            parts += [self.unknown] * with_unknown
-            parts += [self.by_group[group] for group in groups]
-            allowed = np.logical_or.reduce([np.zeros(len(self.tokenizer), dtype=bool), *parts])
-            allowed[list(without)] = False
-            self._keep(key, allowed)
-        return self._kept[key]
+        kept = self._kept.get(key)
+        if kept is not None:
+            return kept
+        parts = [mask for tone, mask in self.by_tone.items() if tones & tone]
+        parts += [self.unknown] * with_unknown
+        parts += [self.by_group[group] for group in groups]
+        allowed = np.logical_or.reduce([np.zeros(len(self.tokenizer), dtype=bool), *parts])
+        allowed[list(without)] = False
+        return self._keep(key, allowed)
 
-    def _keep(self, key: object, allowed: np.ndarray) -> None:
-        """Caches a mask as floats: adding it to logits is several times faster than boolean indexing."""
+    def _keep(self, key: object, allowed: np.ndarray) -> np.ndarray:
+        """Caches a mask as floats: adding it to logits is several times faster than boolean indexing.
+
+        Returns the mask, because another thread may empty the cache at any time.
+        """
         if len(self._kept) >= MAX_KEPT:
             self._kept.clear()
-        self._kept[key] = np.where(allowed, np.float32(0), np.float32(-np.inf))
+        self._kept[key] = mask = np.where(allowed, np.float32(0), np.float32(-np.inf))
+        return mask

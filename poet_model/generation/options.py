@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypedDict
 
-from ..errors import CheckpointError, InvalidValueError, check_number
+from ..errors import CheckpointError, InvalidValueError, check_number, quoted
 from ..files import read_json, write_text
 from ..model_folder import GENERATION_CONFIG_NAME
 from ..novelty.index import NoveltyIndex
@@ -124,7 +124,9 @@ class GenerationConfig:
             )
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
-            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; the settings are {sorted(known)}")
+            raise CheckpointError(
+                f"{path}: unknown settings {quoted(unknown)}; the settings are {sorted(known)}"
+            )
         try:
             return cls(**record)
         except InvalidValueError as error:

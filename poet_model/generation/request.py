@@ -9,12 +9,20 @@ from typing import Unpack
 
 import numpy as np
 
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, check_number, check_text, excerpt, quoted
 from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, default_folder
-from ..prosody.lines import FORMS, LINE_ENDS, form_name, read_title, split_lines, with_line_ends
+from ..prosody.lines import (
+    FORMS,
+    LINE_ENDS,
+    MAX_POEM,
+    form_name,
+    read_title,
+    split_lines,
+    with_line_ends,
+)
 from ..prosody.templates import L0, L1, L2, TEMPLATES
 from ..tokenizer import PoetTokenizer
-from .fitting import edges_of, impose
+from .fitting import EDGES, MAX_EDGE, edges_of, impose
 from .form import RegularForm
 from .form_options import FormOptions
 from .masks import VocabularyMasks
@@ -22,6 +30,7 @@ from .options import DEFAULTS, GenerationConfig, Options
 
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_BEST_OF = 64
+_HEADER = {"title": "題目", "author": "作者名"}  # the options of the header, with their names in Chinese
 _TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2}
 
 
@@ -54,7 +63,12 @@ class Request:
 
     @classmethod
     def make(
-        cls, masks: VocabularyMasks, defaults: GenerationConfig, start: str = "", **options: Unpack[Options]
+        cls,
+        masks: VocabularyMasks,
+        defaults: GenerationConfig,
+        start: str = "",
+        /,  # so that an option with the name of a parameter is an unknown option like any other
+        **options: Unpack[Options],
     ) -> Request:
         """Validates the options of a call.
 
@@ -72,10 +86,10 @@ class Request:
         """
         tokenizer = masks.tokenizer
         config, given = _split_options(defaults, options)
-        _check_types(start, given)
+        _check_types(given)
+        form = form_name(given["form"])
         seed = _seed(given["seed"])
         start = _start(tokenizer, start, config.max_length)
-        form = form_name(given["form"])
         author, title = _author(tokenizer, given["author"]), _title(tokenizer, given["title"])
         form, heads, tails = edges_of(tokenizer, form, given["acrostic"], given["telestich"], start)
         tones, rhyme, rules = given["tones"], given["rhyme"], None
@@ -101,58 +115,62 @@ class Request:
 
 def _split_options(defaults: GenerationConfig, options: dict) -> tuple[GenerationConfig, dict]:
     """The sampling settings, and all other options with their defaults filled in."""
-    known = {field.name for field in fields(GenerationConfig)}
-    others = DEFAULTS | {name: value for name, value in options.items() if name in DEFAULTS}
-    settings = {name: value for name, value in options.items() if name not in others and value is not None}
-    if unknown := [name for name in settings if name not in known]:
-        names = ["start", "num_poems", *DEFAULTS, *(field.name for field in fields(GenerationConfig))]
-        near = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.5)
+    settings = [field.name for field in fields(GenerationConfig)]
+    if unknown := [name for name in options if name not in DEFAULTS and name not in settings]:
+        names = ["start", "num_poems", *DEFAULTS, *settings]
+        near = difflib.get_close_matches(unknown[0][:MAX_HEADER], names, n=1, cutoff=0.5)
         meant = f"did you mean {near[0]}? " if near else ""
         raise InvalidValueError(
-            f"there is no generation option {unknown[0]!r}; {meant}the options are {', '.join(names)}"
+            f"there is no generation option {quoted(unknown[0])}; {meant}the options are {', '.join(names)}"
         )
-    return replace(defaults, **settings), others
+    given = {name: options[name] for name in settings if options.get(name) is not None}
+    others = {name: options.get(name, default) for name, default in DEFAULTS.items()}
+    return replace(defaults, **given), others
 
 
-def _check_types(start: str, given: dict) -> None:
-    texts = {"start": start} | {
-        name: given[name] for name in ("form", "author", "title", "acrostic", "telestich")
-    }
-    for name, value in texts.items():
-        if not isinstance(value, str):
-            raise InvalidValueError(f"{name} must be text, got {value!r}")
+def _check_types(given: dict) -> None:
+    """Checks everything but form and start, before any of it is read."""
+    for name, chinese in _HEADER.items():
+        check_text(name, given[name], MAX_HEADER, chinese)
+    for name, chinese in EDGES.items():
+        check_text(name, given[name], MAX_EDGE, chinese)
     for name in ("impose_form", "look_ahead"):
         if not isinstance(given[name], bool):
-            raise InvalidValueError(f"{name} must be True or False, got {given[name]!r}")
+            raise InvalidValueError(f"{name} must be True or False, got {quoted(given[name])}")
     tones, template, rhyme = given["tones"], given["template"], given["rhyme"]
     if not isinstance(tones, (bool, str)) or tones not in _TONES:
         raise InvalidValueError(
-            f'tones must be True (L1), False, or one of "L0", "L1", "L2" (see docs/prosody.md), got {tones!r}'
+            'tones must be True (L1), False, or one of "L0", "L1", "L2" (see docs/prosody.md), '
+            f"got {quoted(tones)}"
         )
-    if template not in ("", *TEMPLATES) or (template and not tones):
+    if not isinstance(template, str) or template not in ("", *TEMPLATES) or (template and not tones):
         raise InvalidValueError(
             f"template must be one of {' '.join(TEMPLATES)} (see docs/prosody.md), and needs tones; "
-            f"got {template!r} and tones={tones!r}"
+            f"got {quoted(template)} and tones={tones!r}"
         )
     if not isinstance(rhyme, (bool, str)):
-        raise InvalidValueError(f"rhyme must be True or a group of 平水韻 such as 東, got {rhyme!r}")
+        raise InvalidValueError(f"rhyme must be True or a group of 平水韻 such as 東, got {quoted(rhyme)}")
+    if isinstance(rhyme, str):
+        check_text("rhyme", rhyme, MAX_HEADER, "韻部")
 
 
 def _seed(seed: int | None) -> int:
     if seed is None:
         return secrets.randbelow(2**31)
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
-        raise InvalidValueError(f"seed must be a whole number from 0 to 2^63-1, got {seed!r}")
+        raise InvalidValueError(f"seed must be a whole number from 0 to 2^63-1, got {quoted(seed)}")
     return int(seed)
 
 
 def _start(tokenizer: PoetTokenizer, start: str, max_length: int) -> str:
     """The start in the model's script, with `，` or `。` at each line end."""
-    if len(start) <= 4 * max_length:  # a longer start is refused below without being normalized
+    if not isinstance(start, str):
+        raise InvalidValueError(f"start must be text, got {quoted(start)}")
+    if len(start) <= min(4 * max_length, MAX_POEM):  # a longer start is refused below without being read
         start = tokenizer.normalize(with_line_ends(start))
     if len(start) > max_length:
         raise InvalidValueError(
-            f"the start has {len(start)} characters; at most {max_length} fit: shorten it, or set "
+            f"the start has {len(start):,} characters; at most {max_length} fit: shorten it, or set "
             "max_length higher",
             chinese=f"起首有 {len(start)} 字，最多 {max_length} 字，請刪短些。",
         )
@@ -161,41 +179,32 @@ def _start(tokenizer: PoetTokenizer, start: str, max_length: int) -> str:
 
 
 def _title(tokenizer: PoetTokenizer, title: str) -> str:
-    _check_length("title", "題目", title)
     title = tokenizer.normalize(read_title(title))
+    check_text("title", title, MAX_HEADER, _HEADER["title"])  # one sign such as ㍿ becomes several characters
     tokenizer.check_known(title)
     return title
 
 
 def _author(tokenizer: PoetTokenizer, author: str) -> str:
-    _check_length("author", "作者名", author)
     given = " ".join(author.split())
     author = tokenizer.normalize(read_title(author))
+    check_text("author", author, MAX_HEADER, _HEADER["author"])
     if author and tokenizer.authors and author not in tokenizer.authors:
         near = difflib.get_close_matches(author, tokenizer.authors, cutoff=0.5)
         others = list(dict.fromkeys([*near, *tokenizer.authors[:8]]))
         in_chinese = ", written in Chinese" * author.isascii()
         raise InvalidValueError(
-            f"the model was trained on no poem by {given!r}; it knows {len(tokenizer.authors):,} authors, "
-            f"such as {' '.join(others)}; give one of them{in_chinese}, or leave author empty",
-            chinese=f"模型沒讀過「{given}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
+            f"the model was trained on no poem by {quoted(given)}; it knows {len(tokenizer.authors):,} "
+            f"authors, such as {' '.join(others)}; give one of them{in_chinese}, or leave author empty",
+            chinese=f"模型沒讀過「{excerpt(given)}」的詩；它認得 {len(tokenizer.authors):,} 位作者，"
             f"例如{'、'.join(others)}；請換一位，或留空。",
         )
     tokenizer.check_known(author)
     return author
 
 
-def _check_length(name: str, chinese: str, value: str) -> None:
-    if len(value) > MAX_HEADER:
-        raise InvalidValueError(
-            f"the {name} has {len(value)} characters; at most {MAX_HEADER} fit: shorten it",
-            chinese=f"{chinese}有 {len(value)} 字，最多 {MAX_HEADER} 字，請刪短些。",
-        )
-
-
 def _best_of(best_of: int, rules: RegularForm | None, config: GenerationConfig) -> int:
-    if isinstance(best_of, bool) or not isinstance(best_of, int) or not 1 <= best_of <= MAX_BEST_OF:
-        raise InvalidValueError(f"best_of must be a whole number from 1 to {MAX_BEST_OF}, got {best_of!r}")
+    check_number("best_of", best_of, 1, MAX_BEST_OF, whole=True)
     if best_of > 1 and not rules:
         raise InvalidValueError(
             "best_of needs an imposed form, so that all candidates for a line have the same length; give "
@@ -209,7 +218,7 @@ def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm |
     if original is False:
         return None
     if original is not True and not isinstance(original, NoveltyIndex):
-        raise InvalidValueError(f"original must be True, False or a NoveltyIndex, got {original!r}")
+        raise InvalidValueError(f"original must be True, False or a NoveltyIndex, got {quoted(original)}")
     index = NoveltyIndex.load(default_folder()) if original is True else original
     for match in index.find(start):
         line = split_lines(start)[match.line - 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, excerpt, quoted
 from ..prosody.lines import read_title
 from ..prosody.readings import PING, group_named, rhyme_groups, tone_mask
 from .form_options import FormOptions
@@ -48,8 +48,8 @@ def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str,
     own = f"{given} rhymes in {' or '.join(near)}; " if near else ""
     raise InvalidValueError(
         f"rhyme must be True or a group of 平水韻 in a level tone (平), with at least {needed} characters in "
-        f"this model's vocabulary, got {options.rhyme[:20]!r}; {own}rhyme can be one of {' '.join(usable)}",
-        chinese=f"韻部沒有「{given[:20]}」；可選{''.join(near or usable)}。",
+        f"this model's vocabulary, got {quoted(options.rhyme)}; {own}rhyme can be one of {' '.join(usable)}",
+        chinese=f"韻部沒有「{excerpt(given)}」；可選{''.join(near or usable)}。",
     )
 
 

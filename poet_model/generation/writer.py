@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Unpack, overload
 
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, check_number, quoted
 from ..tokenizer import PoetTokenizer
 from .decoding import Character, Stepper, decode
 from .masks import VocabularyMasks
@@ -32,10 +31,6 @@ class Writer:
         """The model as a Stepper, which takes one character at a time."""
         raise NotImplementedError
 
-    def _writing(self) -> AbstractContextManager:
-        """A context that is entered while poems are written."""
-        return nullcontext()
-
     @cached_property
     def vocabulary_masks(self) -> VocabularyMasks:
         """The tones, rhymes and kinds of all characters of the vocabulary, computed once."""
@@ -48,12 +43,13 @@ class Writer:
     def generate(self, start: str = "", *, num_poems: int, **options: Unpack[Options]) -> list[Poem]: ...
 
     def generate(
-        self, start: str = "", *, num_poems: int | None = None, **options: Unpack[Options]
+        self, /, start: str = "", *unnamed: object, num_poems: int | None = None, **options: Unpack[Options]
     ) -> Poem | list[Poem]:
         """Writes a poem, or a list of `num_poems` of them in one batch.
 
         Args:
             start: the poem's first characters, in either script and with any punctuation.
+            *unnamed: refused with a sentence; everything but the start is given by name.
             num_poems: the number of poems. Poem i, counted from 0, is the poem that a single call with the
                 seed `seed + i` gives.
             **options: the rules of the poem and the sampling settings:
@@ -84,19 +80,17 @@ class Writer:
             InvalidValueError: an option is invalid or cannot be met; the message says what is possible.
             CheckpointError: `original` is True, and there is no index.
         """
-        request = Request.make(self.vocabulary_masks, self.generation_config, start, **options)
         count = 1 if num_poems is None else num_poems
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_POEMS:
-            raise InvalidValueError(f"num_poems must be a whole number from 1 to {MAX_POEMS}, got {count!r}")
+        check_number("num_poems", count, 1, MAX_POEMS, whole=True)
+        request = self._request(start, unnamed, options)
         poems: list[list[Character]] = [[] for _ in range(count)]
-        with self._writing():
-            for committed in decode(self.stepper(), self.vocabulary_masks, request, count):
-                for character in committed:
-                    poems[character.poem].append(character)
+        for committed in decode(self.stepper(), self.vocabulary_masks, request, count):
+            for character in committed:
+                poems[character.poem].append(character)
         finished = [_poem_of(request, number, characters) for number, characters in enumerate(poems)]
         return finished[0] if num_poems is None else finished
 
-    def stream(self, start: str = "", **options: Unpack[Options]) -> PoemStream:
+    def stream(self, /, start: str = "", *unnamed: object, **options: Unpack[Options]) -> PoemStream:
         """Writes one poem piece by piece, with the options of `generate`.
 
         The arguments are checked immediately, not when the first piece is requested.
@@ -107,19 +101,27 @@ class Writer:
         Raises:
             PoetError: as `generate` does.
         """
-        request = Request.make(self.vocabulary_masks, self.generation_config, start, **options)
+        request = self._request(start, unnamed, options)
         unwritten = _poem_of(request, 0, [])
         return PoemStream(self._stream(request), unwritten, given=len(request.start), heads=request.acrostic)
 
     def _stream(self, request: Request) -> Generator[str, None, Poem]:
         """Yields the start, if there is one, and then one character or one line at a time."""
         characters: list[Character] = []
-        with self._writing():
-            for committed in decode(self.stepper(), self.vocabulary_masks, request):
-                characters += committed
-                if committed:
-                    yield "".join(one.character for one in committed)
+        for committed in decode(self.stepper(), self.vocabulary_masks, request):
+            characters += committed
+            if committed:
+                yield "".join(one.character for one in committed)
         return _poem_of(request, 0, characters)
+
+    def _request(self, start: str, unnamed: tuple, options: Options) -> Request:
+        """The request of a call; `unnamed` holds what was given without a name after the start."""
+        if unnamed:
+            raise InvalidValueError(
+                f"only the start can be given without a name, got {quoted(unnamed[0])} after it; write the "
+                "name of the option, as in form='五絕'"
+            )
+        return Request.make(self.vocabulary_masks, self.generation_config, start, **options)
 
 
 def _poem_of(request: Request, number: int, characters: list[Character]) -> Poem:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import CheckpointError, HubError, InvalidValueError, PoetError
+from ..errors import CheckpointError, HubError, InvalidValueError, PoetError, quoted
 from .network import check_environment, one_line, why_it_failed, why_nothing_came
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def explained(
     check_environment()
     from huggingface_hub import errors
 
-    lead = "" if near is None else f"{name!r} is not a folder here{near}; "
+    lead = "" if near is None else f"{quoted(name)} is not a folder here{near}; "
     missing = _missing(name, writing, near, kind)
     try:
         yield
@@ -54,12 +54,12 @@ def explained(
         raise
     except errors.HFValidationError as error:
         raise CheckpointError(
-            f"{name!r} is neither a folder on this machine nor a valid Hub name such as {DEFAULT_NAME}; "
-            f"check the path{near or ''}"
+            f"{quoted(name)} is neither a folder on this machine nor a valid Hub name such as {DEFAULT_NAME}"
+            f"; check the path{near or ''}"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise HubError(
-            f"{name} has no revision {revision!r}; give a branch, a tag or a commit of it"
+            f"{name} has no revision {quoted(revision)}; give a branch, a tag or a commit of it"
         ) from error
     except errors.GatedRepoError as error:
         raise HubError(
@@ -95,7 +95,7 @@ def _missing(name: str, writing: bool, near: str | None, kind: str) -> str:
     """The message for a repository that does not exist, or that the Hub does not show to this user."""
     if writing:
         return _LOG_IN.format(name)
-    lead = f"{name!r}: " if near is None else f"{name!r} is not a folder here{near}, and "
+    lead = f"{quoted(name)}: " if near is None else f"{quoted(name)} is not a folder here{near}, and "
     return lead + _NOT_FOUND.format(kind)
 
 
@@ -141,5 +141,5 @@ def check_name(repo_id: str) -> None:
         validate_repo_id(repo_id)
     except HFValidationError as error:
         raise InvalidValueError(
-            f"{repo_id!r} is not a valid Hub name; give one such as {DEFAULT_NAME}"
+            f"{quoted(repo_id)} is not a valid Hub name; give one such as {DEFAULT_NAME}"
         ) from error

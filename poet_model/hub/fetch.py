@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from ..errors import CheckpointError, InvalidValueError
+from ..errors import CheckpointError, InvalidValueError, quoted
 from ..model_folder import CONFIG_NAME, MODEL_FILES, REQUIRED_FILES, check_folder
 from .client import check_token, explained
 from .network import download
@@ -44,7 +44,7 @@ def find_folder(
         InvalidValueError: an argument has the wrong type.
     """
     if not isinstance(name_or_path, str | os.PathLike):
-        raise InvalidValueError(f"the model must be a folder or a Hub name, got {name_or_path!r}")
+        raise InvalidValueError(f"the model must be a folder or a Hub name, got {quoted(name_or_path)}")
     _check_subfolder(subfolder)
     local = _local_folder(name_or_path, subfolder)
     if local is not None:
@@ -52,7 +52,9 @@ def find_folder(
     name = str(name_or_path)
     check_token(token)
     if revision is not None and (not isinstance(revision, str) or not revision):
-        raise InvalidValueError(f"revision must be a branch, a tag or a commit of {name}, got {revision!r}")
+        raise InvalidValueError(
+            f"revision must be a branch, a tag or a commit of {name}, got {quoted(revision)}"
+        )
     options = {
         "cache_dir": cache_dir,
         "token": token,
@@ -73,7 +75,9 @@ def _check_subfolder(subfolder: str) -> None:
         or PurePosixPath(subfolder).is_absolute()
         or ".." in Path(subfolder).parts
     ):
-        raise InvalidValueError(f"subfolder must be a path inside the model's repository, got {subfolder!r}")
+        raise InvalidValueError(
+            f"subfolder must be a path inside the model's repository, got {quoted(subfolder)}"
+        )
 
 
 def _local_folder(name_or_path: str | Path, subfolder: str) -> Path | None:

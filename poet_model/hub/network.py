@@ -10,7 +10,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..errors import check_variables, unusable_variables
+from ..errors import check_variables, quoted, unusable_variables
 
 # what huggingface_hub reads as whole numbers when it is imported: the smallest and the largest value of each
 NUMBERS = {"HF_HUB_ETAG_TIMEOUT": (0, 10**6), "HF_HUB_DOWNLOAD_TIMEOUT": (0, 10**6)}
@@ -85,7 +85,7 @@ def _fault_of_endpoint() -> str:
     endpoint = os.environ.get("HF_ENDPOINT")
     if endpoint is None or _is_address(endpoint, ("http", "https")):
         return ""
-    return f"HF_ENDPOINT must be an address such as {_MIRROR}, got {endpoint!r}; correct or unset it"
+    return f"HF_ENDPOINT must be an address such as {_MIRROR}, got {quoted(endpoint)}; correct or unset it"
 
 
 def _fault_of_proxy() -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import command
+from ..errors import command, quoted
 from ..script import is_hanzi
 from .index import NoveltyIndex, default_folder
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{len(poems):,} poems, {size:.0f} MB: {folder}")
     else:
         if not any(map(is_hanzi, options.poem)):
-            parser.error(f"poem: expected a poem or a line of verse, got {options.poem[:40]!r}")
+            parser.error(f"poem: expected a poem or a line of verse, got {quoted(options.poem)}")
         for match in NoveltyIndex.load(folder).find(options.poem):
             where = f"{match.author}《{match.title}》, found {match.places:,}×" if match.text else "new"
             print(f"{match.line}  {match.text or '－'}  {where}")

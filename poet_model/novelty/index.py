@@ -23,7 +23,7 @@ from .. import script
 from ..errors import CheckpointError
 from ..files import cache_folder, read_json, write_text
 from ..folders import replaced_folder
-from ..prosody.lines import read_lines
+from ..prosody.lines import check_poem, read_lines
 
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
 FORMAT_VERSION = 2
@@ -124,11 +124,20 @@ class NoveltyIndex:
         """The longest stretch of each line of a poem, in either script, that also occurs in the corpus.
 
         Lines end where `prosody.lines.read_lines` ends them: at any mark or line break.
+
+        Raises:
+            InvalidValueError: it is not text, or longer than MAX_POEM.
         """
+        check_poem(poem)
         return [self._find(number, line) for number, line in enumerate(read_lines(poem), 1)]
 
     def followers(self, stretch: str) -> str:
-        """The characters that follow a stretch somewhere in the corpus, as `plain` writes them."""
+        """The characters that follow a stretch somewhere in the corpus, as `plain` writes them.
+
+        Raises:
+            InvalidValueError: it is not text, or longer than MAX_POEM.
+        """
+        check_poem(stretch)
         low, high = 0, len(self._suffixes)
         for depth, character in enumerate(plain(stretch)):
             bounds = self._narrow(low, high, depth, np.uint32(ord(character)))

@@ -6,9 +6,11 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, check_text, excerpt, quoted
 from ..script import fold_characters, fold_line_ends
 
+MAX_POEM = 10_000  # characters as people write them, as many as a poem of a corpus may have
+MAX_NAME = 40  # characters of the name of a form
 LINE_ENDS = "，。"
 FORMS = ("五絕", "七絕", "五律", "七律")
 # number of lines, characters per line
@@ -23,8 +25,22 @@ _NAMED_FORM = re.compile("([五七])言?(絕句?|律詩?)")
 _VARIANTS = str.maketrans("绝絶诗", "絕絕詩")
 
 
+def check_poem(text: object) -> None:
+    """Checks that a poem is text of at most MAX_POEM characters, before it is read.
+
+    Raises:
+        InvalidValueError: it is not.
+    """
+    check_text("poem", text, MAX_POEM, "詩")
+
+
 def split_lines(text: str) -> list[str]:
-    """The lines of a poem, each with its `，` or `。`. Text after the last line end is a line as well."""
+    """The lines of a poem, each with its `，` or `。`. Text after the last line end is a line as well.
+
+    Raises:
+        InvalidValueError: it is not text, or longer than MAX_POEM, as for every function that calls this one.
+    """
+    check_poem(text)
     return re.findall(rf"[^{LINE_ENDS}]*[{LINE_ENDS}]|[^{LINE_ENDS}]+$", text)
 
 
@@ -52,8 +68,9 @@ def shape_of(text: str) -> str:
 
 def form_of(text: str) -> str:
     """Like `shape_of`, but the `，` and `。` of the text must alternate: 五絕 七絕 五律 七律; "" if none."""
+    shape = shape_of(text)
     ends = "".join(character for character in text if character in LINE_ENDS)
-    return shape_of(text) if ends == LINE_ENDS * (len(ends) // 2) else ""
+    return shape if ends == LINE_ENDS * (len(ends) // 2) else ""
 
 
 def form_name(text: str) -> str:
@@ -63,15 +80,16 @@ def form_name(text: str) -> str:
         InvalidValueError: it is not the name of a form.
     """
     if not isinstance(text, str):
-        raise InvalidValueError(f"form must be text, one of {' '.join(FORMS)}, got {text!r}")
-    name = "".join(read_lines(text)).translate(_VARIANTS)
+        raise InvalidValueError(f"form must be text, one of {' '.join(FORMS)}, got {quoted(text)}")
+    # a longer text is no name, and is refused without being read
+    name = "".join(read_lines(text)).translate(_VARIANTS) if len(text) <= MAX_NAME else text
     if found := _NAMED_FORM.fullmatch(name):
         return found[1] + found[2][0]
     if name:
         raise InvalidValueError(
             f"form must be one of {' '.join(FORMS)} (or a long name such as 五言絕句) or empty, "
-            f"got {text[:20]!r}",
-            chinese=f"沒有「{text[:20]}」這種詩體；可選{'、'.join(FORMS)}，或留空。",
+            f"got {quoted(text)}",
+            chinese=f"沒有「{excerpt(text)}」這種詩體；可選{'、'.join(FORMS)}，或留空。",
         )
     return ""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from .lines import LINE_ENDS
+from .lines import LINE_ENDS, check_poem
 
 TABLE = Path(__file__).with_name("pingshui.tsv")
 PING, ZE, ANY = 1, 2, 3  # tones as bits of a mask: ANY is both
@@ -108,6 +108,10 @@ def tones(text: str) -> str:
     """The text as 平 and 仄, with ○ for either and ？ for unknown. Punctuation is kept.
 
     No character counts as a rhyme word; the tones of a whole poem are those of `scan(poem).tones`.
+
+    Raises:
+        InvalidValueError: it is not text, or longer than MAX_POEM.
     """
+    check_poem(text)
     simplified = is_simplified(text)
     return "".join(c if c in LINE_ENDS else SIGNS[tone_mask(c, simplified)] for c in text)

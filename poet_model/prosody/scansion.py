@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..errors import InvalidValueError
 from .faults import Fault, Masks, rhyme_faults, right_places, tone_faults
-from .lines import LINE_ENDS, form_of, join_lines, line_lengths, split_lines, with_line_ends
+from .lines import LINE_ENDS, check_poem, form_of, join_lines, line_lengths, split_lines, with_line_ends
 from .readings import SIGNS, is_simplified, tone_mask
 from .rhyme import NO_RHYME, Rhyme, rhyme_of
 from .templates import L2, L3, L5, LEVELS, Template, couplet_level, templates
@@ -64,14 +63,13 @@ def scan(text: str) -> Scansion:
             a line break.
 
     Raises:
-        InvalidValueError: `text` is not a string.
+        InvalidValueError: `text` is not text, or longer than MAX_POEM.
 
     Example:
         >>> scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。").is_regular
         True
     """
-    if not isinstance(text, str):
-        raise InvalidValueError(f"a poem must be text, got {text!r}")
+    check_poem(text)
     text = with_line_ends(text)
     form = form_of(text)
     if not form:

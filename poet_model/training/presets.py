@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 
 from ..config import CELL_GATES, PoetConfig
-from ..errors import InvalidValueError, check_number
+from ..errors import InvalidValueError, check_number, quoted
 from ..files import read_json
 from .config import TrainingConfig
 
@@ -40,8 +40,8 @@ def load_preset(name: str) -> dict:
     if not path.is_file():
         near = difflib.get_close_matches(name, ["auto", *preset_names()], n=1)
         raise InvalidValueError(
-            f"--preset {name!r} is neither auto, nor one of {', '.join(preset_names())}, nor a JSON file; "
-            f"give one of these{f' (did you mean {near[0]}?)' if near else ''}"
+            f"--preset {quoted(name)} is neither auto, nor one of {', '.join(preset_names())}, nor a JSON "
+            f"file; give one of these{f' (did you mean {near[0]}?)' if near else ''}"
         )
     preset = {"limit": None, "model": {}, "training": {}} | read_json(path, dict, _REMEDY)
     if unknown := sorted(preset.keys() - _PARTS):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 
-from ..errors import InvalidValueError, check_variables
+from ..errors import InvalidValueError, check_variables, quoted
 
 PORTS = (1, 65535)
 # what gradio and uvicorn read as whole numbers: the smallest and the largest value of each
@@ -42,7 +42,7 @@ def check_address(port: int | None) -> None:
         reason = f" ({error.strerror})" if name else ""
         raise InvalidValueError(
             "the environment variable GRADIO_SERVER_NAME must be a name or an IPv4 address of this machine, "
-            f"such as 127.0.0.1, or 0.0.0.0 for all its addresses; got {name!r}{reason}"
+            f"such as 127.0.0.1, or 0.0.0.0 for all its addresses; got {quoted(name)}{reason}"
         )
     if port is None:
         return

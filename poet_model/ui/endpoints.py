@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from ..errors import InvalidValueError, PoetError
+from ..errors import PoetError, check_number
 from ..generation.poem import Poem
 from ..novelty.index import NoveltyIndex
 from . import curves
@@ -135,8 +135,7 @@ class Endpoints:
         """
         index = self.poet.index
         try:
-            if isinstance(best_of, int) and best_of > MAX_BEST_OF:
-                raise InvalidValueError(f"best_of must be from 1 to {MAX_BEST_OF} here, got {best_of}")
+            check_number("best_of", best_of, 1, MAX_BEST_OF, whole=True)
             poem = self.poet.model.generate(
                 start,
                 form=form,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, excerpt, quoted
 from ..generation.applicable import applicable
 from ..novelty.index import NoveltyIndex
 from ..prosody.lines import read_lines
@@ -54,6 +54,10 @@ def options_of(
     _check_acrostic(texts["acrostic"], texts["start"])
     numbers = _numbers(temperature=temperature, top_k=top_k, seed=seed, best_of=best_of)
     options = applicable(texts | numbers | _rules(rules))
+    if not isinstance(original, (bool, type(None))):
+        raise InvalidValueError(
+            f"original must be true or false, got {quoted(original)}", chinese="原創只有要和不要兩種。"
+        )
     if original:
         options["original"] = index or True  # without an index the model's error tells how to build one
     return options
@@ -90,8 +94,8 @@ def _check_acrostic(acrostic: str, start: str) -> None:
     head, first = ("".join(read_lines(text))[:1] for text in (acrostic, start))
     if head and first and to_simplified(head) != to_simplified(first):
         raise InvalidValueError(
-            f"with an acrostic, leave the start empty or begin it with {head}",
-            chinese=f"藏頭時起首請留空，或以「{head}」開頭。",
+            f"with an acrostic, leave the start empty or begin it with {excerpt(head)}",
+            chinese=f"藏頭時起首請留空，或以「{excerpt(head)}」開頭。",
         )
 
 
@@ -103,7 +107,7 @@ def _numbers(*, temperature: float, top_k: float, seed: float, best_of: float) -
         )
     if not 1 <= round(best_of) <= MAX_BEST_OF:
         raise InvalidValueError(
-            f"The option 'best of lines' must be from 1 to {MAX_BEST_OF}, got {best_of}",
+            f"The option 'best of lines' must be from 1 to {MAX_BEST_OF}, got {quoted(best_of)}",
             chinese=f"每句選優請取 1 至 {MAX_BEST_OF}。",
         )
     seed = min(max(int(seed), 0), MAX_SEED)

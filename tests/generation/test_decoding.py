@@ -208,16 +208,6 @@ def test_a_vocabulary_without_line_ends_is_an_error_not_an_endless_poem():
         model.generate("春")
 
 
-def test_a_model_in_training_writes_without_dropout_and_goes_on_training(tokenizer, tiny_model):
-    config = PoetConfig(vocab_size=len(tokenizer), hidden_size=16, input_dropout=0.5, output_dropout=0.5)
-    model = PoetModel(config, tokenizer)
-    model.load_state_dict(tiny_model.state_dict())
-    model.train()
-    assert model.generate("月", seed=4) == tiny_model.generate("月", seed=4)
-    assert "".join(model.stream("月", seed=4)) == tiny_model.generate("月", seed=4).text
-    assert all(module.training for module in model.modules())
-
-
 def frequencies(logits: list[float], config: GenerationConfig, draws: int = 30_000) -> np.ndarray:
     uniforms = np.random.default_rng(0).random(draws)
     ids = sample(np.tile(np.array(logits, np.float32), (draws, 1)), uniforms, config)

@@ -59,22 +59,9 @@ def test_it_knows_what_was_given(shipped, options, given, heads):
     assert [line[0] for line in stream.poem.lines[: len(heads)]] == list(heads)
 
 
-def test_the_model_leaves_training_only_while_a_poem_is_written(tiny_model):
-    tiny_model.train()
+def test_a_closed_stream_keeps_what_was_written(tiny_model):
     stream = tiny_model.stream("月", seed=1)
-    assert tiny_model.training
     next(stream)
-    assert not tiny_model.training
     text = stream.poem.text
     stream.close()
-    assert tiny_model.training
     assert list(stream) == [] and stream.poem.text == text and not stream.is_finished
-    list(tiny_model.stream("月", seed=1))
-    assert tiny_model.training
-
-
-def test_a_stream_that_nobody_holds_is_closed(tiny_model):
-    tiny_model.train()
-    for _ in tiny_model.stream("月", seed=1):
-        break
-    assert tiny_model.training

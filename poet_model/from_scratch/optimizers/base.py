@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ...errors import quoted
 from ..functional import Array, check_shape
 
 
@@ -26,7 +27,7 @@ class Optimizer:
     def __init__(self, parameters: Mapping[str, Array], learning_rate: float, weight_decay: float = 0.0):
         for name, value in (("learning_rate", learning_rate), ("weight_decay", weight_decay)):
             if not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be 0 or more, got {value!r}")
+                raise ValueError(f"{name} must be 0 or more, got {quoted(value)}")
         self.parameters, self.learning_rate, self.weight_decay = dict(parameters), learning_rate, weight_decay
         self.steps = 0
         self.state = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ...errors import quoted
 from ..char_lm import CharLM, CharLMConfig
 from ..vocabulary import Vocabulary
 
@@ -22,7 +23,7 @@ def load_preset(name: str) -> dict:
     path = path if path.is_file() else Path(name)
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.json")))
-        raise ValueError(f"there is no preset {name!r}; known are {known}, or give a JSON file")
+        raise ValueError(f"there is no preset {quoted(name)}; known are {known}, or give a JSON file")
     try:
         preset = json.loads(path.read_text(encoding="utf-8"))
         preset = {key: preset[key] for key in KEYS}
