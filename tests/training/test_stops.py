@@ -23,7 +23,8 @@ from poet_model.model_folder import LOG_NAME
 from poet_model.training.checkpoint import CHECKPOINT_NAME
 
 STOPS = int(os.environ.get("POET_STOPS", "12"))
-SETTINGS = {"epochs": 10 + 3 * STOPS, "log_every": 3, "eval_every": 5, "checkpoint_every": 4, "rhyme_memory": 0.5}
+EPOCHS = 10 + 3 * STOPS
+SETTINGS = {"epochs": EPOCHS, "log_every": 3, "eval_every": 5, "checkpoint_every": 4, "rhyme_memory": 0.5}
 # starts a process for each training, without the seconds that importing torch takes
 SERVER = """
 import os, sys
