@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from .errors import CheckpointError, InvalidValueError, check_number
-from .files import read_json, write_text
+from .errors import CheckpointError, InvalidValueError, check_number, quoted
+from .files import MAX_CONFIG_BYTES, read_json, write_text
 from .model_folder import CONFIG_NAME
 
 MODEL_TYPE = "poet-lstm"
 FORMAT_VERSION = 1
+MAX_PARAMETERS = 1_000_000_000  # more than a hundred times those of the shipped model; 4 GB of float32
 CELL_GATES = {"lstm": 4, "handwritten_lstm": 4, "handwritten_rnn": 1}  # rows of weights per hidden unit
 _OF_TRANSFORMERS = {"architectures", "auto_map", "dtype", "transformers_version", "use_cache"} | {
     f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")
@@ -53,7 +54,12 @@ class PoetConfig:
         for name in ("input_dropout", "layer_dropout", "output_dropout"):
             check_number(name, getattr(self, name), 0, 1, below=True)
         if not isinstance(self.cell, str) or self.cell not in CELL_GATES:
-            raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {self.cell!r}")
+            raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {quoted(self.cell)}")
+        if self.num_parameters > MAX_PARAMETERS:
+            raise InvalidValueError(
+                f"vocab_size, hidden_size and num_layers give {self.num_parameters:,} parameters, more than "
+                f"the limit of {MAX_PARAMETERS:,}; make one of them smaller"
+            )
 
     @property
     def num_parameters(self) -> int:
@@ -85,23 +91,25 @@ class PoetConfig:
                 version, or has missing, unknown or invalid fields.
         """
         path = Path(folder) / CONFIG_NAME
-        record = read_json(path, dict)
+        record = read_json(path, dict, limit=MAX_CONFIG_BYTES)
         model_type = record.pop("model_type", None)
         if model_type != MODEL_TYPE:
             raise CheckpointError(
-                f"{path}: model_type is {model_type!r}, expected {MODEL_TYPE!r}; "
+                f"{path}: model_type is {quoted(model_type)}, expected {MODEL_TYPE!r}; "
                 "this folder holds a model of another kind"
             )
         version = record.pop("format_version", None)
         if version != FORMAT_VERSION:
             raise CheckpointError(
-                f"{path}: format_version is {version!r}, this program reads {FORMAT_VERSION}; "
+                f"{path}: format_version is {quoted(version)}, this program reads {FORMAT_VERSION}; "
                 "update poet_model"
             )
         record = {name: value for name, value in record.items() if name not in _OF_TRANSFORMERS}
         known = {field.name for field in fields(cls)}
         if unknown := sorted(record.keys() - known):
-            raise CheckpointError(f"{path}: unknown settings {unknown[:5]}; the settings are {sorted(known)}")
+            raise CheckpointError(
+                f"{path}: unknown settings {quoted(unknown)}; the settings are {sorted(known)}"
+            )
         if missing := sorted(known - record.keys() - _ADDED_LATER):
             raise CheckpointError(f"{path}: settings {missing[:5]} are missing; save the model again")
         try:

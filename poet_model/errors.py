@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
+import reprlib
 import sys
 from collections.abc import Callable, Mapping
 
 from .terminal import on_any_terminal
+
+MAX_SHOWN = 60  # characters of a given value that a message repeats
 
 
 class PoetError(Exception):
@@ -37,11 +41,11 @@ class UnknownCharacterError(PoetError, ValueError):
     def __init__(self, character: str, suggestions: list[str]):
         self.character = character
         self.suggestions = suggestions[:5]
-        quoted = "".join(f"「{suggestion}」" for suggestion in self.suggestions)
+        known = "".join(f"「{suggestion}」" for suggestion in self.suggestions)
         super().__init__(
-            f"{character!r} is not among the characters this model knows; "
+            f"{quoted(character)} is not among the characters this model knows; "
             f"try one of these instead: {' '.join(self.suggestions)}",
-            chinese=f"這個模型沒學過「{character}」，不妨試試{quoted}。",
+            chinese=f"這個模型沒學過「{excerpt(character)}」，不妨試試{known}。",
         )
 
     def __reduce__(self):  # makes the error picklable, so that another process can raise it
@@ -58,6 +62,67 @@ class CheckpointError(PoetError, OSError):
 
 class HubError(PoetError, OSError):
     """A download from the Hub or an upload to it failed."""
+
+
+class _ShortRepr(reprlib.Repr):
+    """A `repr` that is short, takes little time, and works where `__repr__` fails."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 2, MAX_SHOWN, MAX_SHOWN
+
+    def repr_int(self, number: int, level: int) -> str:
+        if number.bit_length() <= 128:
+            return repr(number)
+        # Python does not write out a number of more than 4,300 digits
+        return f"a number of about {round(number.bit_length() * math.log10(2)):,} digits"
+
+
+_SHORT_REPR = _ShortRepr()
+
+
+def quoted(value: object) -> str:
+    """A value as a message repeats it: the beginning of its `repr`, at most MAX_SHOWN characters and `…`.
+
+    Example:
+        >>> quoted("春" * 1000) == repr("春" * 58) + "…"
+        True
+    """
+    if not isinstance(value, (str, bytes)):
+        return excerpt(_SHORT_REPR.repr(value))
+    beginning = repr(value[: MAX_SHOWN - 2])
+    is_cut = len(value) > MAX_SHOWN - 2 and len(beginning) <= MAX_SHOWN
+    return excerpt(beginning) + "…" * is_cut
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text as a message repeats it, without quotation marks.
+
+    It has at most MAX_SHOWN characters, then `…` if there are more, and all of them can be printed.
+    """
+    beginning = "".join(c if c.isprintable() else "\ufffd" for c in text[:MAX_SHOWN])
+    return beginning + "…" * (len(text) > MAX_SHOWN)
+
+
+def check_text(name: str, value: object, most: int, chinese: str = "") -> None:
+    """Checks the type and the length of a text, so that nothing reads a text that is too long to be meant.
+
+    Args:
+        name: the name of the text in the error message, such as "title".
+        value: the value to check.
+        most: the largest number of characters.
+        chinese: the name in Chinese, if the error can appear on the page.
+
+    Raises:
+        InvalidValueError: `value` is not text, or longer.
+    """
+    if not isinstance(value, str):
+        raise InvalidValueError(f"{name} must be text, got {quoted(value)}")
+    if len(value) > most:
+        raise InvalidValueError(
+            f"the {name} has {len(value):,} characters; at most {most:,} fit: shorten it",
+            chinese=chinese and f"{chinese}有 {len(value)} 字，最多 {most} 字，請刪短些。",
+        )
 
 
 def check_number(
@@ -106,7 +171,7 @@ def check_number(
         expected = f"{kind} above {low} and {'below' if below else 'at most'} {high}"
     else:
         expected = f"{kind} from {low} {'up to (not including)' if below else 'to'} {high}"
-    raise InvalidValueError(f"{name} must be {expected}, got {value!r}")
+    raise InvalidValueError(f"{name} must be {expected}, got {quoted(value)}")
 
 
 def check_variables(bounds: Mapping[str, tuple[int, int]]) -> None:

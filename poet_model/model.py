@@ -23,7 +23,7 @@ from .machine import device_named, dtype_named
 from .model_folder import CARD_NAME, WEIGHTS_NAME, copy_records
 from .stepper import TorchStepper
 from .tokenizer import PoetTokenizer
-from .weights import load_weights, read_fingerprint, save_weights
+from .weights import check_finite, load_weights, read_fingerprint, save_weights
 
 
 class PoetModel(LSTMLanguageModel, Writer):
@@ -244,9 +244,11 @@ class PoetModel(LSTMLanguageModel, Writer):
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
         weights, fingerprint = load_weights(folder, shapes, config.fingerprinted(tokenizer.characters))
         model._loaded = folder, fingerprint
-        tensors = {name: _to_tensor(value) for name, value in weights.items()}
-        target_dtype = dtype_named(dtype, next(iter(tensors.values())).dtype)
-        model.load_state_dict({name: value.to(target_dtype) for name, value in tensors.items()}, assign=True)
+        target_dtype = dtype_named(dtype, _to_tensor(next(iter(weights.values()))).dtype)
+        # each array is dropped as soon as it is converted
+        tensors = {name: _to_tensor(weights.pop(name)).to(target_dtype) for name in list(weights)}
+        check_finite(folder, {name: bool(value.isfinite().all()) for name, value in tensors.items()})
+        model.load_state_dict(tensors, assign=True)
         return model
 
 
@@ -256,5 +258,5 @@ def _to_array(value: torch.Tensor) -> np.ndarray:
 
 
 def _to_tensor(value: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(value.copy())  # an array that was read from a file is read-only
+    tensor = torch.from_numpy(value)
     return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from .errors import CheckpointError, InvalidValueError, UnknownCharacterError
+from .errors import CheckpointError, InvalidValueError, UnknownCharacterError, quoted
 from .files import read_json, write_text
-from .model_folder import TOKENIZER_CONFIG_NAME, TOKENIZER_NAME
+from .model_folder import MAX_TOKENIZER_BYTES, TOKENIZER_CONFIG_NAME, TOKENIZER_NAME
 from .prosody.lines import with_line_ends
 from .script import TraditionalScript, fold_punctuation, is_hanzi
 
@@ -45,7 +45,9 @@ class PoetTokenizer:
         self.authors = tuple(authors)
         counts = Counter(self.characters)
         if bad := [c for c, count in counts.items() if len(c) != 1 or count > 1]:
-            raise InvalidValueError(f"a vocabulary needs single characters, each only once, got {bad[:5]}")
+            raise InvalidValueError(
+                f"a vocabulary needs single characters, each only once, got {quoted(bad)}"
+            )
         self.tokens = (*SPECIAL_TOKENS, *self.characters)
         self.ids = {token: index for index, token in enumerate(self.tokens)}
 
@@ -177,7 +179,7 @@ class PoetTokenizer:
                 with the special tokens.
         """
         path = Path(folder) / TOKENIZER_NAME
-        model = read_json(path, dict).get("model")
+        model = read_json(path, dict, limit=MAX_TOKENIZER_BYTES).get("model")
         vocab = model.get("vocab") if isinstance(model, dict) else None
         if not isinstance(vocab, dict) or not all(type(i) is int for i in vocab.values()):
             raise CheckpointError(
