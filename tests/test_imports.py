@@ -16,6 +16,7 @@ import poet_model
 # a module or a folder of poet_model. The __main__.py of a folder combines several rooms and is listed apart.
 LAW = {
     "terminal": ("", ""),
+    "paths": ("", ""),
     "errors": ("terminal", ""),
     "deprecated": ("", ""),  # it imports modules by their names, when they are used
     "machine": ("errors", "torch"),
@@ -31,7 +32,7 @@ LAW = {
     "tokenizer": ("errors files model_folder prosody script", "tokenizers"),
     "novelty": ("deprecated errors files folders prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty script", ""),
-    "corpus": ("deprecated errors files hub model_folder prosody script terminal tokenizer", "numpy"),
+    "corpus": ("deprecated errors files hub model_folder paths prosody script terminal tokenizer", "numpy"),
     "corpus.__main__": ("corpus errors", ""),
     "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
@@ -42,7 +43,8 @@ LAW = {
         "numpy torch",
     ),
     "evaluation": (
-        "corpus deprecated errors files hub machine model_folder novelty prosody script terminal tokenizer",
+        "corpus deprecated errors files hub machine model_folder novelty paths prosody script terminal "
+        "tokenizer",
         "numpy torch tqdm",
     ),
     "evaluation.__main__": ("errors evaluation hub model", ""),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from ..files import read_json, write_text
 from ..hub.card import write_card
 from ..model_folder import METRICS_NAME, REPORT_NAME, read_metrics, weights_mark
+from ..paths import shown_argument
 from ..terminal import valid_text
 
 
@@ -53,15 +53,5 @@ def _external(metrics: dict) -> dict:
 
 
 def command_line(program: str, arguments: Sequence[str]) -> str:
-    """The command, for a shell, as typed, but with paths outside this folder reduced to their file names.
-
-    The folders of such a path mean nothing on another machine.
-    """
-    return valid_text(f"{program} {shlex.join(map(_without_folders, map(str, arguments)))}".rstrip())
-
-
-def _without_folders(argument: str) -> str:
-    if not os.path.isabs(argument) and not argument.startswith(".."):
-        return argument
-    relative = os.path.relpath(argument)
-    return os.path.basename(relative) if relative.startswith("..") else relative
+    """The command, for a shell, as typed, but with paths shortened as in `paths.shown_argument`."""
+    return valid_text(f"{program} {shlex.join(map(shown_argument, map(str, arguments)))}".rstrip())
