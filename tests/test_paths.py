@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from conftest import ROOT
 
 from poet_model.evaluation import command_line
 from poet_model.paths import shown_argument, shown_path
@@ -96,28 +89,3 @@ def test_a_file_whose_name_has_a_plus_is_one_path(project):
     folder.mkdir()
     (folder / "x.jsonl").touch()
     assert shown_argument(f"--corpus={folder / 'x.jsonl'}") == "--corpus=x.jsonl"
-
-
-def test_a_training_publishes_no_folder(tmp_path):
-    """The records of a whole run, whose corpus and output were given with `=`."""
-    poems = [
-        f"春風{a}{b}月，山水{b}{a}雲。夜雨{a}江上，秋花{b}故人。" for a in "東西南北" for b in "天地日星"
-    ]
-    corpus = tmp_path / "secret" / "poems.txt"
-    corpus.parent.mkdir()
-    corpus.write_text("\n\n".join(poems), encoding="utf-8")
-    command = [sys.executable, "train.py", f"--corpus={corpus}", f"--outp={tmp_path / 'secret' / 'model'}"]
-    excluded = os.path.relpath(corpus.with_name("none.txt"), ROOT)
-    command += [f"--exclude={excluded}", "--preset=tiny", "--epochs=1", "--hidden-size=8", "--no-m", "--cpu"]
-    corpus.with_name("none.txt").write_text(
-        "千山鳥飛絕，萬徑人蹤滅。孤舟蓑笠翁，獨釣寒江雪。", encoding="utf-8"
-    )
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"POET_CACHE": str(tmp_path)}
-    )
-    assert done.returncode == 0, done.stderr
-    model = tmp_path / "secret" / "model"
-    assert json.loads((model / "metrics.json").read_text(encoding="utf-8"))["commands"]
-    for file in model.iterdir():
-        for folder in ("secret", str(Path.home())):
-            assert folder.encode() not in file.read_bytes(), file
