@@ -70,6 +70,8 @@ def generate(
     logits, state = model.forward(np.array([[*model.prompt, *vocabulary.encode(start)]]))
     while True:
         row = logits[0, -1]
+        if not row.max() < np.inf:  # also where it is not a number
+            raise ValueError("the model computes numbers that are not finite; use another one")
         allowed = row - frequency_penalty * _repeats(text, vocabulary.ids).astype(row.dtype)
         allowed[:EOS] = -np.inf  # <pad> <unk> <bos> <sep> never stand in a poem
         if punctuated:
