@@ -25,7 +25,7 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -
         CheckpointError: a logit is NaN or +inf.
     """
     likeliest = logits.max(axis=1)
-    _check_finite(likeliest)
+    _check(bool((likeliest < np.inf).all()))  # false for NaN, which is the maximum of a row that has one
     if (likeliest == -np.inf).any():
         raise InvalidValueError(
             "the options together allow no next character; use another seed, or fewer options",
@@ -58,10 +58,10 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
     """The logarithm (B,) of the sum of exponentials of each row of finite logits (B, V).
 
     Raises:
-        CheckpointError: a logit is NaN or +inf.
+        CheckpointError: a logit is NaN or +inf, or all of a row are -inf.
     """
     highest = logits.max(axis=1, keepdims=True)
-    _check_finite(highest)
+    _check(bool(np.isfinite(highest).all()))
     weights = logits - highest
     np.exp(weights, out=weights)
     return highest[:, 0] + np.log(weights.sum(axis=1))
@@ -72,9 +72,9 @@ def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return logits[np.arange(len(ids)), ids] - log_sum_exp(logits)
 
 
-def _check_finite(highest: np.ndarray) -> None:
-    """Raises CheckpointError if one of the largest logits of the rows is NaN or +inf."""
-    if not (highest < np.inf).all():  # false for NaN, and the maximum of a row with NaN is NaN
+def _check(are_numbers: bool) -> None:
+    """Raises CheckpointError if the logits of a model are not numbers to sample from."""
+    if not are_numbers:
         raise CheckpointError(
             "the model computes numbers that are not finite: its weights are damaged or far too large; use "
             "another model",
