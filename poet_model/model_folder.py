@@ -160,7 +160,7 @@ def read_metrics(folder: str | Path) -> dict:
         CheckpointError: the file is damaged.
     """
     path = Path(folder) / METRICS_NAME
-    metrics = read_json(path, dict, "measure the model again") if os.path.lexists(path) else {}
+    metrics = read_json(path, dict, "delete it, and measure the model again") if os.path.lexists(path) else {}
     perplexity, external = metrics.get("perplexity"), metrics.get("external", {})
     if isinstance(perplexity, dict) and "tangshi_gpt" in perplexity and isinstance(external, dict):
         metrics["external"] = {"tangshi_gpt": perplexity.pop("tangshi_gpt")} | external

@@ -103,8 +103,8 @@ for name, content in CONTENTS.items():
     add(f"{WEIGHTS}: a header with {name}", lambda f, c=header: (f / WEIGHTS).write_bytes(c))
     add(f"{INDEX}: {name}", lambda f, c=content: [shard(f), (f / INDEX).write_bytes(c)])
 for file in (TOKENIZER, METRICS):
-    content = many("{}", 3_500_000).encode()
-    add(f"{file}: 3.5 MB of objects", lambda f, n=file, c=content: (f / n).write_bytes(c), file in RECORDS)
+    content = many("{}", 2_000_000).encode()
+    add(f"{file}: 2 MB of objects", lambda f, n=file, c=content: (f / n).write_bytes(c), file in RECORDS)
 for file in (LOG, EARLIER, SAMPLES, CARD):
     for name in ("nothing", "zeros", "deep", "12 MB of objects", "a number of 400,000 digits"):
         add(f"{file}: {name}", lambda f, n=file, c=CONTENTS[name]: (f / n).write_bytes(c), True)

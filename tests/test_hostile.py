@@ -43,4 +43,4 @@ def test_a_hostile_folder_harms_nobody(whole, tmp_path, name):
     if case.is_record:  # no poem needs it, and only the page reads it
         assert outcome("page", folder) == "good"
     else:
-        assert {way: outcome(way, folder) for way in WAYS}.values() <= {"good", "PoetError"}
+        assert {outcome(way, folder) for way in WAYS} <= {"good", "PoetError"}

@@ -14,6 +14,15 @@ from ..paths import shown_argument
 from ..terminal import valid_text
 
 
+def check_records(folder: Path) -> None:
+    """Raises CheckpointError if `update_folder` could not read the records of the folder.
+
+    Measuring takes minutes, so a damaged record is found before.
+    """
+    read_metrics(folder)
+    read_json(folder / REPORT_NAME, dict)
+
+
 def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     """Updates metrics.json with new sections and rewrites the model card.
 
@@ -34,7 +43,8 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     metrics.pop("external", None)
     if external:
         metrics["external"] = external
-    metrics["commands"] = metrics.get("commands", {}) | commands
+    earlier = metrics.get("commands")
+    metrics["commands"] = (earlier if isinstance(earlier, dict) else {}) | commands
     write_text(folder / METRICS_NAME, json.dumps(metrics, ensure_ascii=False, indent=2) + "\n")
     write_card(folder)
     return metrics
