@@ -70,6 +70,9 @@ class _ShortRepr(reprlib.Repr):
     def __init__(self):
         super().__init__()
         self.maxlevel, self.maxstring, self.maxother = 2, MAX_SHOWN, MAX_SHOWN
+        self.fillvalue = "…"
+
+    repr_bytes = reprlib.Repr.repr_str
 
     def repr_int(self, number: int, level: int) -> str:
         if number.bit_length() <= 128:
@@ -82,17 +85,15 @@ _SHORT_REPR = _ShortRepr()
 
 
 def quoted(value: object) -> str:
-    """A value as a message repeats it: the beginning of its `repr`, at most MAX_SHOWN characters and `…`.
+    """A value as a message repeats it: its `repr`, or the beginning and the end of it, as for a long path.
+
+    No more than MAX_SHOWN of its characters are shown, all can be printed, and no value makes it fail.
 
     Example:
-        >>> quoted("春" * 1000) == repr("春" * 58) + "…"
-        True
+        >>> print(quoted("/home/me/" + "deeper/" * 20 + "poems.txt"))
+        '/home/me/deeper/deeper/deep…eper/deeper/deeper/poems.txt'
     """
-    if not isinstance(value, (str, bytes)):
-        return excerpt(_SHORT_REPR.repr(value))
-    beginning = repr(value[: MAX_SHOWN - 2])
-    is_cut = len(value) > MAX_SHOWN - 2 and len(beginning) <= MAX_SHOWN
-    return excerpt(beginning) + "…" * is_cut
+    return excerpt(_SHORT_REPR.repr(value))
 
 
 def excerpt(text: str) -> str:

@@ -50,7 +50,7 @@ def test_a_log_that_is_not_there_is_empty(tmp_path):
         (b"{", "not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' occurs twice"),
-        (b'{"' + b"k" * 1000 + b'": 1, "' + b"k" * 1000 + b'": 1}', r"the key 'k{50,60}'… occurs twice"),
+        (b'{"' + b"k" * 1000 + b'": 1, "' + b"k" * 1000 + b'": 1}', r"the key 'k{20,60}.* occurs twice"),
         (b'{"a": "\\ud800"}', "not valid JSON"),
         (b'{"a": "\\uDFFF\\ud83d"}', "not valid JSON"),
         (b" " * (files.MAX_JSON_BYTES + 1), "has 4,194,305 bytes, more than the limit of 4,194,304"),
