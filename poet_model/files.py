@@ -6,6 +6,7 @@ It does not depend on what the files contain.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import CheckpointError, InvalidValueError, quoted
+from .temporary import temporary_file
 
 # Parsed JSON takes up to 26 times as much memory as its text, so each reader limits the size of its file.
 MAX_JSON_BYTES = 4 << 20  # the largest record of the shipped model has 0.2 MB
@@ -33,30 +35,68 @@ def cache_folder() -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 with Unix line ends, by way of a temporary file in the same folder."""
+    """Writes `text` as UTF-8 with Unix line ends, by way of a temporary file in the same folder.
+
+    After a power cut the file has the old or the new content.
+    """
     write_pieces(path, [text])
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """Like `write_text`, for a text that comes in pieces and need not fit into memory as a whole."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with temporary_file(path) as temporary:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    flush(path.parent)
 
 
 def append_json_line(path: Path, record: dict) -> None:
-    """Appends one JSON object as a line to a `.jsonl` file, after ending an incomplete last line."""
+    """Appends one JSON object as a line to a `.jsonl` file, after ending an incomplete last line.
+
+    The line survives a power cut.
+    """
+    is_new = not os.path.exists(path)
     with open(path, "ab+") as file:
         if file.tell() > 0:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
         file.write((json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8"))
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        flush(Path(path).parent)
+
+
+def flush(path: Path) -> None:
+    """Returns when the content of a file, or the list of the files in a folder, would survive a power cut.
+
+    Nothing is done where the system offers no way: for folders on Windows and on some network file systems,
+    and for files that this user may not open.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Creates a folder, and the folders above it, if they are missing; they survive a power cut."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        flush(each.parent)
 
 
 @contextlib.contextmanager

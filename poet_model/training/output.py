@@ -7,23 +7,74 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+from ..config import MODEL_TYPE
 from ..corpus import Corpus
 from ..corpus.held_out import held_out_record, read_held_out, write_held_out
-from ..errors import InvalidValueError
-from ..files import append_json_line, write_text
+from ..errors import CheckpointError, InvalidValueError
+from ..files import append_json_line, make_folder, read_json, write_text
+from ..folders import replaced_folder
 from ..hub.fetch import find_folder
 from ..model_folder import (
     CARD_NAME,
+    CONFIG_NAME,
     EARLIER_LOG_NAME,
+    GENERATION_CONFIG_NAME,
+    HELD_OUT_NAME,
     LOG_NAME,
     METRICS_NAME,
+    RECORDS,
     REPORT_NAME,
+    REQUIRED_FILES,
     SAMPLES_NAME,
+    TOKENIZER_CONFIG_NAME,
     earlier_trainings,
     read_log,
     read_metrics,
 )
 from .checkpoint import CHECKPOINT_NAME
+
+# files that a training run deletes or writes
+_REPLACED = (*REQUIRED_FILES, TOKENIZER_CONFIG_NAME, GENERATION_CONFIG_NAME, *RECORDS)
+
+
+def check_output(output: Path, resume: bool) -> None:
+    """Checks, before any long work, that a run may save its model in a folder, and that it can.
+
+    Args:
+        output: the folder, which exists.
+        resume: whether the run in it is resumed.
+
+    Raises:
+        InvalidValueError: the folder has an unfinished run that is not resumed, or files that are not a
+            model's but would be replaced; or it cannot be written to.
+    """
+    checkpoint = output / CHECKPOINT_NAME
+    if not resume and checkpoint.is_dir():
+        raise InvalidValueError(
+            f"{output} contains an unfinished training run: add --resume to continue it, or give another "
+            f"--output, or delete {checkpoint} to discard it"
+        )
+    if not resume and not _is_ours(output) and (others := [n for n in _REPLACED if (output / n).exists()]):
+        raise InvalidValueError(
+            f"--output {output} has no model, but {', '.join(others[:3])}, which would be replaced; give a "
+            "folder of its own to the model"
+        )
+    try:
+        with replaced_folder(output):  # a save that changes nothing
+            pass
+    except OSError as error:
+        raise InvalidValueError(
+            f"--output {output} cannot be written to ({error.strerror or error}); give another folder"
+        ) from error
+
+
+def _is_ours(output: Path) -> bool:
+    """Whether a folder has a model of this package, or the records of its training."""
+    try:
+        is_model = read_json(output / CONFIG_NAME, dict).get("model_type") == MODEL_TYPE
+    except CheckpointError:
+        is_model = False
+    return is_model or any((output / name).exists() for name in (LOG_NAME, REPORT_NAME, HELD_OUT_NAME))
 
 
 def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
@@ -68,7 +119,7 @@ def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[
         InvalidValueError: the folder cannot be created or written to.
     """
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         for name in (LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, METRICS_NAME, CARD_NAME):
             (output / name).unlink(missing_ok=True)
         shutil.rmtree(output / CHECKPOINT_NAME, ignore_errors=True)

@@ -23,10 +23,11 @@ from ..machine import machine
 from ..model import PoetModel
 from ..model_folder import CONFIG_NAME, SAMPLES_NAME, how_to_write
 from ..terminal import valid_text
-from .checkpoint import CHECKPOINT_NAME, find_checkpoint
+from .checkpoint import find_checkpoint
 from .data import TrainingData, prepare_data
-from .log import drop_records_after
-from .output import begin_folder, history
+from .log import cut_log
+from .output import begin_folder, check_output, history
+from .output_lock import OutputLock
 from .poem_objective import PoemObjective
 from .publish import publish
 from .samples import write_samples
@@ -60,6 +61,7 @@ class Run:
 
     def __init__(self, options: argparse.Namespace, settings: Settings):
         self.options, self.settings, self.output = options, settings, options.output
+        self.lock = OutputLock(self.output)
         try:
             self.accelerator = Accelerator(
                 mixed_precision=settings.precision,
@@ -79,6 +81,13 @@ class Run:
     def all_steps(self, typed: Sequence[str]) -> int:
         """Runs all steps and returns the exit status: 0, or 128 + the signal if training was interrupted."""
         base = self.check_places()
+        with self.lock.for_process(self.accelerator.is_main_process):
+            return self.train_and_publish(base, typed)
+
+    def train_and_publish(self, base: PoetModel | None, typed: Sequence[str]) -> int:
+        """Runs all steps after `check_places`, while no other run can write to the output folder."""
+        if self.accelerator.is_main_process:
+            check_output(self.output, self.options.resume)
         data = self.read_data(base)
         model = self.make_model(data, base)
         self.begin_output(data)
@@ -94,7 +103,12 @@ class Run:
             self.accelerator.end_training()
         if self.accelerator.is_main_process:
             made_by, device = self.made_by(best, data), self.accelerator.device
-            publish(self.options, made_by, data.corpus, device, typed)
+            try:
+                publish(self.options, made_by, data.corpus, device, typed)
+            except OSError as error:
+                if error.errno is None:  # not from the system
+                    raise
+                raise trainer.checkpoint.ended_by(error, trainer.state) from error
             trainer.remove_checkpoint()
             print(f"\n{how_to_write(self.output)}")
         return 0
@@ -150,12 +164,7 @@ class Run:
         """Prepares the output folder, unless a training run in it is resumed."""
         output = self.output
         if not self.options.resume and self.accelerator.is_main_process:
-            if (output / CHECKPOINT_NAME).is_dir():
-                self.say(
-                    f"note: {output} contains an unfinished training run, which is discarded; --resume would "
-                    "have continued it"
-                )
-            elif (output / CONFIG_NAME).is_file():
+            if (output / CONFIG_NAME).is_file():
                 self.say(f"note: {output} contains a model, which the new one will replace")
             begin_folder(output, data.corpus, *history(self.options.init_from, data.corpus))
         self.accelerator.wait_for_everyone()
@@ -200,11 +209,12 @@ class Run:
             },
             content=hashes,
             validation_tokens=sum(len(poem.text) + 1 for poem in held_out),
+            lock=self.lock,
         )
         if self.options.resume:
             trainer.load_checkpoint()
             if self.accelerator.is_main_process:
-                drop_records_after(output / SAMPLES_NAME, trainer.state.step)
+                cut_log(output / SAMPLES_NAME, trainer.state)
             self.say(f"\nresuming from step {trainer.state.step}")
         if settings.report_to:
             self.accelerator.init_trackers(

@@ -15,12 +15,14 @@ from torch import nn
 
 from ..errors import CheckpointError
 from ..model_folder import LOG_NAME
-from .checkpoint import CHECKPOINT_NAME, Checkpoint, TrainingState
+from .checkpoint import CHECKPOINT_NAME, Checkpoint
 from .config import TrainingConfig
 from .epochs import EpochSource
-from .log import TrainingLog, drop_records_after
+from .log import TrainingLog, cut_log
 from .malloc import return_freed_memory
 from .objective import Objective
+from .output_lock import OutputLock
+from .state import TrainingState
 from .stopping import Interrupted, StopRequest
 from .time_limit import TimeLimit
 from .updater import Updater
@@ -42,6 +44,7 @@ class Trainer:
         identity, content: settings besides `config`, such as the architecture, and hashes of the data that
             must be unchanged when training resumes; see Checkpoint.
         validation_tokens: about how many tokens `evaluate` reads; see TimeLimit.
+        lock: the lock on `output` if the caller holds it; otherwise `train` takes one.
         release_memory: called after each regular checkpoint.
 
     Attributes:
@@ -61,6 +64,7 @@ class Trainer:
         identity: dict | None = None,
         content: dict[str, str] | None = None,
         validation_tokens: int = 0,
+        lock: OutputLock | None = None,
         release_memory: Callable[[], None] = return_freed_memory,
     ):
         self.config, self.output, self.batches = config, Path(output), batches
@@ -73,9 +77,8 @@ class Trainer:
         identity = {"training": asdict(config), **(identity or {})}
         self.checkpoint = Checkpoint(self.output / CHECKPOINT_NAME, identity, content)
         self._limit = TimeLimit(config.max_minutes, validation_tokens)
-        self._stop = StopRequest()
+        self._stop, self._lock = StopRequest(), lock or OutputLock(self.output)
         self._epoch_length = 0
-        self._last_evaluated = -1
 
     @property
     def model(self) -> nn.Module:
@@ -87,16 +90,23 @@ class Trainer:
 
         Raises:
             Interrupted: a signal requested a stop; the checkpoint has everything needed to resume.
-            CheckpointError: the loss or a weight is not finite.
+            InvalidValueError: another training run writes to `output`.
+            CheckpointError: the loss or a weight is not finite, `output` was deleted, or the system
+                failed, as when the disk is full; the message says what is saved.
         """
-        with self._stop.listening():
-            self.objective.train()
-            self.log.restart_clock(self.state.tokens)
-            with self.log.progress_bar():
-                self._run_schedule()
-                self._log_losses(1.0)
-                self._evaluate()
-            self.save_checkpoint()
+        try:
+            with self._stop.listening(), self._lock.for_process(self.accelerator.is_main_process):
+                self.objective.train()
+                self.log.restart_clock(self.state.tokens)
+                with self.log.progress_bar():
+                    self._run_schedule()
+                    self._log_losses(1.0)
+                    self._evaluate()
+                self.save_checkpoint()
+        except OSError as error:
+            if error.errno is None:  # not from the system
+                raise
+            raise self.checkpoint.ended_by(error, self.state) from error
         return self.state.best
 
     def _run_schedule(self) -> None:
@@ -131,14 +141,14 @@ class Trainer:
             self.release_memory()
 
     def _interrupt(self, progress: float, signum: int) -> None:
-        """Saves a checkpoint and raises Interrupted."""
-        self._log_losses(progress)
+        """Saves a checkpoint and raises Interrupted.
+
+        What is logged and validated after that shows how far the run has come; a resumed run discards it.
+        """
         self.save_checkpoint()
-        # All processes must evaluate together. Only the main process updates `best`, but the condition agrees
-        # in all: each sets `_last_evaluated`, and each loads `best` when it resumes.
-        if self._last_evaluated < 0 and not self.state.best:
-            self._evaluate()  # so that there is a model to load even after an early stop
-            self.save_checkpoint()
+        self._log_losses(progress)
+        if self.state.validated < 0:  # so that there is a model to load even after an early stop
+            self._evaluate()
         raise Interrupted(signum)
 
     def _agree(self, progress: float, started: float) -> tuple[float, int]:
@@ -166,9 +176,11 @@ class Trainer:
 
     def _log_losses(self, progress: float) -> None:
         """Logs the mean losses since the last record."""
+        self._lock.check()
         means, state = self.updater.mean_losses(), self.state
         if not means:
             return
+        state.logged = state.step
         loss = means.pop("loss")
         self._check_finite(math.isfinite(loss), f"the training loss is {loss}")
         values = {
@@ -189,23 +201,21 @@ class Trainer:
 
     def _evaluate(self) -> None:
         """Validates on the main process, and saves the model if it is the best so far."""
-        if self._last_evaluated == self.state.step:
+        if self.state.validated == self.state.step:
             return
-        self._last_evaluated, started = self.state.step, time.perf_counter()
+        self.state.validated, started = self.state.step, time.perf_counter()
         if self.accelerator.is_main_process:
             self.objective.eval()
             with torch.inference_mode():
                 values = self.evaluate(self.model)
+            self._lock.check()
             self._check_finite(math.isfinite(values["loss"]), f"the validation loss is {values['loss']}")
             record = self.log.record("valid", self.state, self._epoch, values)
             is_best = record["loss"] < self.state.best.get("loss", math.inf)
             if is_best:
                 self.state.best = record
                 self.save_best(self.model, record)
-            self.log.say(
-                f"step {record['step']}: validation loss {record['loss']:.4f}, "
-                f"perplexity {record['perplexity']:.2f}{' (best)' if is_best else ''}"
-            )
+            self.log.say_validation(record, is_best)
         self.accelerator.wait_for_everyone()
         self._limit.validation_took(time.perf_counter() - started)
         self.objective.train()
@@ -214,11 +224,9 @@ class Trainer:
     def _check_finite(self, is_finite: bool, what: str) -> None:
         """Raises CheckpointError unless `is_finite`; the message begins with `what`."""
         if not is_finite:
-            folder = self.checkpoint.folder
-            saved = f"{folder} has the last valid state" if folder.is_dir() else "nothing was saved yet"
             raise CheckpointError(
                 f"{what} at step {self.state.step}: start again with a --learning-rate lower than "
-                f"{self.config.learning_rate:g}; {saved}"
+                f"{self.config.learning_rate:g}; {self.checkpoint.saved(self.state)}"
             )
 
     def save_checkpoint(self) -> None:
@@ -229,6 +237,8 @@ class Trainer:
         """
         for name, value in self.objective.state_dict().items():
             self._check_finite(bool(value.isfinite().all()), f"{name} is not finite")
+        self._lock.check()
+        self.state.losses = self.updater.pending_losses()
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             self.checkpoint.save(self.state, self.objective, self.updater.optimizer, self.accelerator.scaler)
@@ -240,9 +250,9 @@ class Trainer:
             CheckpointError: the checkpoint is missing, damaged, or was made with other settings or data.
         """
         self.state = self.checkpoint.load(self.objective, self.updater.optimizer, self.accelerator.scaler)
-        self._last_evaluated = -1
+        self.updater.restore_losses(self.state.losses)
         if self.accelerator.is_main_process:
-            drop_records_after(self.log.path, self.state.step)
+            cut_log(self.log.path, self.state)
 
     def remove_checkpoint(self) -> None:
         """Deletes the checkpoint, once training has finished."""

@@ -68,7 +68,7 @@ class Updater:
                 # the gradients of the mean over the targets of the whole batch.
                 accelerator.backward(losses.total * (accelerator.num_processes / size.targets))
             for name, loss in losses.named.items():
-                self._losses[name] = self._losses.get(name, 0) + loss.detach()
+                self._losses[name] = self._losses.get(name, 0) + loss.detach().float()
         accelerator.clip_grad_norm_(self._parallel.parameters(), config.max_grad_norm)
         self._prepared_optimizer.step()
         self._prepared_optimizer.zero_grad(set_to_none=True)
@@ -82,11 +82,30 @@ class Updater:
         """
         if not self._targets:
             return {}
+        means = (self._summed() / self._targets).tolist()
         names = list(self._losses)
-        summed = self.accelerator.reduce(torch.stack(list(self._losses.values())))
-        means = (summed / self._targets).tolist()
         self._losses, self._targets = {}, 0
         return dict(zip(names, means, strict=True))
+
+    def pending_losses(self) -> dict:
+        """What `mean_losses` would use, for a checkpoint. All processes must call this together."""
+        if not self._targets:
+            return {}
+        return {
+            "targets": self._targets,
+            "sums": dict(zip(self._losses, self._summed().tolist(), strict=True)),
+        }
+
+    def restore_losses(self, pending: dict) -> None:
+        """Goes on from a value of `pending_losses`."""
+        is_main, device = self.accelerator.is_main_process, self.accelerator.device
+        for name, value in pending.get("sums", {}).items():
+            self._losses[name] = torch.tensor(value if is_main else 0.0, device=device)
+        self._targets = pending.get("targets", 0)
+
+    def _summed(self) -> torch.Tensor:
+        """The losses, summed over the steps and the processes."""
+        return self.accelerator.reduce(torch.stack(list(self._losses.values())))
 
 
 def _adamw(module: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:

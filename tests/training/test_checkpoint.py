@@ -16,7 +16,7 @@ from poet_model import CheckpointError
 from poet_model.files import append_json_line, read_json_lines
 from poet_model.model_folder import LOG_NAME
 from poet_model.training.checkpoint import CHECKPOINT_NAME
-from poet_model.training.log import drop_records_after
+from poet_model.training.log import cut_log
 from poet_model.training.stopping import Interrupted
 
 
@@ -118,6 +118,76 @@ def test_a_damaged_checkpoint_is_refused(stopped, damage):
         make_trainer(stopped).load_checkpoint()
 
 
+@pytest.mark.parametrize("name", ["state.json", "state.safetensors"])
+@pytest.mark.parametrize("share", [0.02, 0.4, 0.7, 0.98])
+def test_a_flipped_bit_is_noticed(stopped, name, share):
+    path = stopped / CHECKPOINT_NAME / name
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * share)] ^= 1
+    path.write_bytes(data)
+    trainer = make_trainer(stopped)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"start(ed)? with(out --resume)?"):
+        trainer.load_checkpoint()
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_another_value_is_noticed(stopped):
+    edit_state(stopped / CHECKPOINT_NAME, lambda state: state.update(seconds=1.0))
+    with pytest.raises(CheckpointError, match="its files have changed since they were written"):
+        make_trainer(stopped).load_checkpoint()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"step": -5}, "step must be"),
+        ({"step": 5.0}, "step must be a whole number"),
+        ({"step": True}, "step must be a whole number"),
+        ({"epoch": -1}, "epoch must be"),
+        ({"epoch": 10**9}, "epoch must be"),
+        ({"index": 10**9}, "index must be"),
+        ({"index": "three"}, "index must be"),
+        ({"seconds": float("inf")}, "seconds must be"),
+        ({"seconds": float("nan")}, "seconds must be"),
+        ({"seconds": -1.0}, "seconds must be"),
+        ({"tokens": [1]}, "tokens must be"),
+        ({"logged": 10**9}, "logged must be"),
+        ({"validated": "one"}, "validated must be"),
+        ({"best": {"loss": "low"}}, ""),
+        (
+            {"best": {"loss": 1.0, "step": 4, "epoch": -1, "minutes": 0, "perplexity": 3.0}},
+            "best.epoch must be",
+        ),
+        ({"best": [1]}, ""),
+        ({"losses": {"targets": 0, "sums": {}}}, "losses.targets must be"),
+        ({"losses": {"targets": 5, "sums": {"loss": float("nan")}}}, "loss must be"),
+        ({"losses": {"targets": 5, "sums": [1.0]}}, ""),
+        ({"losses": "none"}, ""),
+    ],
+    ids=str,
+)
+def test_impossible_numbers_are_refused_also_where_there_is_no_fingerprint(stopped, change, says):
+    def damage(state: dict) -> None:
+        state.pop("fingerprint")
+        state.update(change)
+
+    edit_state(stopped / CHECKPOINT_NAME, damage)
+    with pytest.raises(CheckpointError, match=rf"checkpoint is damaged .*{says}.*; start without --resume"):
+        make_trainer(stopped).load_checkpoint()
+
+
+def test_lines_of_the_log_with_text_for_a_step_stop_nothing(stopped):
+    log = stopped / LOG_NAME
+    before = read_json_lines(log)
+    for step in ("nine", [9], None, float("nan"), 1e300):
+        append_json_line(log, {"step": step, "split": "train", "loss": 1.0})
+    make_trainer(stopped).load_checkpoint()
+    kept = [record["step"] for record in read_json_lines(log)]
+    assert kept[: len(before) - 1] == [record["step"] for record in before[:-1]]
+    assert 1e300 not in kept
+
+
 def test_nothing_to_resume(tmp_path):
     with pytest.raises(CheckpointError, match="checkpoint is missing: there is nothing to resume"):
         make_trainer(tmp_path).load_checkpoint()
@@ -148,7 +218,7 @@ def test_samples_from_after_the_checkpoint_are_dropped_on_resume(stopped):
     for step in (1, 10_000):  # 10,000: written by a process that was killed before its next checkpoint
         append_json_line(stopped / "samples.jsonl", {"step": step, "text": "春"})
     trainer.load_checkpoint()
-    drop_records_after(stopped / "samples.jsonl", trainer.state.step)
+    cut_log(stopped / "samples.jsonl", trainer.state)
     assert 1 <= trainer.state.step < 10_000
     assert [record["step"] for record in read_json_lines(stopped / "samples.jsonl")] == [1]
 

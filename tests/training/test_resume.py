@@ -22,6 +22,7 @@ from tiny_training import (
 )
 
 from poet_model import PoetModel
+from poet_model.files import read_json_lines
 from poet_model.model_folder import LOG_NAME
 from poet_model.training.checkpoint import CHECKPOINT_NAME
 from poet_model.training.stopping import Interrupted
@@ -110,6 +111,83 @@ def test_ctrl_c_and_sigterm_together_still_save(tmp_path):
     with pytest.raises(Interrupted):
         make_trainer(tmp_path, both).train()
     make_trainer(tmp_path).load_checkpoint()
+
+
+UNEVEN = {"log_every": 3, "eval_every": 5, "checkpoint_every": 4}  # no interval is a multiple of another
+
+
+def records(trainer: Trainer) -> list[dict]:
+    """The lines of the log, without what depends on the time."""
+    timed = ("minutes", "tokens_per_second")
+    log = read_json_lines(trainer.output / LOG_NAME)
+    return [{name: value for name, value in record.items() if name not in timed} for record in log]
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory) -> Trainer:
+    trainer = make_trainer(tmp_path_factory.mktemp("uneven"), **UNEVEN, rhyme_memory=0.5)
+    trainer.train()
+    assert [r["step"] for r in records(trainer)][:6] == [3, 5, 5, 6, 9, 10]
+    return trainer
+
+
+@pytest.mark.parametrize("stops", [[0], [1, 1], [4], [6, 3], [8, 0, 0], [9]])
+def test_the_log_of_a_resumed_training_is_that_of_an_unbroken_one_line_by_line(uneven, tmp_path, stops):
+    for stop in stops:
+        trainer = make_trainer(tmp_path, stop_before(stop), **UNEVEN, rhyme_memory=0.5)
+        if (tmp_path / CHECKPOINT_NAME).is_dir():
+            trainer.load_checkpoint()
+        with pytest.raises(Interrupted):
+            trainer.train()
+        assert records(trainer)[-1]["split"] in ("train", "valid")  # the log shows how far it has come
+    trainer = make_trainer(tmp_path, **UNEVEN, rhyme_memory=0.5)
+    trainer.load_checkpoint()
+    trainer.train()
+    assert records(trainer) == records(uneven)
+    assert trainer.state.best["step"] == uneven.state.best["step"]
+
+
+class Killed(BaseException):
+    """Ends a training without giving it a chance to save anything, as kill -9 does."""
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+@pytest.mark.parametrize("at", ["evaluation", "model", "checkpoint"])
+def test_also_when_it_is_killed_while_it_measures_or_saves(uneven, tmp_path, at, number):
+    """`number`: how many validations, saved models or checkpoints it begins; of the four or five in all."""
+    trainer = make_trainer(tmp_path, **UNEVEN, rhyme_memory=0.5)
+    holder, name = {
+        "evaluation": (trainer, "evaluate"),
+        "model": (trainer, "save_best"),
+        "checkpoint": (trainer.checkpoint, "save"),
+    }[at]
+    work, calls = getattr(holder, name), []
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == number:
+            raise Killed
+        return work(*arguments)
+
+    setattr(holder, name, killed)
+    with pytest.raises(Killed):
+        trainer.train()
+    trainer = make_trainer(tmp_path, **UNEVEN, rhyme_memory=0.5)
+    if (tmp_path / CHECKPOINT_NAME).is_dir():
+        trainer.load_checkpoint()
+    else:  # train.py begins such a folder anew
+        (tmp_path / LOG_NAME).unlink()
+    trainer.train()
+    assert records(trainer) == records(uneven)
+    assert_identical(trainer, uneven)
+
+
+def test_nothing_is_measured_twice_after_a_finished_training(uneven, tmp_path):
+    shutil.copytree(uneven.output, tmp_path, dirs_exist_ok=True)
+    trainer = make_trainer(tmp_path, **UNEVEN, rhyme_memory=0.5)
+    trainer.load_checkpoint()
+    trainer.train()
+    assert records(trainer) == records(uneven)
 
 
 SCRIPT = """
