@@ -82,6 +82,14 @@ class PoetConfig:
         record = {name: value if isinstance(value, str) else float(value) for name, value in record.items()}
         return json.dumps([record, characters])
 
+    def check_vocabulary(self, folder: Path, size: int) -> None:
+        """Raises CheckpointError if the tokenizer of a model folder has another number of ids."""
+        if size != self.vocab_size:
+            raise CheckpointError(
+                f"{folder}: tokenizer.json has {size} ids, config.json says vocab_size {self.vocab_size}; "
+                "take both from the same model"
+            )
+
     @classmethod
     def load(cls, folder: Path) -> PoetConfig:
         """Reads `config.json` from `folder`.

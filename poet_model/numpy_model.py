@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from .config import CELL_GATES, PoetConfig
-from .errors import CheckpointError
 from .folders import read_steadily
 from .generation.options import GenerationConfig
 from .generation.writer import Writer
@@ -93,11 +92,7 @@ class NumpyPoetModel(Writer):
     @classmethod
     def _read(cls, folder: Path) -> NumpyPoetModel:
         config, tokenizer = PoetConfig.load(folder), PoetTokenizer.load(folder)
-        if len(tokenizer) != config.vocab_size:
-            raise CheckpointError(
-                f"{folder}: tokenizer.json has {len(tokenizer)} ids, config.json says vocab_size "
-                f"{config.vocab_size}; take both from the same model"
-            )
+        config.check_vocabulary(folder, len(tokenizer))
         about = config.fingerprinted(tokenizer.characters)
         weights, _ = load_weights(folder, shapes_of(config), about)
         weights = {name: to_float32(weights.pop(name)) for name in list(weights)}

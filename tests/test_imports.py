@@ -42,7 +42,7 @@ LAW = {
     "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
     "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
-    "numpy_model": ("config errors folders generation hub tokenizer weights", "numpy"),
+    "numpy_model": ("config folders generation hub tokenizer weights", "numpy"),
     "model": (
         "config errors folders generation hub layers machine model_folder stepper tokenizer weights",
         "numpy torch",
