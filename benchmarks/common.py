@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that the benchmarks run from a clone, without installing the package
+from poet_model.paths import shown_argument  # noqa: E402
 
 
 def in_fresh_process(script: str, *arguments: object, checkout: Path = ROOT) -> dict:
@@ -76,8 +77,8 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 
 
 def command() -> str:
-    """The command line of this run, with absolute paths reduced to their file names."""
-    arguments = (Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
+    """The command line of this run, with paths shortened for others."""
+    arguments = map(shown_argument, sys.argv[1:])
     return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
 
 

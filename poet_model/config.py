@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidValueError, check_number, quoted
-from .files import read_json, write_text
+from .files import MAX_CONFIG_BYTES, read_json, write_text
 from .model_folder import CONFIG_NAME
 
 MODEL_TYPE = "poet-lstm"
 FORMAT_VERSION = 1
+MAX_PARAMETERS = 1_000_000_000  # more than a hundred times those of the shipped model; 4 GB of float32
 CELL_GATES = {"lstm": 4, "handwritten_lstm": 4, "handwritten_rnn": 1}  # rows of weights per hidden unit
 _OF_TRANSFORMERS = {"architectures", "auto_map", "dtype", "transformers_version", "use_cache"} | {
     f"{name}_token_id" for name in ("pad", "bos", "sep", "eos")
@@ -54,6 +55,11 @@ class PoetConfig:
             check_number(name, getattr(self, name), 0, 1, below=True)
         if not isinstance(self.cell, str) or self.cell not in CELL_GATES:
             raise InvalidValueError(f"cell must be one of {', '.join(CELL_GATES)}, got {quoted(self.cell)}")
+        if self.num_parameters > MAX_PARAMETERS:
+            raise InvalidValueError(
+                f"vocab_size, hidden_size and num_layers give {self.num_parameters:,} parameters, more than "
+                f"the limit of {MAX_PARAMETERS:,}; make one of them smaller"
+            )
 
     @property
     def num_parameters(self) -> int:
@@ -76,6 +82,14 @@ class PoetConfig:
         record = {name: value if isinstance(value, str) else float(value) for name, value in record.items()}
         return json.dumps([record, characters])
 
+    def check_vocabulary(self, folder: Path, size: int) -> None:
+        """Raises CheckpointError if the tokenizer of a model folder has another number of ids."""
+        if size != self.vocab_size:
+            raise CheckpointError(
+                f"{folder}: tokenizer.json has {size} ids, config.json says vocab_size {self.vocab_size}; "
+                "take both from the same model"
+            )
+
     @classmethod
     def load(cls, folder: Path) -> PoetConfig:
         """Reads `config.json` from `folder`.
@@ -85,7 +99,7 @@ class PoetConfig:
                 version, or has missing, unknown or invalid fields.
         """
         path = Path(folder) / CONFIG_NAME
-        record = read_json(path, dict)
+        record = read_json(path, dict, limit=MAX_CONFIG_BYTES)
         model_type = record.pop("model_type", None)
         if model_type != MODEL_TYPE:
             raise CheckpointError(

@@ -8,15 +8,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import math
 import os
-from collections.abc import Iterable
+import re
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from .errors import CheckpointError, InvalidValueError
+from .errors import CheckpointError, InvalidValueError, quoted
 from .temporary import temporary_file
 
-MAX_JSON_BYTES = 32 << 20  # the largest file of this package, tokenizer.json, has 0.15 MB
+# Parsed JSON takes up to 26 times as much memory as its text, so each reader limits the size of its file.
+MAX_JSON_BYTES = 4 << 20  # the largest record of the shipped model has 0.2 MB
+MAX_CONFIG_BYTES = 1 << 20
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # the beginning of the only way to write one in JSON
 
 
 def cache_folder() -> Path:
@@ -94,28 +99,77 @@ def make_folder(folder: Path) -> None:
         flush(each.parent)
 
 
-def read_json_lines(path: Path) -> list[dict]:
-    """The JSON objects of a `.jsonl` file.
+@contextlib.contextmanager
+def opened(path: Path, remedy: str) -> Iterator[BinaryIO]:
+    """A context manager that opens a file for reading.
+
+    Args:
+        path: the file.
+        remedy: what the user should do if it cannot be read; the error message ends with it.
+
+    Raises:
+        CheckpointError: it is missing, cannot be read, or is not a regular file: a pipe might never end.
+    """
+    try:
+        if os.path.lexists(path) and not os.path.isfile(path):
+            raise CheckpointError(f"{path} is not a file; {remedy}")
+        with open(path, "rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing; {remedy}") from None
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+
+
+def _content(path: Path, limit: int | None, remedy: str) -> bytes:
+    """The content of a file, which is read only as far as its size says: some files of the system never end.
+
+    Raises:
+        CheckpointError: as in `opened`, or the file has more than `limit` bytes.
+    """
+    with opened(path, remedy) as file:
+        size = os.fstat(file.fileno()).st_size
+        if limit is not None and size > limit:
+            raise CheckpointError(f"{path} has {size:,} bytes, more than the limit of {limit:,}; {remedy}")
+        return file.read(size)
+
+
+def read_json_lines(path: Path, limit: int | None = None) -> list[dict]:
+    """The JSON objects of a `.jsonl` file; [] if there is no such file.
 
     Other lines are skipped, such as one that a killed process left incomplete.
+
+    Args:
+        path: the file.
+        limit: the largest size in bytes; None for a file that was written on this machine.
+
+    Raises:
+        CheckpointError: the file cannot be read, or has more than `limit` bytes.
     """
+    if not os.path.lexists(path):
+        return []
     records = []
-    if Path(path).is_file():
-        for line in Path(path).read_text(encoding="utf-8", errors="replace").split("\n"):
-            with contextlib.suppress(ValueError):
-                record = json.loads(line)
-                if isinstance(record, dict):
-                    records.append(record)
+    for line in _content(Path(path), limit, "delete it").decode("utf-8", "replace").split("\n"):
+        with contextlib.suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            if isinstance(record, dict):
+                records.append(record)
     return records
 
 
 def is_number(value: object) -> bool:
     """Whether a value read from JSON is a finite number (true and false count as numbers)."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    # NaN and the infinities are not below the largest float; nor are some whole numbers of JSON
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 def read_json(
-    path: Path, kind: type, remedy: str = "a model folder needs it: download it again"
+    path: Path,
+    kind: type,
+    remedy: str = "a model folder needs it: download it again",
+    limit: int = MAX_JSON_BYTES,
 ) -> dict | list:
     """The content of a JSON file, whose top-level value must be of type `kind`.
 
@@ -123,36 +177,21 @@ def read_json(
         path: the file.
         kind: dict or list.
         remedy: what the user should do if the file is missing or damaged; the error message ends with it.
+        limit: the largest size in bytes.
 
     Raises:
-        CheckpointError: the file is missing, unreadable, larger than MAX_JSON_BYTES, not UTF-8, not valid
-            JSON, or not a `kind`.
+        CheckpointError: the file is missing, unreadable, larger than `limit`, not UTF-8, not valid JSON, or
+            not a `kind`.
     """
-    path = Path(path)
-    try:
-        if os.path.lexists(path) and not path.is_file():  # reading a pipe would never end
-            raise CheckpointError(f"{path} is not a file; {remedy}")
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise CheckpointError(
-                f"{path} has {path.stat().st_size:,} bytes, more than the limit of {MAX_JSON_BYTES:,}; "
-                f"{remedy}"
-            )
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; {remedy}") from None
-    except CheckpointError:
-        raise
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
-    return parse_json(data, path, kind, remedy)
+    return parse_json(_content(Path(path), limit, remedy), path, kind, remedy)
 
 
 def parse_json(data: bytes, path: Path, kind: type, remedy: str = "download it again") -> dict | list:
     """Parses the content of the file `path` as `read_json` does; duplicate keys are refused."""
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_object)
-        # fails for a lone surrogate: "\\ud800" is valid JSON, but cannot be UTF-8
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if _LONE_SURROGATE.search(data):  # "\\ud800" is valid JSON, but cannot be UTF-8
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path} cannot be read as UTF-8 text ({error}); {remedy}") from error
     except (ValueError, RecursionError) as error:
@@ -166,8 +205,9 @@ def parse_json(data: bytes, path: Path, kind: type, remedy: str = "download it a
 
 def _object(pairs: list[tuple[str, object]]) -> dict:
     if len(result := dict(pairs)) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice")
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {quoted(twice)} occurs twice")
     return result
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .config import PoetConfig
-from .errors import CheckpointError, InvalidValueError
+from .errors import InvalidValueError
 from .folders import read_steadily, replaced_folder
 from .generation.options import GenerationConfig
 from .generation.writer import Writer
@@ -21,7 +21,7 @@ from .machine import device_named, dtype_named
 from .model_folder import CARD_NAME, WEIGHTS_NAME, copy_records
 from .stepper import TorchStepper
 from .tokenizer import PoetTokenizer
-from .weights import load_weights, read_fingerprint, save_weights
+from .weights import check_finite, load_weights, read_fingerprint, save_weights
 
 
 class PoetModel(LSTMLanguageModel, Writer):
@@ -233,19 +233,17 @@ class PoetModel(LSTMLanguageModel, Writer):
         """Reads the model from a folder and checks every file."""
         config = PoetConfig.load(folder)
         tokenizer = PoetTokenizer.load(folder)
-        if len(tokenizer) != config.vocab_size:
-            raise CheckpointError(
-                f"{folder}: tokenizer.json has {len(tokenizer)} ids, config.json says vocab_size "
-                f"{config.vocab_size}; take both from the same model"
-            )
+        config.check_vocabulary(folder, len(tokenizer))
         with torch.device("meta"):
             model = cls(config, tokenizer, GenerationConfig.load(folder))
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
         weights, fingerprint = load_weights(folder, shapes, config.fingerprinted(tokenizer.characters))
         model._loaded = folder, fingerprint
-        tensors = {name: _to_tensor(value) for name, value in weights.items()}
-        target_dtype = dtype_named(dtype, next(iter(tensors.values())).dtype)
-        model.load_state_dict({name: value.to(target_dtype) for name, value in tensors.items()}, assign=True)
+        target = dtype_named(dtype, _to_tensor(next(iter(weights.values()))).dtype)
+        # each array is freed as soon as it is converted
+        tensors = {name: _to_tensor(weights.pop(name)).to(target) for name in list(weights)}
+        check_finite(folder, {name: bool(value.isfinite().all()) for name, value in tensors.items()})
+        model.load_state_dict(tensors, assign=True)
         return model
 
 
@@ -254,6 +252,6 @@ def _to_array(value: torch.Tensor) -> np.ndarray:
     return (value.view(torch.uint16) if value.dtype == torch.bfloat16 else value).contiguous().numpy()
 
 
-def _to_tensor(value: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(value.copy())  # an array that was read from a file is read-only
+def _to_tensor(array: np.ndarray) -> torch.Tensor:
+    tensor = torch.from_numpy(array)
     return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor

@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from .config import CELL_GATES, PoetConfig
-from .errors import CheckpointError
 from .folders import read_steadily
 from .generation.options import GenerationConfig
 from .generation.writer import Writer
 from .hub.fetch import find_folder
 from .tokenizer import PoetTokenizer
-from .weights import load_weights, to_float32
+from .weights import check_finite, is_finite, load_weights, to_float32
 
 State = tuple[np.ndarray, np.ndarray]  # hidden and cell state, each (L, B, H)
+# as torch, without warnings: huge weights give logits that are not finite, which `sample` refuses
+_SILENT = np.errstate(over="ignore", invalid="ignore")
 
 
 class NumpyPoetModel(Writer):
@@ -91,14 +92,11 @@ class NumpyPoetModel(Writer):
     @classmethod
     def _read(cls, folder: Path) -> NumpyPoetModel:
         config, tokenizer = PoetConfig.load(folder), PoetTokenizer.load(folder)
-        if len(tokenizer) != config.vocab_size:
-            raise CheckpointError(
-                f"{folder}: tokenizer.json has {len(tokenizer)} ids, config.json says vocab_size "
-                f"{config.vocab_size}; take both from the same model"
-            )
+        config.check_vocabulary(folder, len(tokenizer))
         about = config.fingerprinted(tokenizer.characters)
         weights, _ = load_weights(folder, shapes_of(config), about)
-        weights = {name: to_float32(value) for name, value in weights.items()}
+        weights = {name: to_float32(weights.pop(name)) for name in list(weights)}
+        check_finite(folder, {name: is_finite(value) for name, value in weights.items()})
         return cls(config, tokenizer, weights, GenerationConfig.load(folder))
 
 
@@ -124,6 +122,7 @@ class NumpyStepper:
         weights: float32 arrays by their names in a PoetModel.
     """
 
+    @_SILENT
     def __init__(self, config: PoetConfig, weights: dict[str, np.ndarray]):
         self._embedding, self._bias = weights["embedding.weight"], weights["bias"]
         self._zeros = np.zeros((config.num_layers, 1, config.hidden_size), np.float32)
@@ -134,6 +133,7 @@ class NumpyStepper:
             weight = np.concatenate([parts["weight_ih"], parts["weight_hh"]], axis=1)  # (gates x H, 2H)
             self._layers.append((weight, parts["bias_ih"] + parts["bias_hh"]))
 
+    @_SILENT
     def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
         """Runs the model over the ids (T,) that begin a sequence, from the zero state.
 
@@ -146,6 +146,7 @@ class NumpyStepper:
             hidden.append(output)
         return self._logits(np.concatenate(hidden[first:])), state
 
+    @_SILENT
     def step(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
         hidden, state = self._hidden(ids, state)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import CheckpointError, InvalidValueError, UnknownCharacterError, quoted
 from .files import read_json, write_text
-from .model_folder import TOKENIZER_CONFIG_NAME, TOKENIZER_NAME
+from .model_folder import MAX_TOKENIZER_BYTES, TOKENIZER_CONFIG_NAME, TOKENIZER_NAME
 from .prosody.lines import with_line_ends
 from .script import TraditionalScript, fold_punctuation, is_hanzi
 
@@ -179,7 +179,7 @@ class PoetTokenizer:
                 with the special tokens.
         """
         path = Path(folder) / TOKENIZER_NAME
-        model = read_json(path, dict).get("model")
+        model = read_json(path, dict, limit=MAX_TOKENIZER_BYTES).get("model")
         vocab = model.get("vocab") if isinstance(model, dict) else None
         if not isinstance(vocab, dict) or not all(type(i) is int for i in vocab.values()):
             raise CheckpointError(

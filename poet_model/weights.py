@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError, TensorSpec, safe_open, serialize
 
-from .errors import CheckpointError, InvalidValueError
-from .files import parse_json, read_json
-from .model_folder import INDEX_NAME, WEIGHTS_NAME
+from .errors import CheckpointError, InvalidValueError, excerpt
+from .files import opened, parse_json
+from .model_folder import INDEX_NAME, weight_files
 
 DTYPES = {"F16": np.float16, "BF16": np.uint16, "F32": np.float32, "F64": np.float64}
 _NAMES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 _TYPE_OF = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 FINGERPRINT = "content_sha256"  # a key of the file's metadata
 MAX_HEADER_BYTES = 1 << 20  # a hundred times more than a model of this package needs
+MAX_HOLED_BYTES = 64 << 20  # a smaller file may have holes: they can stand for the zeros of a new model
+AGAIN = "download it again with force_download=True, or save it again"
 OTHER_FILES = {  # the first bytes of files that are often found in place of a safetensors file
     b"version https://git-lfs": "a Git LFS pointer: the weights themselves were not fetched",
     b"<": "a web page",
@@ -79,10 +83,11 @@ def is_finite(value: np.ndarray) -> bool:
 
 
 def to_float32(value: np.ndarray) -> np.ndarray:
-    """Converts a tensor of any type in DTYPES to float32."""
+    """Converts a tensor of any type in DTYPES to float32. Numbers that are too large become infinite."""
     if value.dtype == np.uint16:
         return (value.astype(np.uint32) << 16).view(np.float32)
-    return value.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return value.astype(np.float32, copy=False)
 
 
 def _ordered(data: bytes) -> bytes:
@@ -105,11 +110,13 @@ def fingerprint(weights: Tensors, about: str) -> str:
 def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple[Tensors, str]:
     """Reads the tensors of a model folder, from one file or from the shards that an index lists.
 
+    They are copies: what happens to the files later does not change them. The caller converts them to the
+    type it needs, and then calls `check_finite`.
+
     Args:
         folder: the model folder.
         shapes: the names and shapes of exactly the tensors that the folder must have.
-        about: the text that was given to `save_weights`; compared only if there is one file, with a
-            fingerprint.
+        about: the text that was given to `save_weights`; compared only if the files have a fingerprint.
 
     Returns:
         The tensors by their names, and their fingerprint.
@@ -117,32 +124,26 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
     Raises:
         CheckpointError: a file is missing or damaged, or belongs to another model or another format.
     """
-    files, weight_map = _files_of(folder)
+    files, weight_map = weight_files(folder)
+    if weight_map and (wrong := sorted(weight_map.keys() ^ shapes.keys())):
+        raise CheckpointError(
+            f"{folder / INDEX_NAME} and config.json disagree on {_listed(wrong)}; download both again"
+        )
     headers = {path: _read_header(path) for path in files}
-    marks = [header.pop("__metadata__", {}).get(FINGERPRINT) for header in headers.values()]
-    file_of: dict[str, Path] = {}
+    marks = {(header.pop("__metadata__", None) or {}).get(FINGERPRINT) for header in headers.values()}
     for path, header in headers.items():
         expected = {tensor for tensor, file in weight_map.items() if file == path.name} or set(header)
         if wrong := sorted(header.keys() ^ expected):
             raise CheckpointError(
-                f"{folder / INDEX_NAME} and {path.name} disagree on {', '.join(wrong[:5])}; download both "
+                f"{folder / INDEX_NAME} and {excerpt(path.name)} disagree on {_listed(wrong)}; download both "
                 "again"
             )
-        file_of |= dict.fromkeys(header, path)
-    _compare({name: headers[path][name] for name, path in file_of.items()}, shapes, files[0])
+    _compare({name: entry for header in headers.values() for name, entry in header.items()}, shapes, files[0])
     weights: Tensors = {}
-    for path in files:
-        try:
-            weights |= _read_tensors(path, headers[path])
-        except _READING as error:
-            raise _damaged(path, error) from error
-    for name, value in weights.items():
-        if not is_finite(value):
-            raise CheckpointError(
-                f"{file_of[name]}: {name} holds numbers that are not finite; download or save the file again"
-            )
+    for path, header in headers.items():
+        weights |= _read_tensors(path, header)
     mark = fingerprint(weights, about)
-    if len(marks) == 1 and marks[0] not in (None, mark):
+    if marks - {None, mark}:
         raise CheckpointError(
             f"{files[0]}: weights, config.json and tokenizer.json are not those that were saved together "
             "(their fingerprint differs); download all of them again (force_download=True)"
@@ -150,55 +151,59 @@ def load_weights(folder: Path, shapes: Mapping[str, Shape], about: str) -> tuple
     return weights, mark
 
 
+def check_finite(folder: Path, is_finite: Mapping[str, bool]) -> None:
+    """Raises CheckpointError if a tensor is not finite in the type in which the model is used.
+
+    Args:
+        folder: the model folder, for the message.
+        is_finite: whether all numbers of a tensor are finite, by its name.
+    """
+    if wrong := [name for name, finite in is_finite.items() if not finite]:
+        raise CheckpointError(
+            f"{folder}: {wrong[0]} holds numbers that are not finite, or too large for the type in which the "
+            "model is loaded; download or save the weights again"
+        )
+
+
 def _read_tensors(path: Path, header: dict[str, dict]) -> Tensors:
     """The tensors of a file whose header has been checked."""
-    data = path.read_bytes()
-    begin = 8 + int.from_bytes(data[:8], "little")
     tensors = {}
-    for name, entry in header.items():
-        first, last = entry["data_offsets"]
-        values = np.frombuffer(data[begin + first : begin + last], DTYPES[entry["dtype"]])
-        tensors[name] = values.reshape(entry["shape"])
+    with opened(path, AGAIN) as file:
+        begin = 8 + int.from_bytes(file.read(8), "little")
+        if os.fstat(file.fileno()).st_size > MAX_HOLED_BYTES and _has_holes(file):
+            raise _damaged(path, "parts of it were never written")
+        for name, entry in header.items():
+            tensors[name] = np.empty(entry["shape"], DTYPES[entry["dtype"]])
+            file.seek(begin + entry["data_offsets"][0])
+            if file.readinto(tensors[name]) < tensors[name].nbytes:
+                raise _damaged(path, "it became shorter while it was read")
     return tensors
+
+
+def _has_holes(file: BinaryIO) -> bool:
+    """Whether parts of a file are not stored on the disk. They are read as zeros, without limit."""
+    if not hasattr(os, "SEEK_HOLE"):
+        return False
+    try:
+        return os.lseek(file.fileno(), 0, os.SEEK_HOLE) < os.fstat(file.fileno()).st_size
+    except OSError:  # the file system does not say
+        return False
+    finally:
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
 
 
 def read_fingerprint(path: Path) -> str | None:
     """The fingerprint that `save_weights` wrote into a file; None if another program saved it."""
-    return _read_header(path).get("__metadata__", {}).get(FINGERPRINT)
-
-
-def _files_of(folder: Path) -> tuple[list[Path], dict[str, str]]:
-    """The weights file and {}; or all shards and the file name of each tensor, if there is only an index."""
-    path, index = folder / WEIGHTS_NAME, folder / INDEX_NAME
-    if path.is_file() or not index.is_file():
-        return [path], {}
-    weight_map = read_json(index, dict).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(
-            f"{index}: weight_map does not name a file for each tensor; save the model again"
-        )
-    names = sorted({name if isinstance(name, str) else repr(name) for name in weight_map.values()})
-    for name in names:
-        if Path(name).name != name or not name.endswith(".safetensors") or "\\" in name:
-            raise CheckpointError(
-                f"{index}: {name!r} is not the file name of a shard; shards must be in the folder of the "
-                "index and end in .safetensors"
-            )
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        raise CheckpointError(f"{index}: {', '.join(missing[:5])} is missing; download the model again")
-    return [folder / name for name in names], weight_map
+    return (_read_header(path).get("__metadata__") or {}).get(FINGERPRINT)
 
 
 def _read_header(path: Path) -> dict[str, dict]:
     """The JSON header of a safetensors file. The file is not trusted: nothing large is allocated."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(64)
-            size = int.from_bytes(start[:8], "little")
-            file.seek(8)
-            text = file.read(min(size, MAX_HEADER_BYTES))
-    except OSError as error:
-        raise _damaged(path, error) from error
+    with opened(path, AGAIN) as file:
+        start = file.read(64)
+        size = int.from_bytes(start[:8], "little")
+        file.seek(8)
+        text = file.read(min(size, MAX_HEADER_BYTES))
     if size > MAX_HEADER_BYTES:
         for beginning, kind in OTHER_FILES.items():
             if start.startswith(beginning):
@@ -207,7 +212,8 @@ def _read_header(path: Path) -> dict[str, dict]:
                 )
         raise _damaged(path, f"its header would have {size:,} bytes")
     try:
-        with safe_open(path, framework="np"):  # checks offsets, types and sizes without reading a tensor
+        # checks offsets, types and sizes without reading a tensor, and does not map the file into memory
+        with safe_open(path, framework="np", backend="pread"):
             pass
     except _READING as error:
         raise _damaged(path, error) from error
@@ -216,26 +222,32 @@ def _read_header(path: Path) -> dict[str, dict]:
 
 def _damaged(path: Path, error: Exception | str) -> CheckpointError:
     size = path.stat().st_size if path.is_file() else 0
+    reason = str(error).removeprefix("Error while deserializing header: ")
     return CheckpointError(
-        f"{path} ({size:,} bytes) is not a readable safetensors file ({error}); download it again with "
-        "force_download=True, or save it again"
+        f"{path} ({size:,} bytes) is not a readable safetensors file ({excerpt(reason)}); {AGAIN}"
     )
+
+
+def _listed(names: list[str]) -> str:
+    """At most five names, each cut to a length that can be read."""
+    return ", ".join(map(excerpt, names[:5]))
 
 
 def _compare(entries: dict[str, dict], shapes: Mapping[str, Shape], path: Path) -> None:
     """Raises CheckpointError unless the names, shapes and types in the headers are those of the model."""
+    known = [name for name in shapes if name in entries]
     wrong = [
         *(f"{name} is missing" for name in shapes if name not in entries),
-        *(f"{name} is not part of the model" for name in entries if name not in shapes),
+        *(f"{excerpt(name)} is not part of the model" for name in entries if name not in shapes),
         *(
-            f"{name} is {tuple(entries[name]['shape'])}, expected {shape}"
-            for name, shape in shapes.items()
-            if name in entries and tuple(entries[name]["shape"]) != shape
+            f"{name} is {excerpt(str(tuple(entries[name]['shape'])))}, expected {shapes[name]}"
+            for name in known
+            if tuple(entries[name]["shape"]) != shapes[name]
         ),
         *(
-            f"{name} is of type {entry['dtype']}, expected one of {', '.join(DTYPES)}"
-            for name, entry in entries.items()
-            if entry["dtype"] not in DTYPES
+            f"{name} is of type {entries[name]['dtype']}, expected one of {', '.join(DTYPES)}"
+            for name in known
+            if entries[name]["dtype"] not in DTYPES
         ),
     ]
     if wrong:

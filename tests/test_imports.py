@@ -16,6 +16,7 @@ import poet_model
 # a module or a folder of poet_model. The __main__.py of a folder combines several rooms and is listed apart.
 LAW = {
     "terminal": ("", ""),
+    "paths": ("", ""),
     "errors": ("terminal", ""),
     "deprecated": ("", ""),  # it imports modules by their names, when they are used
     "machine": ("errors", "torch"),
@@ -34,20 +35,21 @@ LAW = {
     "novelty": ("deprecated errors files folders prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty script", ""),
     "corpus": (
-        "deprecated errors files hub model_folder prosody script temporary terminal tokenizer",
+        "deprecated errors files hub model_folder paths prosody script temporary terminal tokenizer",
         "numpy",
     ),
     "corpus.__main__": ("corpus errors", ""),
     "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
     "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
-    "numpy_model": ("config errors folders generation hub tokenizer weights", "numpy"),
+    "numpy_model": ("config folders generation hub tokenizer weights", "numpy"),
     "model": (
         "config errors folders generation hub layers machine model_folder stepper tokenizer weights",
         "numpy torch",
     ),
     "evaluation": (
-        "corpus deprecated errors files hub machine model_folder novelty prosody script terminal tokenizer",
+        "corpus deprecated errors files hub machine model_folder novelty paths prosody script terminal "
+        "tokenizer",
         "numpy torch tqdm",
     ),
     "evaluation.__main__": ("errors evaluation hub model", ""),

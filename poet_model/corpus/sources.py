@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import CorpusError, quoted
+from ..paths import shown_path
 from ..terminal import valid_text
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
 from .records import RawPoem, read_json, read_json_lines, read_table
@@ -69,12 +70,12 @@ def read_source(source: str) -> Iterator[RawPoem]:
 def describe(source: str) -> str:
     """A short description of a source for reports: the package, or how many files of a folder are read.
 
-    Only the last part of an absolute path is shown, because reports are published with the model.
+    A path is shortened as in `paths.shown_path`, because reports are published with the model.
     """
     if source in NAMED_SOURCES:
         return f"{source} ({NPM_PACKAGE}@{NPM_VERSION})"
     path = locate(source)
-    shown = valid_text(path.name if Path(source).is_absolute() else source)
+    shown = valid_text(shown_path(source))
     if not path.is_dir():
         return shown
     total = sum(file.is_file() for file in path.rglob("*"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import command
 from ..hub.network import check_environment
-from .publish import command_line, update_folder
+from .publish import check_records, command_line, update_folder
 from .report import report_text
 
 POEMS_A_FORM = 250
@@ -59,6 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = arguments if arguments is not None else sys.argv[1:]
     words = command_line("python -m poet_model.evaluation", given)
     model = PoetModel.from_pretrained(options.model)
+    check_records(options.model)
     corpus = held_out_corpus(options.model, options.corpus, options.exclude)
     print("measuring; this takes a few minutes on a CPU …", file=sys.stderr, flush=True)
     total = work(corpus, options.poems, BEST_OF)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,17 @@ from pathlib import Path
 from ..files import read_json, write_text
 from ..hub.card import write_card
 from ..model_folder import METRICS_NAME, REPORT_NAME, read_metrics, weights_mark
+from ..paths import shown_argument
 from ..terminal import valid_text
+
+
+def check_records(folder: Path) -> None:
+    """Raises CheckpointError if `update_folder` could not read the records of the folder.
+
+    Measuring takes minutes, so a damaged record is found before.
+    """
+    read_metrics(folder)
+    read_json(folder / REPORT_NAME, dict)
 
 
 def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
@@ -34,7 +43,8 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     metrics.pop("external", None)
     if external:
         metrics["external"] = external
-    metrics["commands"] = metrics.get("commands", {}) | commands
+    earlier = metrics.get("commands")
+    metrics["commands"] = (earlier if isinstance(earlier, dict) else {}) | commands
     write_text(folder / METRICS_NAME, json.dumps(metrics, ensure_ascii=False, indent=2) + "\n")
     write_card(folder)
     return metrics
@@ -53,15 +63,5 @@ def _external(metrics: dict) -> dict:
 
 
 def command_line(program: str, arguments: Sequence[str]) -> str:
-    """The command, for a shell, as typed, but with paths outside this folder reduced to their file names.
-
-    The folders of such a path mean nothing on another machine.
-    """
-    return valid_text(f"{program} {shlex.join(map(_without_folders, map(str, arguments)))}".rstrip())
-
-
-def _without_folders(argument: str) -> str:
-    if not os.path.isabs(argument) and not argument.startswith(".."):
-        return argument
-    relative = os.path.relpath(argument)
-    return os.path.basename(relative) if relative.startswith("..") else relative
+    """The command, for a shell, as typed, but with paths shortened as in `paths.shown_argument`."""
+    return valid_text(f"{program} {shlex.join(map(shown_argument, map(str, arguments)))}".rstrip())

@@ -16,7 +16,7 @@ from . import functional, initializers, lstm, rnn
 from .config import CharLMConfig
 from .fast import FastLSTM, fast_output_loss, output_nats
 from .functional import Array, check_shape
-from .model_files import read_model, write_model
+from .model_files import check_arrays, read_model, write_model
 from .rnn import Weights
 from .vocabulary import BOS, SEP, Vocabulary
 
@@ -224,9 +224,10 @@ class CharLM:
         """
         record, arrays, vocabulary = read_model(source)
         config = CharLMConfig.from_record(record, source)
-        model = cls(config, vocabulary, init="zeros")  # the fastest: all of them are replaced
-        if model.config.cell == "rnn":  # the torch half calls its layers "lstm", whatever their cell is
+        if config.cell == "rnn":  # the torch half calls its layers "lstm", whatever their cell is
             arrays = {name.replace("lstm.", "rnn.", 1): array for name, array in arrays.items()}
+        check_arrays(arrays, config, source)  # before a model of any size is made
+        model = cls(config, vocabulary, init="zeros")  # the fastest: all of them are replaced
         model.set_parameters(arrays, source)
         return model
 
@@ -234,16 +235,13 @@ class CharLM:
 
     def set_parameters(self, arrays: dict[str, Array], source: str | Path) -> None:
         """Copies all parameters in, as float32. `source` names their origin in the error message."""
-        expected = self.config.shapes()
-        if missing := sorted(expected.keys() - arrays.keys()):
-            raise ValueError(f"{source} lacks {', '.join(missing[:3])}: it is another kind of model")
-        if foreign := sorted(arrays.keys() - expected.keys()):
-            raise ValueError(f"{source} also holds {', '.join(foreign[:3])}: it is another kind of model")
-        for name, shape in expected.items():
-            check_shape(f"{name} in {source}", arrays[name].shape, shape)
-            if not np.issubdtype(arrays[name].dtype, np.floating) or not np.isfinite(arrays[name]).all():
+        check_arrays(arrays, self.config, source)
+        for name, array in arrays.items():
+            with np.errstate(over="ignore"):  # numbers that are too large for float32 become infinite
+                values = array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else np.nan
+            if not np.isfinite(values).all():
                 raise ValueError(f"{name} in {source} has a value that is not finite; use an earlier file")
-            self.parameters[name][...] = arrays[name]  # in place: an optimizer may hold it
+            self.parameters[name][...] = values  # in place: an optimizer may hold it
 
 
 def _check_batch(ids: Array) -> None:

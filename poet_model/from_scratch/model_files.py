@@ -1,7 +1,7 @@
 """The files of a model: one `.npz` file, or a folder with `model.safetensors`. Nothing is ever unpickled.
 
 Here, a model is a configuration of plain JSON values, named arrays and a vocabulary. char_lm.py builds the
-model from them, and checks that they fit together.
+model from them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .functional import Array
-from .vocabulary import Vocabulary
+from .config import CharLMConfig
+from .functional import Array, check_shape
+from .vocabulary import FILE_NAME as TOKENIZER_NAME
+from .vocabulary import Vocabulary, read_json
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
+MAX_UNPACKED = 8  # times the size of the `.npz` file; weights do not compress to less than half of theirs
 # everything that zipfile, zlib and NumPy's header parser raise on damaged bytes
 _DAMAGED = (
     OSError,
@@ -87,12 +90,12 @@ def _read_folder(folder: Path) -> tuple[dict, dict[str, Array]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    if not (folder / CONFIG_NAME).is_file():
-        raise ValueError(f"{folder} is not a model folder: it has no {CONFIG_NAME}")
+    for name in (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME):
+        if not (folder / name).is_file():  # reading a pipe would never end
+            raise ValueError(f"{folder} is not a model folder: it has no {name}")
     try:
-        config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
-        return config, load_file(folder / WEIGHTS_NAME)
-    except (OSError, ValueError, SafetensorError) as error:
+        return read_json(folder / CONFIG_NAME), load_file(folder / WEIGHTS_NAME)
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise ValueError(f"{folder} is damaged: {error}") from error
 
 
@@ -106,6 +109,22 @@ def read_arrays(path: Path) -> dict[str, Array]:
         raise ValueError(f"{path} does not exist; give a .npz file or a model folder")
     try:
         with np.load(path, allow_pickle=False) as file:
+            size = sum(member.file_size for member in file.zip.infolist())
+            if size > MAX_UNPACKED * path.stat().st_size:
+                raise ValueError(f"it would unpack to {size:,} bytes")
             return {name: file[name] for name in file.files}
     except _DAMAGED as error:
         raise ValueError(f"{path} is damaged or not a .npz file; use an earlier file") from error
+
+
+def check_arrays(arrays: dict[str, Array], config: CharLMConfig, source: str | Path) -> None:
+    """Raises ValueError unless the names and shapes of the arrays are those of a model's parameters."""
+    if config.num_layers > len(arrays):
+        raise ValueError(f"{source} lacks the weights of {config.num_layers} layers; use an earlier file")
+    expected = config.shapes()
+    if missing := sorted(expected.keys() - arrays.keys()):
+        raise ValueError(f"{source} lacks {', '.join(missing[:3])}: it is another kind of model")
+    if foreign := sorted(arrays.keys() - expected.keys()):
+        raise ValueError(f"{source} also holds {', '.join(foreign[:3])}: it is another kind of model")
+    for name, shape in expected.items():
+        check_shape(f"{name} in {source}", arrays[name].shape, shape)

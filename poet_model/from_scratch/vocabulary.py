@@ -16,6 +16,7 @@ from ..script import TraditionalScript
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<sep>", "<eos>")
 PAD, UNK, BOS, SEP, EOS = range(5)
 FILE_NAME = "tokenizer.json"
+MAX_JSON_BYTES = 6 << 20
 
 
 class Vocabulary:
@@ -87,12 +88,23 @@ class Vocabulary:
         """Reads a `tokenizer.json` that `save` or the torch half wrote."""
         path = Path(folder) / FILE_NAME
         try:
-            ids = json.loads(path.read_text(encoding="utf-8"))["model"]["vocab"]
+            ids = read_json(path)["model"]["vocab"]
             tokens = sorted(ids, key=ids.__getitem__)
             if [ids[token] for token in tokens] != list(range(len(ids))):
                 raise ValueError("its ids do not run from 0 without a gap")
             if tuple(tokens[:5]) != SPECIAL_TOKENS:
                 raise ValueError(f"its first tokens are not {' '.join(SPECIAL_TOKENS)}")
             return cls(tokens[5:])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is not a valid vocabulary: {error}") from error
+
+
+def read_json(path: Path):
+    """The content of a JSON file of a model.
+
+    Raises:
+        OSError, ValueError, RecursionError: it is missing, far too large, or damaged.
+    """
+    if (size := path.stat().st_size) > MAX_JSON_BYTES:
+        raise ValueError(f"{path.name} has {size:,} bytes, more than the limit of {MAX_JSON_BYTES:,}")
+    return json.loads(path.read_bytes().decode("utf-8"))

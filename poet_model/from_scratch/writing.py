@@ -91,7 +91,12 @@ def sample(logits: Array, uniform: float, temperature: float, top_k: int) -> int
     Args:
         logits: (V,).
         uniform: a number in [0, 1).
+
+    Raises:
+        ValueError: a logit is infinite or not a number.
     """
+    if not logits.max() < np.inf:  # also false if it is not a number
+        raise ValueError("the model computes numbers that are not finite; use another one")
     if temperature == 0:
         return int(logits.argmax())
     ids = np.argsort(-logits, kind="stable")[: top_k or len(logits)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from ..errors import CheckpointError, InvalidValueError, check_number, quoted
-from ..files import read_json, write_text
+from ..files import MAX_CONFIG_BYTES, read_json, write_text
 from ..model_folder import GENERATION_CONFIG_NAME
 from ..novelty.index import NoveltyIndex
 
@@ -115,7 +115,7 @@ class GenerationConfig:
         path = Path(folder) / GENERATION_CONFIG_NAME
         if not os.path.lexists(path):
             return cls()
-        record = read_json(path, dict)
+        record = read_json(path, dict, limit=MAX_CONFIG_BYTES)
         for name in _OF_TRANSFORMERS:
             record.pop(name, None)
         if record.pop("do_sample", True) is not True:

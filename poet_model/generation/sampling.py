@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import InvalidValueError
+from ..errors import CheckpointError, InvalidValueError
 from .options import GenerationConfig
 
 
@@ -22,8 +22,10 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -
     Raises:
         InvalidValueError: every id of a row is barred. (The error is raised rather than silently dropping a
             rule.)
+        CheckpointError: a logit is NaN or +inf.
     """
     likeliest = logits.max(axis=1)
+    _check(bool((likeliest < np.inf).all()))  # false for NaN, which is the maximum of a row that has one
     if (likeliest == -np.inf).any():
         raise InvalidValueError(
             "the options together allow no next character; use another seed, or fewer options",
@@ -53,8 +55,13 @@ def largest(logits: np.ndarray, count: int) -> np.ndarray:
 
 
 def log_sum_exp(logits: np.ndarray) -> np.ndarray:
-    """The logarithm (B,) of the sum of exponentials of each row of finite logits (B, V)."""
+    """The logarithm (B,) of the sum of exponentials of each row of finite logits (B, V).
+
+    Raises:
+        CheckpointError: a logit is NaN or +inf, or all of a row are -inf.
+    """
     highest = logits.max(axis=1, keepdims=True)
+    _check(bool(np.isfinite(highest).all()))
     weights = logits - highest
     np.exp(weights, out=weights)
     return highest[:, 0] + np.log(weights.sum(axis=1))
@@ -63,6 +70,16 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
 def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """The log-probabilities (B,) of one id per row, given the logits (B, V)."""
     return logits[np.arange(len(ids)), ids] - log_sum_exp(logits)
+
+
+def _check(are_numbers: bool) -> None:
+    """Raises CheckpointError if the logits of a model are not numbers to sample from."""
+    if not are_numbers:
+        raise CheckpointError(
+            "the model computes numbers that are not finite: its weights are damaged or far too large; use "
+            "another model",
+            chinese="這個模型算出了無窮大的數，它的權重壞了；請換一個模型。",
+        )
 
 
 def _keep_top_p(weights: np.ndarray, top_p: float) -> None:

@@ -59,7 +59,7 @@ def render(template: str, metrics: dict) -> str:
         raise CheckpointError(
             f"the card's template{line} is not valid Jinja2 ({error}); correct {TEMPLATE_NAME}"
         ) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(
             f"{METRICS_NAME} has text where a number belongs ({error}); measure the model again"
         ) from error

@@ -39,7 +39,8 @@ def find_folder(
         check_config: called with the folder once config.json is there, before large files are fetched.
 
     Raises:
-        CheckpointError: the folder lacks model files, or the name is not a valid name of a repository.
+        CheckpointError: the folder lacks model files, or a file is a link that leads out of it, or the name
+            is not a valid name of a repository.
         HubError: the Hub has no such model, refuses access, or cannot be reached and the cache has no copy.
         InvalidValueError: an argument has the wrong type.
     """
@@ -85,6 +86,8 @@ def _local_folder(name_or_path: str | Path, subfolder: str) -> Path | None:
     path = os.path.expanduser(name_or_path)  # os.path accepts any text, even one that cannot be a path
     local = Path(path, subfolder)
     if os.path.isfile(local / CONFIG_NAME):
+        if not Path(os.path.realpath(local)).is_relative_to(os.path.realpath(path)):
+            raise CheckpointError(f"{local} leads out of {path}; give the folder itself, without subfolder=")
         return check_folder(local, str(local))
     if os.path.isdir(path):
         raise CheckpointError(f"{local} has no {CONFIG_NAME}; a model folder has {', '.join(REQUIRED_FILES)}")

@@ -59,7 +59,7 @@ def push_folder(
         The URL of the commit, or of the pull request.
 
     Raises:
-        CheckpointError: `folder` is not a complete model.
+        CheckpointError: `folder` is not a complete model, or a file in it is a link that leads out of it.
         InvalidValueError: `repo_id` is not a valid name, or another argument is invalid.
         HubError: the Hub cannot be reached or refuses, or a tag already points to another commit.
     """

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..errors import HubError, InvalidValueError, command
 from ..files import write_text
+from ..model_folder import check_folder, check_links, model_files
 from .client import api_with, check_name, explained
 from .project import CLONE, INSTALLED, project_file
 from .push import check_visibility
@@ -62,7 +63,10 @@ def build(folder: str | Path, model: str) -> None:
     _make_folder(folder)
     shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns(*LEFT_OUT))
     if has_bundled():
-        shutil.copytree(CLONE / BUNDLED, folder / BUNDLED)
+        bundled = check_folder(CLONE / BUNDLED, str(BUNDLED))
+        (folder / BUNDLED).mkdir(parents=True)
+        for name in model_files(path.name for path in bundled.iterdir() if path.is_file()):
+            shutil.copyfile(bundled / name, folder / BUNDLED / name)
     for name in ("app.py", "LICENSE", "NOTICE"):
         shutil.copyfile(project_file(name), folder / name)
     requirements = project_file("requirements.txt").read_text(encoding="utf-8")
@@ -110,12 +114,14 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
 
     Raises:
         InvalidValueError: `repo_id` is not a valid name.
+        CheckpointError: a file is a link that leads out of the folder.
         HubError: the Hub cannot be reached or refuses, or the existing Space was not made by this program.
     """
     check_name(repo_id)
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     files = {path.relative_to(folder).as_posix(): path for path in Path(folder).rglob("*") if path.is_file()}
+    check_links(Path(folder), files)
     api = api_with(token)
     with explained(repo_id, writing=True):
         url = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)

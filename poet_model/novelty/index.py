@@ -5,14 +5,16 @@
 
 The index is a suffix array: all positions in the corpus, sorted by the text that begins there. A separator
 between lines keeps stretches from crossing line ends. Variants of a character (爲 為 为) count as the same.
-The index is stored on disk and opened as a memory map; nothing is ever unpickled.
+The index is stored on disk and read as a whole; nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import os
 import shlex
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +23,14 @@ import numpy as np
 
 from .. import script
 from ..errors import CheckpointError
-from ..files import cache_folder, read_json, write_text
+from ..files import cache_folder, opened, read_json, write_text
 from ..folders import replaced_folder
 from ..prosody.lines import check_poem, read_lines
 
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
 FORMAT_VERSION = 2
+MAX_LENGTH = 1 << 28  # characters; 全唐詩 and 全宋詩 together have 1 << 24
+MAX_POEMS_BYTES = 32 << 20
 SORTED_BY = 32  # suffixes are sorted by this many characters, more than any line of verse has
 MIN_LENGTH = 3  # characters; shorter stretches are too common to be reported
 MIN_ORIGINAL = 5  # characters; shorter lines count as common property
@@ -89,7 +93,9 @@ class NoveltyIndex:
 
     @classmethod
     def load(cls, folder: str | Path) -> NoveltyIndex:
-        """Opens an index. The arrays stay on disk and are read where they are needed.
+        """Reads an index.
+
+        Its arrays are copied, so that what happens to the files later does not change it.
 
         Raises:
             CheckpointError: the folder has no index, or the index is damaged or of another version.
@@ -103,22 +109,16 @@ class NoveltyIndex:
                 f"there is no index in {folder}; build one with `{build}`",
                 chinese="這裡沒有全唐詩的索引，查不了是否原創。",
             )
-        record = read_json(folder / POEMS_NAME, dict, f"build it again: {build}")
-        try:
-            text, suffixes = (
-                np.load(folder / name, mmap_mode="r", allow_pickle=False)
-                for name in (TEXT_NAME, SUFFIXES_NAME)
-            )
-            poems = [(int(start), str(title), str(author)) for start, title, author in record["poems"]]
-            right = record["format_version"] == FORMAT_VERSION and text.dtype == np.uint32
-            right &= (
-                suffixes.dtype == np.int32 and text.shape == suffixes.shape == (len(text),) and bool(poems)
-            )
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-            raise CheckpointError(f"{folder} holds a damaged index ({error}); build it again") from error
-        if not right:
-            raise CheckpointError(f"{folder} holds an index of another kind; build it again")
-        return cls(text, suffixes, poems)
+        remedy = f"build it again: {build}"
+        record = read_json(folder / POEMS_NAME, dict, remedy, MAX_POEMS_BYTES)
+        if record.get("format_version") != FORMAT_VERSION:
+            raise CheckpointError(f"{folder} holds an index of another kind; {remedy}")
+        text = _read_array(folder / TEXT_NAME, np.uint32, remedy)
+        suffixes = _read_array(folder / SUFFIXES_NAME, np.int32, remedy)
+        poems = record.get("poems")
+        if not _fit(text, suffixes, poems):
+            raise CheckpointError(f"{folder} holds a damaged index; {remedy}")
+        return cls(text, suffixes, [tuple(poem) for poem in poems])
 
     def find(self, poem: str) -> list[Match]:
         """The longest stretch of each line of a poem, in either script, that also occurs in the corpus.
@@ -195,6 +195,38 @@ class NoveltyIndex:
 
     def _code(self, place: int) -> int:
         return self._text[place] if place < len(self._text) else 0
+
+
+def _read_array(path: Path, dtype: type, remedy: str) -> np.ndarray:
+    """The numbers (N,) in a `.npy` file.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or holds another type or shape.
+    """
+    with opened(path, remedy) as file:
+        try:
+            np.lib.format.read_magic(file)  # np.save writes version 1.0 for such an array
+            (length,), _, found = np.lib.format.read_array_header_1_0(file)
+        except (ValueError, TypeError, SyntaxError, RecursionError):
+            length, found = 0, None
+        stored = os.fstat(file.fileno()).st_size - file.tell()
+        if found != dtype or not 0 < length <= MAX_LENGTH or stored != length * found.itemsize:
+            raise CheckpointError(f"{path} is damaged, or of another kind; {remedy}")
+        array = np.empty(length, dtype)
+        file.readinto(array)
+        return array
+
+
+def _fit(text: np.ndarray, suffixes: np.ndarray, poems: object) -> bool:
+    """Whether the parts of an index fit together, so that no look-up can fail."""
+    if len(text) != len(suffixes) or text.max() > sys.maxunicode:
+        return False
+    if suffixes.min() < 0 or suffixes.max() >= len(text) or not isinstance(poems, list) or not poems:
+        return False
+    if any(not isinstance(poem, list) or list(map(type, poem)) != [int, str, str] for poem in poems):
+        return False
+    starts = [start for start, _, _ in poems]
+    return starts[0] == 0 and starts == sorted(starts) and starts[-1] < len(text)
 
 
 def plain(text: str) -> str:

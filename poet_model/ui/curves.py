@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pandas as pd
 
-from ..files import is_number
+from ..errors import CheckpointError
 from ..model_folder import read_log
 
 TRAIN, VALID = "訓練 train", "驗證 validation"
 LOSS, PERPLEXITY = "損失 loss", "困惑度 perplexity"
 MAX_POINTS = 300  # more points draw more slowly and look no smoother
+_HIGHEST = {"epoch": 1e6, "step": 1e12, "loss": 100}  # no training gives more
 
 
 def log_table(folder: Path) -> pd.DataFrame:
-    """The log with columns epoch, step, split and loss; lines without finite numbers for them are skipped."""
-    rows = []
-    for record in read_log(folder):
-        split = {"train": TRAIN, "valid": VALID}.get(record.get("split"))
-        values = [record.get(name) for name in ("epoch", "step", "loss")]
-        if split and all(map(is_number, values)):
-            rows.append((values[0], values[1], split, values[2]))
+    """The log with columns epoch, step, split and loss.
+
+    No poem needs it, so what cannot be drawn is left out, with a note on stderr.
+    """
+    try:
+        records = read_log(folder)
+    except CheckpointError as error:
+        print(f"note: the page shows no training curves: {error}", file=sys.stderr)
+        records = []
+    rows, wrong = [], 0
+    for record in records:
+        split = {"train": TRAIN, "valid": VALID}.get(str(record.get("split")))
+        values = {name: record.get(name) for name in _HIGHEST}
+        if split and all(_can_be_drawn(value, _HIGHEST[name]) for name, value in values.items()):
+            rows.append((values["epoch"], values["step"], split, values["loss"]))
+        else:
+            wrong += 1
+    if wrong:
+        print(f"note: the training curves leave out {wrong:,} lines of the log", file=sys.stderr)
     return pd.DataFrame(rows, columns=["epoch", "step", "split", "loss"])
 
 
+def _can_be_drawn(value: object, highest: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= highest
+
+
 def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
-    """The points of the plot: averages of neighbouring training losses, and every validation loss.
+    """The points of the plot: every loss, or averages of neighbouring ones if there are many.
 
     In the first steps the loss falls from that of a random guess, which would flatten the rest of the curves.
     These steps are omitted if there are at least three validations.
@@ -41,7 +59,7 @@ def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
     """
     parts = []
     for split, part in log.groupby("split", sort=False):
-        if split == TRAIN and len(part) > MAX_POINTS:
+        if len(part) > MAX_POINTS:
             width = math.ceil(len(part) / MAX_POINTS)
             part = part[: len(part) // width * width]  # an average over fewer points would stand out
             groups = pd.RangeIndex(len(part)) // width

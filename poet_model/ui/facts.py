@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from html import escape
 from pathlib import Path
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, excerpt
+from ..files import is_number
 from ..model_folder import METRICS_NAME, read_metrics
 from .poet import Poet
 
+LARGEST = 1e15  # no metric is larger
 # (label, format, dotted paths in metrics.json of the values that the format takes)
 _ROWS = (
     ("參數 Parameters", "{:,}", "num_parameters"),
@@ -25,22 +28,43 @@ _ROWS = (
 def facts(folder: str | Path, num_parameters: int) -> list[tuple[str, str]]:
     """The labels and formatted values of a model's metrics; those that were not measured are omitted.
 
-    Raises:
-        CheckpointError: metrics.json has text instead of a number.
+    No poem needs them, so what cannot be shown is left out too, with a note on stderr.
     """
-    metrics = read_metrics(folder) | {"num_parameters": num_parameters}
-    rows = []
+    try:
+        metrics = read_metrics(folder)
+    except CheckpointError as error:
+        print(f"note: the page shows no metrics of the model: {error}", file=sys.stderr)
+        metrics = {}
+    metrics["num_parameters"] = num_parameters
+    rows, wrong = [], []
     for label, template, paths in _ROWS:
         values = [_find(metrics, path) for path in paths.split()]
         if None in values:
             continue
         try:
-            rows.append((label, template.format(*values)))
-        except (ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"{METRICS_NAME} has text where a number belongs ({error}); measure the model again"
-            ) from error
+            rows.append((label, template.format(*map(_checked, values))))
+        except (ValueError, TypeError):  # text where the format needs a number
+            wrong.append(label)
+    if wrong:
+        print(
+            f"note: the page leaves out {', '.join(wrong)}: {METRICS_NAME} has other values than numbers "
+            "there; measure the model again",
+            file=sys.stderr,
+        )
     return rows
+
+
+def _checked(value: object) -> object:
+    """A number of a size that can be shown, or the beginning of a text.
+
+    Raises:
+        ValueError: `value` is neither.
+    """
+    if isinstance(value, str):
+        return excerpt(value)
+    if not is_number(value) or abs(value) > LARGEST:
+        raise ValueError
+    return value
 
 
 def facts_html(poet: Poet) -> str:

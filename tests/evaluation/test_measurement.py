@@ -212,3 +212,13 @@ def test_a_folder_outside_is_not_written_into_the_command(tmp_path):
     inside = ["runs/d.json", os.path.abspath("runs/e.json"), "0.5"]
     shown = command_line("python train.py", ["--exclude", *outside, *inside])
     assert shown == "python train.py --exclude a.json b.json c.json runs/d.json runs/e.json 0.5"
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "corpus_report.json"])
+def test_a_damaged_record_is_found_before_anything_is_measured(tiny_model, tmp_path, name, capsys):
+    tiny_model.save_pretrained(tmp_path)
+    (tmp_path / "corpus_report.json").write_text("{}", encoding="utf-8")
+    (tmp_path / name).write_text("{", encoding="utf-8")
+    assert main([str(tmp_path)]) == 2
+    printed = capsys.readouterr().err
+    assert f"{name} is not valid JSON" in printed and "measuring" not in printed

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 
 import numpy as np
 import pytest
@@ -84,9 +85,21 @@ def crowded_npz(path, model):
     model.save(path)
 
 
+def bomb_npz(path, model):
+    np.savez_compressed(path, **{"config.json": np.array("{}"), "zeros": np.zeros(10_000_000)})
+
+
+def huge_npz(path, model):
+    """Numbers that are finite in float64, but not in float32."""
+    model.parameters["bias"] = np.full(model.parameters["bias"].shape, 1e300)
+    model.save(path)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (bomb_npz, r"is damaged or not a \.npz file"),
+        (huge_npz, "bias in .* has a value that is not finite"),
         (broken_npz, r"is damaged or not a \.npz file; use an earlier file"),
         (pickled_npz, r"is damaged or not a \.npz file; use an earlier file"),
         (lambda path, model: path.write_bytes(npy()), r"is damaged or not a \.npz file"),
@@ -112,6 +125,18 @@ def test_a_bad_file_is_named_in_one_sentence(tmp_path, damage, message):
     [
         ("config.json", None, "it has no config.json"),
         ("config.json", "{", "is damaged"),
+        ("config.json", "[" * 100_000, "is damaged"),
+        ("config.json", " " * (7 << 20), "config.json has 7,340,032 bytes, more than the limit"),
+        (
+            "config.json",
+            '{"vocab_size": 60, "num_layers": 1000000000}',
+            "lacks the weights of 1000000000 layers",
+        ),
+        ("config.json", '{"vocab_size": 60, "hidden_size": 1000000000}', "has shape .*, expected"),
+        ("model.safetensors", None, "it has no model.safetensors"),
+        ("tokenizer.json", None, "it has no tokenizer.json"),
+        ("tokenizer.json", "[" * 100_000, "is not a valid vocabulary"),
+        ("tokenizer.json", " " * (7 << 20), "is not a valid vocabulary: tokenizer.json has 7,340,032 bytes"),
         ("config.json", '{"vocab_size": 60, "surprise": 1}', "of another program"),
         ("config.json", '{"model_type": "poet-lstm", "hidden_size": 6}', "lacks 'vocab_size'"),
         ("model.safetensors", "nonsense", "is damaged"),
@@ -127,6 +152,33 @@ def test_a_bad_folder_is_named_in_one_sentence(tmp_path, file, content, message)
         (tmp_path / file).write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         CharLM.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_pipe_in_place_of_a_file_is_not_read(tmp_path, file):
+    make_model().save(tmp_path)
+    (tmp_path / file).unlink()
+    os.mkfifo(tmp_path / file)
+    with pytest.raises(ValueError, match=f"it has no {file}"):
+        CharLM.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model", "model.npz"])
+def test_what_happens_to_the_files_later_does_not_change_the_model(tmp_path, name):
+    make_model().save(tmp_path / name)
+    model = CharLM.load(tmp_path / name)
+    expected = generate(model, seed=1).text
+    for file in [tmp_path / name] if name.endswith(".npz") else (tmp_path / name).iterdir():
+        os.truncate(file, 1)
+    assert generate(model, seed=1).text == expected
+
+
+def test_a_model_whose_numbers_overflow_is_one_sentence():
+    model = make_model()
+    for values in model.parameters.values():
+        values[...] = 3e38
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="numbers that are not finite"):
+        generate(model, seed=1)
 
 
 def test_weights_of_another_size_are_refused_with_both_shapes(tmp_path):

@@ -83,8 +83,8 @@ def test_what_the_page_imports_is_there(built):
     used = {Path(name).relative_to(built).as_posix() for name in re.findall(r"'([^']+)'", done.stdout)}
     copied = {path.relative_to(built).as_posix() for path in built.rglob("poet_model/**/*.py")}
     assert used <= copied
-    # three of the files are not needed by the page
-    in_vain = {"deprecated.py", "numpy_model.py", "hub/space.py"}
+    # four of the files are not needed by the page
+    in_vain = {"deprecated.py", "numpy_model.py", "paths.py", "hub/space.py"}
     assert copied - used == {f"poet_model/{name}" for name in in_vain}
 
 

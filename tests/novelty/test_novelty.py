@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -113,12 +114,25 @@ def test_every_line_of_a_poem_is_looked_up_however_it_is_written(pattern):
     assert [match.text for match in again.find("，".join(WRITTEN)) if match.is_whole] == list(WRITTEN)
 
 
-def test_saved_and_loaded_it_is_the_same_and_stays_on_disk(index, tmp_path):
+def test_saved_and_loaded_it_is_the_same_whatever_happens_to_the_files(index, tmp_path):
     index.save(tmp_path / "index")
     loaded = NoveltyIndex.load(tmp_path / "index")
-    assert isinstance(loaded._text, np.memmap) and isinstance(loaded._suffixes, np.memmap)
+    for path in (tmp_path / "index").iterdir():
+        os.truncate(path, 1)  # a process that has mapped the file would be killed
     for poem in POEMS:
         assert loaded.find(poem) == index.find(poem)
+
+
+def numbers(values, dtype):
+    """The content of a .npy file."""
+    file = io.BytesIO()
+    np.save(file, np.array(values, dtype))
+    return file.getvalue()
+
+
+def claims(shape):
+    """A .npy file that claims to have another shape than it has."""
+    return numbers([1, 2], np.uint32).replace(b"(2,), }", f"({shape}), }}".encode())
 
 
 @pytest.mark.parametrize(
@@ -130,12 +144,49 @@ def test_saved_and_loaded_it_is_the_same_and_stays_on_disk(index, tmp_path):
         ("poems.json", b"[]"),
         ("poems.json", b'{"format_version": 1, "poems": [[0, "", ""]]}'),
         ("poems.json", b'{"format_version": 2, "poems": [[0]]}'),
+        ("poems.json", b'{"format_version": 2, "poems": [[Infinity, "", ""]]}'),
+        ("poems.json", b'{"format_version": 2, "poems": [[1e999, "", ""]]}'),
+        ("poems.json", b'{"format_version": 2, "poems": [[1, "", ""]]}'),
+        ("poems.json", b'{"format_version": 2, "poems": [[0, "", ""], [-1, "", ""]]}'),
+        ("poems.json", b'{"format_version": 2, "poems": [[0, "", ""], [99999999999, "", ""]]}'),
+        ("poems.json", b'{"format_version": 2, "poems": [[0, null, []]]}'),
+        ("poems.json", b'{"format_version": 2, "poems": {"0": 1}}'),
+        ("poems.json", b'{"format_version": 2}'),
+        ("text.npy", numbers([], np.uint32)),
+        ("text.npy", numbers([1, 2], np.uint32)),
+        ("text.npy", numbers([None], object)),
+        ("text.npy", claims("1000000000000,")),
+        ("text.npy", claims("2, 1000000000000")),
+        ("text.npy", claims("__import__('os')")),
+        ("suffixes.npy", numbers([[0, 1]], np.int32)),
+        ("suffixes.npy", numbers([0.0, np.nan], np.float32)),
     ],
 )
 def test_a_damaged_index_is_one_sentence(index, tmp_path, name, content):
     index.save(tmp_path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=r"build it again|expected a dict"):
+        NoveltyIndex.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"), [("text", 3, 2**32 - 1), ("suffixes", 5, 2**31 - 1), ("suffixes", 0, -5)]
+)
+def test_numbers_that_would_lead_elsewhere_are_one_sentence(index, tmp_path, name, place, value):
+    index.save(tmp_path)
+    array = np.load(tmp_path / f"{name}.npy")
+    array[place] = value
+    np.save(tmp_path / f"{name}.npy", array)
+    with pytest.raises(CheckpointError, match="damaged index; build it again"):
+        NoveltyIndex.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["text.npy", "suffixes.npy"])
+def test_a_pipe_in_place_of_an_array_is_one_sentence(index, tmp_path, name):
+    index.save(tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(CheckpointError, match=f"{name} is not a file; build it again"):
         NoveltyIndex.load(tmp_path)
 
 

@@ -66,7 +66,7 @@ def run(
 def trained(poems, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     """The output folder and the process of a short real training run of two epochs."""
     output = tmp_path_factory.mktemp("runs") / "try"
-    done = run("--corpus", poems, "--output", output, "--epochs", 2, *SMALL)
+    done = run(f"--corpus={poems}", "--outp", output, "--epochs", 2, *SMALL)
     assert done.returncode == 0, done.stderr
     return output, done
 
@@ -89,6 +89,14 @@ def test_a_short_training_learns(trained):
     assert "1,200 records" in done.stdout
     assert "tokens/s" in done.stderr and "ETA" in done.stderr
     assert f'PoetModel.from_pretrained("{output.as_posix()}")' in done.stdout
+
+
+@pytest.mark.slow
+def test_no_record_names_a_folder_of_the_machine(trained, poems):
+    output, _ = trained
+    for file in output.iterdir():
+        content = file.read_bytes()
+        assert str(poems.parent).encode() not in content and str(output.parent).encode() not in content, file
 
 
 @pytest.mark.slow

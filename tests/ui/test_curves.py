@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +29,60 @@ def test_the_log_is_read_and_broken_lines_left_out(tmp_path):
     ]
     log = curves.log_table(log_folder(tmp_path, "\n".join(lines)))
     assert list(log["step"]) == [1, 4]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"loss": 1e308},
+        {"loss": 10**400},
+        {"loss": -1},
+        {"loss": True},
+        {"loss": [5.0]},
+        {"loss": "5"},
+        {"loss": math.inf},
+        {"epoch": 1e308},
+        {"epoch": {}},
+        {"step": 10**30},
+        {"step": None},
+        {"split": ["valid"]},
+        {"split": {}},
+        {"split": None},
+    ],
+    ids=repr,
+)
+def test_a_line_that_cannot_be_drawn_is_left_out_with_one_note(tmp_path, capsys, record):
+    lines = [{"step": step, "epoch": step / 9, "split": "valid", "loss": 5.0} for step in (1, 2, 3)]
+    lines[1] |= record
+    folder = log_folder(tmp_path, "\n".join([*map(json.dumps, lines), "[" * 100_000]))
+    log = curves.log_table(folder)
+    assert list(log["step"]) == [1, 3]
+    noted = capsys.readouterr().err
+    assert "leave out 1 lines" in noted and noted.count("\n") == 1
+    for scale in (curves.LOSS, curves.PERPLEXITY):
+        assert len(curves.curve(log, scale)) == 2
+    assert "perplexity fell" in curves.summary(log)
+
+
+@pytest.mark.parametrize("name", ["training_log.jsonl", "earlier_log.jsonl"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "huge"])
+def test_a_log_that_cannot_be_read_is_left_out_with_one_note(tmp_path, capsys, name, kind):
+    if kind == "folder":
+        (tmp_path / name).mkdir()
+    elif kind == "pipe":
+        os.mkfifo(tmp_path / name)
+    else:
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(1 << 40)
+    assert curves.log_table(tmp_path).empty
+    noted = capsys.readouterr().err
+    assert noted.startswith("note: the page shows no training curves") and noted.count("\n") == 1
+
+
+def test_many_validations_are_thinned_too(tmp_path):
+    lines = [{"step": s, "epoch": s / 9, "split": "valid", "loss": 5.0} for s in range(2000)]
+    log = curves.log_table(log_folder(tmp_path, "\n".join(map(json.dumps, lines))))
+    assert 100 < len(curves.curve(log, curves.LOSS)) <= curves.MAX_POINTS
 
 
 def test_the_curves_begin_with_the_training_it_went_on_from(tmp_path):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from html import unescape
 
 import pytest
 from conftest import SHIPPED
 
-from poet_model import CheckpointError
 from poet_model.ui import controls, page
 from poet_model.ui.facts import facts, facts_html
 from poet_model.ui.opening import FIRST
@@ -76,7 +76,30 @@ def test_the_shipped_model_has_all_facts():
     ]
 
 
-def test_text_in_place_of_a_figure_is_one_sentence(tmp_path):
-    (tmp_path / "metrics.json").write_text('{"model": {"vocab_size": "many"}}', encoding="utf-8")
-    with pytest.raises(CheckpointError, match=r"metrics\.json has text where a number belongs"):
-        facts(tmp_path, 42)
+@pytest.mark.parametrize(
+    "value", ["many", [7000], {"value": 7000}, 1e300, 10**400, math.nan, -math.inf, [[]]], ids=repr
+)
+def test_what_is_no_figure_is_left_out_with_one_note(tmp_path, capsys, value):
+    metrics = METRICS | {"model": METRICS["model"] | {"vocab_size": value}}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    values = dict(facts(tmp_path, 42))
+    assert "字彙 Vocabulary" not in values and values["驗證困惑度 Validation perplexity"] == "85.1"
+    noted = capsys.readouterr().err
+    assert noted.startswith("note: the page leaves out 字彙 Vocabulary") and noted.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b'{"model": 1, "model": 2}', b"\xff", b" " * (5 << 20)]
+)
+def test_damaged_metrics_are_left_out_with_one_note(tmp_path, capsys, content):
+    (tmp_path / "metrics.json").write_bytes(content)
+    assert facts(tmp_path, 42) == [("參數 Parameters", "42")]
+    noted = capsys.readouterr().err
+    assert noted.startswith("note: the page shows no metrics") and noted.count("\n") == 1
+
+
+def test_a_long_text_is_cut(tmp_path):
+    metrics = {"corpus": {"kept": 5, "source": "春\n" * 10_000}}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    shown = dict(facts(tmp_path, 42))["語料 Corpus"]
+    assert len(shown) < 100 and "\n" not in shown
