@@ -44,10 +44,19 @@ def write_text(path: Path, text: str) -> None:
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """Like `write_text`, for a text that comes in pieces and need not fit into memory as a whole."""
-    path = Path(path)
+    with replaced_file(Path(path)) as file:
+        file.writelines(piece.encode("utf-8") for piece in pieces)
+
+
+@contextlib.contextmanager
+def replaced_file(path: Path) -> Iterator[BinaryIO]:
+    """A context manager that gives a new file, which replaces `path` if the block ends without an error.
+
+    If the process is killed, or the power fails, the file has the old or the new content.
+    """
     with temporary_file(path) as temporary:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(pieces)
+        with open(temporary, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

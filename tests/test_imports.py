@@ -39,7 +39,7 @@ LAW = {
         "numpy",
     ),
     "corpus.__main__": ("corpus errors", ""),
-    "hub": ("deprecated errors files model_folder", "huggingface_hub jinja2 tqdm"),
+    "hub": ("deprecated errors files folders model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
     "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("config folders generation hub tokenizer weights", "numpy"),
@@ -54,12 +54,12 @@ LAW = {
     ),
     "evaluation.__main__": ("errors evaluation hub model", ""),
     "training": (
-        "config corpus errors evaluation files folders hub locks machine model model_folder prosody terminal "
-        "tokenizer",
+        "config corpus errors evaluation files folders hub locks machine model model_folder paths prosody "
+        "terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
     "ui": ("errors files generation model_folder novelty prosody script", "gradio httpx pandas yaml"),
-    "from_scratch": ("corpus errors prosody script terminal", "numpy safetensors"),
+    "from_scratch": ("corpus errors files folders prosody script terminal", "numpy safetensors"),
     "from_scratch.__main__": ("corpus from_scratch terminal", ""),
     # they compare the NumPy and the torch code, and draw
     "from_scratch.experiments": (

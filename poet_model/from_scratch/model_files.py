@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import make_folder, replaced_file
+from ..folders import replaced_folder
 from .config import CharLMConfig
 from .functional import Array, check_shape
 from .vocabulary import FILE_NAME as TOKENIZER_NAME
@@ -45,20 +47,21 @@ def write_model(
     """Writes one `.npz` file if the name of `target` ends in .npz, else a folder.
 
     The folder's weights and vocabulary are in the format of the torch half, with the same names; only its
-    config.json is specific to this half.
+    config.json is specific to this half. After a kill or a power cut, the old or the new model is there.
     """
     target, text = Path(target), json.dumps(config, indent=2)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     if target.suffix == ".npz":
         tokens = np.array(vocabulary.tokens[5:])
-        np.savez(target, **parameters, **{CONFIG_NAME: np.array(text), "characters": tokens})
+        with replaced_file(target) as file:
+            np.savez(file, **parameters, **{CONFIG_NAME: np.array(text), "characters": tokens})
         return
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    target.mkdir(exist_ok=True)
-    save_file(dict(parameters), target / WEIGHTS_NAME)
-    vocabulary.save(target)
-    (target / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
+    with replaced_folder(target) as fresh:
+        (fresh / WEIGHTS_NAME).write_bytes(save(dict(parameters)))
+        vocabulary.save(fresh)
+        (fresh / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
 
 
 def read_model(source: str | Path) -> tuple[dict, dict[str, Array], Vocabulary]:

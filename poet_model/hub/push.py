@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import HubError, InvalidValueError
+from ..folders import finish_save
 from ..model_folder import CARD_NAME, REMOTE_CODE, check_folder, model_files
 from .client import DEFAULT_NAME, api_with, check_name, explained
 
@@ -63,6 +64,7 @@ def push_folder(
         InvalidValueError: `repo_id` is not a valid name, or another argument is invalid.
         HubError: the Hub cannot be reached or refuses, or a tag already points to another commit.
     """
+    finish_save(Path(folder))
     folder = check_folder(Path(folder), str(folder))
     check_name(repo_id)
     _check_target(revision, create_pr, tags)

@@ -22,6 +22,7 @@ from ..hub.push import check_can_push
 from ..machine import machine
 from ..model import PoetModel
 from ..model_folder import CONFIG_NAME, SAMPLES_NAME, how_to_write
+from ..paths import shown_path
 from ..terminal import valid_text
 from .checkpoint import find_checkpoint
 from .data import TrainingData, prepare_data
@@ -218,7 +219,7 @@ class Run:
             self.say(f"\nresuming from step {trainer.state.step}")
         if settings.report_to:
             self.accelerator.init_trackers(
-                "tang-lstm", config={"preset": settings.preset, **asdict(settings.training)}
+                "tang-lstm", config={"preset": shown_path(settings.preset), **asdict(settings.training)}
             )
         self.announce(model)
         return trainer
@@ -244,7 +245,7 @@ class Run:
         """A record of how the best model was trained, for metrics.json."""
         settings = self.settings
         made_by = {
-            "preset": Path(settings.preset).name,  # not the path, since metrics.json is published
+            "preset": shown_path(settings.preset),
             "precision": settings.precision,
             "processes": self.accelerator.num_processes,
             "machine": machine(),
