@@ -1,8 +1,8 @@
 """A queue in which each visitor has a fair share of the page, as a subclass of Gradio's.
 
-Gradio's own queue computes what came first, for whomever. Here every wish waits in one of three lanes, by its
-cost. In a lane the visitors take turns, each of them has a limited number of places, and what nobody waits for
-is not computed. Knows of a poem only that `best_of` makes it expensive.
+Gradio's own queue computes what came first, for whomever. Here every wish waits in one of three lanes, by
+its cost. In a lane the visitors take turns, each of them has a limited number of places, and what nobody
+reads is not computed. Knows of a poem only that `best_of` makes it expensive.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class FairQueue(Queue):
         if fn is None or fn.fn is None or len(body.session_hash or "") > MAX_SESSION_NAME:
             return False, "There is no such button.", "error"
         body.session_hash = body.session_hash or uuid.uuid4().hex
-        self._sweep()
+        self.forget_unread()
         lane, client = self._lane_of(fn, body.data), client_of(request, body.session_hash)
         if refusal := self._refusal(lane, client, body.session_hash):
             return self._refuse(fn, body.session_hash, refusal)
@@ -217,10 +217,14 @@ class FairQueue(Queue):
                 place.noticed_until = now + shown
                 self.send_message(event, _notice(rank, seconds, shown))
 
-    def _sweep(self) -> None:
-        """Forgets wishes whose answers nobody reads, the oldest of too many, and sessions without wishes."""
+    def forget_unread(self, older_than: float = UNREAD_SECONDS) -> None:
+        """Forgets wishes whose answers nobody reads, the oldest of too many, and sessions without wishes.
+
+        Args:
+            older_than: how many seconds a wish may wait for its reader.
+        """
         unread = self.lobby.queue
-        latest = time.monotonic() - UNREAD_SECONDS
+        latest = time.monotonic() - older_than
         for event in list(unread):
             if event.enqueue_time < latest or len(unread) >= LOBBY_PLACES:
                 unread.remove(event)
@@ -244,5 +248,6 @@ class FairQueue(Queue):
 def _notice(rank: int, seconds: float, shown: float) -> LogMessage:
     """A message that the page shows for `shown` seconds."""
     about = max(1, round(seconds))
-    log = f"前面還有 {rank} 首，約等 {about} 秒。 Poems before yours: {rank}; your turn comes in about {about} s."
-    return LogMessage(log=log, level="info", duration=shown, title="排隊 In line")
+    chinese = f"前面還有 {rank} 首，約等 {about} 秒。"
+    english = f"Poems before yours: {rank}; it is your turn in about {about} s."
+    return LogMessage(log=f"{chinese} {english}", level="info", duration=shown, title="排隊 In line")

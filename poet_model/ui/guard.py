@@ -1,6 +1,6 @@
 """Refuses requests that neither the page nor its API needs.
 
-Gradio also serves uploads, files, and calls that go around its queue. Knows the routes of Gradio, not the page.
+Gradio also serves uploads, files, and calls that go around its queue. Knows Gradio's routes, not the page.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ COPY = """(text) => {
 class Page(gr.Blocks):
     """Blocks with the theme of this page, a fair queue, and a guard that refuses what the page does not need.
 
-    Gradio itself calls `queue` when Blocks are made, and whatever serves them calls `launch`; so all three hold
-    however the page is started. Requests may have fewer values than there are controls.
+    Gradio itself calls `queue` when Blocks are made, and whatever serves them calls `launch`; so all three
+    hold however the page is started. Requests may have fewer values than there are controls.
     """
 
     notice: gr.HTML | None = None  # the line below the poem

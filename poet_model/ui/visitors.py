@@ -11,11 +11,11 @@ import fastapi
 def client_of(request: fastapi.Request, session: str) -> str:
     """A name for whoever sends a request; requests with the same name share what one visitor may have.
 
-    It is the address from which the request comes; of an IPv6 address the first half, since one household has
-    all of the second. On a Space (SPACE_ID is set) every request comes from the Hub's proxy, which appends the
-    visitor's address to X-Forwarded-For: the last public address there counts, as what stands before it may be
-    made up. The server itself (uvicorn) reads that header from a proxy on this machine in the same way. A
-    request from this machine has no visitor's address: the session counts.
+    It is the address from which the request comes; of an IPv6 address the first half, since one household
+    has all of the second. On a Space (SPACE_ID is set) every request comes from the Hub's proxy, which adds
+    the visitor's address to X-Forwarded-For: the last public address there counts, as what stands before it
+    may be made up. From a proxy on this machine, the server itself (uvicorn) reads that header in the same
+    way. A request from this machine has no visitor's address: the session counts.
 
     Args:
         request: the request.
