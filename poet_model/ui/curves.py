@@ -56,9 +56,8 @@ def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
     if len(validated) > 2:
         shown = shown[shown["loss"] <= validated.max() + 0.05]
     value = shown["loss"].map(math.exp) if scale == PERPLEXITY else shown["loss"]
-    return shown.assign(epoch=shown["epoch"].round(3), value=value.round(4))[
-        ["epoch", "split", "value"]
-    ].reset_index(drop=True)
+    shown = shown.assign(value=value.round(4))
+    return shown[["epoch", "split", "value"]].reset_index(drop=True)
 
 
 def summary(log: pd.DataFrame) -> str:

@@ -104,9 +104,7 @@ class FairQueue(Queue):
         queues = (self.quick, self.poems, self.dear, self.lobby)
         self.event_queue_per_concurrency_id = {queue.concurrency_id: queue for queue in queues}
         self.place_of: weakref.WeakKeyDictionary[Event, Place] = weakref.WeakKeyDictionary()
-        self.ANALYTICS_MAX_EVENTS = (
-            0  # Gradio tabulates these records after each event; nobody sees the table
-        )
+        self.ANALYTICS_MAX_EVENTS = 0  # of records that Gradio tabulates after each event, for nobody here
 
     def create_event_queue_for_fn(self, block_fn: BlockFunction) -> None:
         """Makes the wishes for a function wait in the lobby first."""
@@ -131,10 +129,10 @@ class FairQueue(Queue):
         return is_taken, event_id, state
 
     def _lane_of(self, fn: BlockFunction, data: list) -> Lane:
-        values = dict(zip(inspect.signature(fn.fn).parameters, data, strict=False))
-        if "best_of" not in inspect.signature(fn.fn).parameters:
+        names = inspect.signature(fn.fn).parameters
+        if "best_of" not in names:
             return self.quick
-        best_of = values.get("best_of")
+        best_of = dict(zip(names, data, strict=False)).get("best_of")
         is_dear = isinstance(best_of, (int, float)) and best_of > MAX_CHEAP
         return self.dear if is_dear else self.poems
 
@@ -168,12 +166,9 @@ class FairQueue(Queue):
         for event in [event for event in self.lobby.queue if event.session_hash == session]:
             place = self.place_of[event]
             lane = place.lane
-            own = [
-                self.place_of[other].turn
-                for other in lane.queue
-                if self.place_of[other].client == place.client
-            ]
-            place.turn = max([lane.turn, *own]) + 1
+            others = map(self.place_of.get, lane.queue)
+            own_turns = [other.turn for other in others if other.client == place.client]
+            place.turn = max([lane.turn, *own_turns]) + 1
             self.lobby.queue.remove(event)
             event.concurrency_id = lane.concurrency_id
             bisect.insort(lane.queue, event, key=lambda other: self.place_of[other].turn)

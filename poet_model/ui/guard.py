@@ -5,22 +5,22 @@ Gradio also serves uploads, files, and calls that go around its queue. Knows Gra
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Awaitable, Callable
 
-import orjson
-
 MAX_BODY = 64 * 1024  # bytes; the longest wish that is not refused later has 30 kB
+NOT_SERVED = "The page does not serve this. Programs ask for poems at /gradio_api/call/write_poem."
 _API = "/gradio_api"
-# Gradio's route -> why the page needs it. A name in braces stands for one part of a path.
+# Gradio's route -> why the page needs it. * stands for one part of a path, ** for several.
 _READ = {
     "/": "the page itself",
     "/config": "its components, for programs",
     "/theme.css": "its colours",
-    "/static/{*}": "its pictures and fonts",
-    "/assets/{*}": "its scripts",
-    "/svelte/{*}": "its scripts",
+    "/static/**": "its pictures and fonts",
+    "/assets/**": "its scripts",
+    "/svelte/**": "its scripts",
     "/favicon.ico": "its icon",
     "/manifest.json": "its name on a phone's home screen",
     "/robots.txt": "search engines ask for it",
@@ -32,16 +32,16 @@ _READ = {
     f"{_API}/app_id": "a page that lost its server asks whether it is the same",
     f"{_API}/startup-events": "Gradio asks itself at the start",
     f"{_API}/login_check": "a program's first request",
-    f"{_API}/heartbeat/{{session}}": "an open page keeps its poem",
+    f"{_API}/heartbeat/*": "an open page keeps its poem",
     f"{_API}/queue/status": "how long the queue is",
     f"{_API}/queue/data": "the poem as it is written",
-    f"{_API}/call/{{name}}/{{event}}": "the same, for programs",
-    f"{_API}/call/v2/{{name}}/{{event}}": "the same, for programs",
+    f"{_API}/call/*/*": "the same, for programs",
+    f"{_API}/call/v2/*/*": "the same, for programs",
 }
 _WRITE = {
     f"{_API}/queue/join": "every button",
-    f"{_API}/call/{{name}}": "the way in for programs",
-    f"{_API}/call/v2/{{name}}": "the same, with named values",
+    f"{_API}/call/*": "the way in for programs",
+    f"{_API}/call/v2/*": "the same, with named values",
     f"{_API}/cancel": "a program that no longer waits",
     f"{_API}/reset": "the same, in older programs; it does nothing",
 }
@@ -54,11 +54,8 @@ Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[
 
 def _pattern(routes: dict[str, str]) -> re.Pattern:
     """A pattern that matches the paths of these routes, with or without a slash at the end."""
-    parts = (
-        re.sub(r"\{[^*}]*\}", "[^/]+", re.escape(route).replace(r"\{", "{").replace(r"\}", "}"))
-        for route in routes
-    )
-    return re.compile("(?:" + "|".join(part.replace(r"{\*}", ".+") for part in parts) + ")/?")
+    parts = (re.escape(route).replace(r"\*\*", ".+").replace(r"\*", "[^/]+") for route in routes)
+    return re.compile(f"(?:{'|'.join(parts)})/?")
 
 
 _ALLOWED = {"GET": _pattern(_READ), "HEAD": _pattern(_READ), "POST": _pattern(_WRITE)}
@@ -88,11 +85,7 @@ class Guard:
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
         elif not is_needed(scope["method"], scope["path"]):
-            await _refuse(
-                send,
-                404,
-                "The page does not serve this. Programs ask for poems at /gradio_api/call/write_poem.",
-            )
+            await _refuse(send, 404, NOT_SERVED)
         elif (body := await _short_body(scope, receive)) is None:
             await _refuse(send, 413, f"A request may have {MAX_BODY} bytes at most.")
         else:
@@ -135,4 +128,4 @@ def _after(body: bytes, receive: Receive) -> Receive:
 async def _refuse(send: Send, status: int, detail: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": orjson.dumps({"detail": detail})})
+    await send({"type": "http.response.body", "body": json.dumps({"detail": detail}).encode()})

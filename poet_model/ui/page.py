@@ -20,7 +20,7 @@ from .options import MAX_TYPED
 from .poem import TRADITIONAL, notice_html
 from .poet import Poet
 
-MAX_SESSIONS = 500  # whose poems are kept on the server, with about 40 kB each
+MAX_SESSIONS = 500  # whose poems are kept on the server; Gradio needs 80 kB for each
 COPY = """(text) => {
   const done = () => {};
   if (navigator.clipboard && window.isSecureContext) { navigator.clipboard.writeText(text).then(done, done); }
@@ -59,11 +59,11 @@ class Page(gr.Blocks):
         return self
 
     def launch(self, *arguments, **options):
-        """Serves the page; takes the same options as `gr.Blocks.launch`."""
+        """Serves the page; takes the same options as `gr.Blocks.launch`, except `app_kwargs`."""
         looks = {"theme": theme.theme(), "css": theme.CSS, "footer_links": ["api", "settings"]}
         quiet = {"ssr_mode": False, "run_history": False, "state_session_capacity": MAX_SESSIONS}
         guarded = {"app_kwargs": {"middleware": [Middleware(Guard)]}}
-        return super().launch(*arguments, **looks | quiet | guarded | options)
+        return super().launch(*arguments, **looks | quiet | options | guarded)
 
     def refusal_on_page(self, block_fn, refusal: str) -> list | None:
         """The outputs of a function that show a refusal of the queue; None if it has no line for that."""
