@@ -15,7 +15,7 @@ def client_of(request: fastapi.Request, session: str) -> str:
     has all of the second. On a Space (SPACE_ID is set) every request comes from the Hub's proxy, which adds
     the visitor's address to X-Forwarded-For: the last public address there counts, as what stands before it
     may be made up. From a proxy on this machine, the server itself (uvicorn) reads that header in the same
-    way. A request from this machine has no visitor's address: the session counts.
+    way. Where no visitor's address is known, as for a request from this machine, the session counts.
 
     Args:
         request: the request.
@@ -23,9 +23,9 @@ def client_of(request: fastapi.Request, session: str) -> str:
     """
     host = _address(request.client.host if request.client else "")
     if os.environ.get("SPACE_ID"):
-        forwarded = request.headers.get("x-forwarded-for", "").split(",")
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")  # there may be several
         public = [found for found in map(_address, forwarded) if found and found.is_global]
-        host = public[-1] if public else host
+        host = public[-1] if public else None
     if host is None or host.is_loopback:
         return f"session {session}"
     if host.version == 6:
