@@ -13,7 +13,9 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 
+import httpx
 from common import ROOT, finish, show
+from page_client import API, PageProcess, Visitor, Waits
 
 from poet_model.errors import command
 
@@ -22,10 +24,8 @@ CHEAP = {"Form": "五絕", "lines": 4}
 UPLOAD_MB = 300
 
 
-async def crowd(page, visitors: int, minutes: float, rate: float) -> dict:
+async def crowd(page: PageProcess, visitors: int, minutes: float, rate: float) -> dict:
     """Visitors who come in turn, `rate` poems a second in all, each with a new session for each poem."""
-    from page_client import Visitor, Waits
-
     waits, memory, began = Waits(), [], time.perf_counter()
     end = began + 60 * minutes
 
@@ -53,16 +53,14 @@ async def crowd(page, visitors: int, minutes: float, rate: float) -> dict:
     }
 
 
-async def one_visitor(page) -> dict:
-    """The waits of a visitor, without and then after an attack has begun."""
-    from page_client import Visitor, Waits
-
+async def one_visitor(page: PageProcess) -> dict:
+    """The waits of a visitor who asks for one poem."""
     waits = Waits()
     await Visitor(page, 0).poem(waits, **CHEAP)
     return waits.record()
 
 
-async def beside(page, attackers: Iterable[Coroutine]) -> dict:
+async def beside(page: PageProcess, attackers: Iterable[Coroutine]) -> dict:
     """The wait of a visitor alone, and beside an attack that has begun a moment before."""
     await one_visitor(page)  # the first poem of a process takes longer
     alone = await one_visitor(page)
@@ -70,9 +68,8 @@ async def beside(page, attackers: Iterable[Coroutine]) -> dict:
     await asyncio.sleep(0.5)
     attacked = await one_visitor(page)
     await cancelled(task)
-    return {"alone_seconds": alone["whole_p50_seconds"], "seconds": attacked["whole_p50_seconds"]} | {
-        "refused": attacked["refused"]
-    }
+    waits = {"alone_seconds": alone["whole_p50_seconds"], "seconds": attacked["whole_p50_seconds"]}
+    return waits | {"refused": attacked["refused"]}
 
 
 async def cancelled(task: asyncio.Future) -> None:
@@ -81,10 +78,8 @@ async def cancelled(task: asyncio.Future) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def past_the_queue(page) -> dict:
+async def past_the_queue(page: PageProcess) -> dict:
     """100 posts of an expensive poem to /run and /api, which Gradio computes without a queue."""
-    from page_client import API, Visitor
-
     stranger = Visitor(page, 1)
 
     async def post(number: int) -> int:
@@ -95,10 +90,8 @@ async def past_the_queue(page) -> dict:
     return await beside(page, map(post, range(100)))
 
 
-async def without_a_reader(page) -> dict:
+async def without_a_reader(page: PageProcess) -> dict:
     """80 expensive wishes whose answers nobody reads: the CPU seconds that they take."""
-    from page_client import Visitor
-
     before, stranger = page.cpu(), Visitor(page, 1)
     await asyncio.gather(*(stranger.join(**DEAR) for _ in range(80)))
     latest, idle = page.cpu(), 0
@@ -109,10 +102,8 @@ async def without_a_reader(page) -> dict:
     return {"cpu_seconds": round(latest - before, 1)}
 
 
-async def flood(page, is_read: bool) -> dict:
+async def flood(page: PageProcess, is_read: bool) -> dict:
     """40 visitors beside one client who asks for 50 poems a second, each in a new session."""
-    from page_client import Visitor, Waits
-
     waits, stranger, theirs, tasks = Waits(), Visitor(page, 1), Waits(), []
 
     async def ask() -> None:
@@ -129,20 +120,15 @@ async def flood(page, is_read: bool) -> dict:
     return waits.record()
 
 
-async def dear_wishes(page) -> dict:
+async def dear_wishes(page: PageProcess) -> dict:
     """30 visitors who want expensive poems, and one who wants a 五絕."""
-    from page_client import Visitor, Waits
-
     theirs = Waits()
     wishes = (Visitor(page, 10 + number).poem(theirs, **DEAR) for number in range(30))
     return await beside(page, wishes)
 
 
-async def uploads(page) -> dict:
+async def uploads(page: PageProcess) -> dict:
     """A large file sent to each route that takes files: the answers, and what is left on the disk."""
-    import httpx
-    from page_client import API
-
     answers = {}
     big = b"x" * (UPLOAD_MB * 1_000_000)
     for route, field in (("upload", "files"), ("process_recording", "video"), ("component_server", "file")):
@@ -177,8 +163,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=["crowd", *ATTACKS], default=["crowd", *ATTACKS])
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the results to this file as JSON")
     options = parser.parse_args()
-    from page_client import PageProcess
-
     from poet_model.machine import machine
 
     record: dict = {"what": "the page under load", "where": machine()}
