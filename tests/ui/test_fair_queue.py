@@ -68,7 +68,7 @@ class Server:
                     if line.startswith("data:"):
                         thread.messages.append(json.loads(line[5:]))
 
-        thread = threading.Thread(target=follow)
+        thread = threading.Thread(target=follow, daemon=True)
         thread.messages = []
         thread.start()
         return thread
