@@ -15,6 +15,8 @@ from poet_model.ui.address import check_address, reach_own_page
 
 # This must be set before gradio is imported; otherwise gradio sends usage statistics to its makers.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# And this before torch: poems are written side by side, each by one thread; more would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def read_arguments() -> argparse.Namespace:
@@ -64,9 +66,7 @@ def serve(arguments: argparse.Namespace) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        demo.queue(max_size=64, default_concurrency_limit=2).launch(
-            server_port=arguments.port, inbrowser=arguments.open
-        )
+        demo.launch(server_port=arguments.port, inbrowser=arguments.open)
     except (OSError, OverflowError) as error:  # OverflowError: the next free port would be above 65535
         reason = str(error).split(". ")[0]  # the first sentence only; the rest is Gradio's own advice
         raise InvalidValueError(

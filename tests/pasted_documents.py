@@ -66,7 +66,11 @@ SKIPPED = [
     Rule("from_scratch", r"^python -m pytest tests/", "runs with all tests"),
     Rule("README|space", "^hf auth login$", "asks for a token"),
     Rule("README", r"^generate\(.* seed=12\)$", "test_readme.py compares its poem"),
-    Rule("README|prosody|corpus", r"^python benchmarks/(prosody_bar|guarantee|traditional_forms)", "minutes"),
+    Rule(
+        "README|prosody|corpus|space",
+        r"^python benchmarks/(prosody_bar|guarantee|traditional_forms|visitors)",
+        "minutes",
+    ),
     Rule("prosody", r"^python tools/(prosody_use|make_prosody_table)", "needs thousands of real poems"),
     Rule("README", "^accelerate launch --multi_gpu", "needs GPUs"),
     Rule("README", "^(accelerate|torchrun) .*--cpu", "several processes; see tests/training/test_train.py"),

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
@@ -51,6 +52,10 @@ def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_
             with urllib.request.urlopen(address[0], timeout=30) as answer:
                 html = answer.read().decode("utf-8")
             assert f"{tiny_model.num_parameters:,}" in html and "唐詩 LSTM" in html
+            assert str(tmp_path) not in html and str(ROOT) not in html
+            for path in ("run/write_poem", "upload"):  # the page is guarded
+                with pytest.raises(urllib.error.HTTPError, match="404"):
+                    urllib.request.urlopen(f"{address[0]}/gradio_api/{path}", data=b"{}", timeout=30)
             server.send_signal(signal.SIGINT)
             output += server.stdout.read()
             assert server.wait(timeout=30) in (0, 130)  # closed by Gradio, or interrupted during startup

@@ -58,7 +58,7 @@ LAW = {
         "terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
-    "ui": ("errors files generation model_folder novelty prosody script", "gradio httpx pandas yaml"),
+    "ui": ("errors files generation model_folder novelty prosody script", "fastapi gradio httpx pandas yaml"),
     "from_scratch": ("corpus errors files folders prosody script terminal", "numpy safetensors"),
     "from_scratch.__main__": ("corpus from_scratch terminal", ""),
     # they compare the NumPy and the torch code, and draw

@@ -55,7 +55,7 @@ def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
         scale: LOSS or PERPLEXITY.
 
     Returns:
-        The rows to plot, with the loss or perplexity in a column `value`.
+        The rows to plot: `epoch`, `split` and, with the loss or perplexity, `value`.
     """
     parts = []
     for split, part in log.groupby("split", sort=False):
@@ -74,7 +74,8 @@ def curve(log: pd.DataFrame, scale: str) -> pd.DataFrame:
     if len(validated) > 2:
         shown = shown[shown["loss"] <= validated.max() + 0.05]
     value = shown["loss"].map(math.exp) if scale == PERPLEXITY else shown["loss"]
-    return shown.assign(value=value.round(4)).reset_index(drop=True)
+    shown = shown.assign(value=value.round(4))
+    return shown[["epoch", "split", "value"]].reset_index(drop=True)
 
 
 def summary(log: pd.DataFrame) -> str:

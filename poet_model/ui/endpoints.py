@@ -12,7 +12,7 @@ from ..errors import PoetError, check_number
 from ..generation.poem import Poem
 from ..novelty.index import NoveltyIndex
 from . import curves
-from .options import MAX_BEST_OF, options_of
+from .options import MAX_BEST_OF, options_of, original_of
 from .poem import Shown, advice, notice_html, plain_text, poem_html
 from .poet import Poet
 from .report import novelty_record, report_html, report_record
@@ -149,7 +149,7 @@ class Endpoints:
                 acrostic=acrostic,
                 best_of=best_of,
                 telestich=telestich,
-                original=index if original is True and index else original,
+                **original_of(original, index),
             )
         except PoetError as error:
             raise gr.Error(str(error), print_exception=False) from error

@@ -54,13 +54,26 @@ def options_of(
     _check_acrostic(texts["acrostic"], texts["start"])
     numbers = _numbers(temperature=temperature, top_k=top_k, seed=seed, best_of=best_of)
     options = applicable(texts | numbers | _rules(rules))
+    return options | original_of(original, index)
+
+
+def original_of(original: bool | None, index: NoveltyIndex | None) -> dict[str, NoveltyIndex]:
+    """The option `original` for this choice: the index of the page, or no option.
+
+    Raises:
+        InvalidValueError: the page has no index, or the choice is none. (The model's own error would name a
+            folder of the server.)
+    """
     if not isinstance(original, (bool, type(None))):
         raise InvalidValueError(
-            f"original must be true or false, got {quoted(original)}", chinese="原創只有要和不要兩種。"
+            f"original must be true or false, got {quoted(original)}", chinese="原創只能選或不選。"
         )
-    if original:
-        options["original"] = index or True  # without an index the model's error tells how to build one
-    return options
+    if original and index is None:
+        raise InvalidValueError(
+            "there is no index of 全唐詩 on this server; leave original out",
+            chinese="這裡沒有全唐詩的索引，請不要選「原創」。",
+        )
+    return {"original": index} if original else {}
 
 
 def _texts(**texts: str | None) -> dict[str, str]:

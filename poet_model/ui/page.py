@@ -7,16 +7,20 @@ from collections.abc import Callable
 from html import escape
 
 import gradio as gr
+from fastapi.middleware import Middleware
 from gradio.components import Component
 
 from . import controls, curves, theme
 from .endpoints import Endpoints, Update, new_seed
 from .facts import facts_html
+from .fair_queue import FairQueue
+from .guard import Guard
 from .opening import first_poem
 from .options import MAX_TYPED
 from .poem import TRADITIONAL, notice_html
 from .poet import Poet
 
+MAX_SESSIONS = 500  # whose poems are kept on the server; Gradio needs 80 kB for each
 COPY = """(text) => {
   const done = () => {};
   if (navigator.clipboard && window.isSecureContext) { navigator.clipboard.writeText(text).then(done, done); }
@@ -33,13 +37,40 @@ COPY = """(text) => {
 
 
 class Page(gr.Blocks):
-    """Blocks with the theme of this page that also accept requests with fewer values than controls."""
+    """Blocks with the theme of this page, a fair queue, and a guard that refuses what the page does not need.
+
+    Gradio itself calls `queue` when Blocks are made, and whatever serves them calls `launch`; so all three
+    hold however the page is started. Requests may have fewer values than there are controls.
+    """
+
+    notice: gr.HTML | None = None  # the line below the poem
+
+    def queue(self, *_, **__) -> Page:
+        """Makes the queue. The limits are those of fair_queue.py, whatever is given here."""
+        super().queue(api_open=False)
+        self._queue = FairQueue(
+            live_updates=True,
+            concurrency_count=self.max_threads,
+            update_intervals=1,
+            max_size=None,
+            blocks=self,
+            default_concurrency_limit=None,
+        )
+        return self
 
     def launch(self, *arguments, **options):
-        """Serves the page; takes the same options as `gr.Blocks.launch`."""
+        """Serves the page; takes the same options as `gr.Blocks.launch`, except `app_kwargs`."""
         looks = {"theme": theme.theme(), "css": theme.CSS, "footer_links": ["api", "settings"]}
-        quiet = {"ssr_mode": False, "run_history": False}
-        return super().launch(*arguments, **looks | quiet | options)
+        quiet = {"ssr_mode": False, "run_history": False, "state_session_capacity": MAX_SESSIONS}
+        guarded = {"app_kwargs": {"middleware": [Middleware(Guard)]}}
+        return super().launch(*arguments, **looks | quiet | options | guarded)
+
+    def refusal_on_page(self, block_fn, refusal: str) -> list | None:
+        """The outputs of a function that show a refusal of the queue; None if it has no line for that."""
+        if self.notice not in block_fn.outputs:
+            return None
+        html = notice_html(refusal, is_advice=True)
+        return [html if block is self.notice else gr.skip() for block in block_fn.outputs]
 
     def validate_inputs(self, block_fn, inputs: list) -> None:
         """Completes a request with the initial values of the controls that it omits at the end of its list.
@@ -76,6 +107,7 @@ def build(poet: Poet) -> gr.Blocks:
                 sheet, notice, text = _writing(html, plain)
             with gr.Column(scale=5, min_width=280, elem_id="learning"):
                 _learning(endpoints)
+        page.notice = notice
         outputs = Update(sheet, text, notice, shown)
         _connect(endpoints, {"start": start, **settings}, outputs, button, another)
     return page

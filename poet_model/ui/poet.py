@@ -38,7 +38,7 @@ class Poet:
     """The model that the page shows, and its data.
 
     Attributes:
-        name: the name of the model on the page: a folder or a Hub id.
+        name: the name of the model on the page: that of its folder, without the way there, or its Hub id.
         folder: the folder with its metrics and training log.
         index: the poems that lines are compared with; None if no index has been built on this machine.
     """
@@ -66,7 +66,8 @@ def load_poet(root: Path, open_model: Callable[[str | Path], tuple[Path, Model]]
     """
     bundled = root / BUNDLED
     chosen, of_space = os.environ.get("POET_MODEL"), model_of_space(root)
-    name = chosen or of_space or bundled.name
+    is_folder = chosen and Path(chosen).is_dir()
+    name = Path(chosen).resolve().name if is_folder else chosen or of_space or bundled.name
     try:
         folder, model = open_model(chosen or of_space or bundled)
     except PoetError as error:

@@ -108,7 +108,7 @@ def test_curves_keep_the_validation_and_thin_the_training(tmp_path):
     assert len(valid) == 3 and 100 < len(train) <= curves.MAX_POINTS
     assert train["value"].iloc[-1] == pytest.approx(4.0, abs=0.01)
     perplexity = curves.curve(log, curves.PERPLEXITY)
-    assert perplexity["value"].max() == pytest.approx(2.718281828 ** shown["loss"].max(), rel=1e-3)
+    assert perplexity["value"].max() == pytest.approx(2.718281828 ** shown["value"].max(), rel=1e-3)
     assert "perplexity fell from 181 to 99.5" in curves.summary(log)
 
 

@@ -84,7 +84,7 @@ def test_form_temperature_and_top_k_are_heeded(poet):
         ({"start": "", "acrostic": "春1"}, "「1」不是漢字", "Acrostic must be 2 to 8 hanzi"),
         ({"start": "", "acrostic": "春夏秋冬風"}, "五絕只有 4 句", "A 五絕 has 4 lines"),
         ({"acrostic": "明月"}, "藏頭時起首請留空", "With an acrostic, leave the start empty"),
-        ({"original": True}, "這裡沒有全唐詩的索引", "There is no index in"),
+        ({"original": True}, "這裡沒有全唐詩的索引", "There is no index of"),
         ({"best_of": 99}, "每句選優請取 1 至 16", "'best of lines' must be from 1 to 16"),
     ],
     ids=str,

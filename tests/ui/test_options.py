@@ -40,8 +40,15 @@ def test_an_acrostic_brings_a_form_along():
 def test_original_is_asked_of_the_index_of_the_page():
     index = NoveltyIndex.build([("春眠不覺曉。", "春曉", "孟浩然")])
     assert options_of(**VALUES, original=True, index=index)["original"] is index
-    assert options_of(**VALUES, original=True)["original"] is True
     assert "original" not in options_of(**VALUES, index=index)
+
+
+@pytest.mark.parametrize("original", [True, "/etc", {"path": "x"}])
+def test_without_an_index_nobody_looks_for_one(original):
+    """The model would look in a folder of the server, and name it."""
+    with pytest.raises(InvalidValueError) as caught:
+        options_of(**VALUES, original=original)
+    assert caught.value.chinese and "/" not in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [{"best_of": True}, {"title": 7}, {"rules": "rhyme"}, {"top_k": None}])

@@ -95,7 +95,7 @@ def test_the_variable_goes_before_the_readme(space, tiny_model, tmp_path, monkey
     tiny_model.save_pretrained(tmp_path / "mine")
     monkeypatch.setenv("POET_MODEL", str(tmp_path / "mine"))
     poet = load_poet(space, open_model)
-    assert (poet.name, poet.folder) == (str(tmp_path / "mine"), tmp_path / "mine")
+    assert (poet.name, poet.folder) == ("mine", tmp_path / "mine")  # the way there is nobody's business
 
 
 def test_nothing_stands_in_for_the_model_of_the_variable(space, tmp_path, monkeypatch):
