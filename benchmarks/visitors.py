@@ -173,7 +173,7 @@ def main() -> None:
             else:
                 work = ATTACKS[name](page)
             record[name] = asyncio.run(work)
-        rows = [[key, str(value)] for key, value in record[name].items()]
+        rows = [[key, str(value)] for key, value in record[name].items() if not isinstance(value, list)]
         show(f"{name}, {record['where']}", ["", "measured"], rows)
     finish(record, options.output)
 

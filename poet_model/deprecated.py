@@ -100,9 +100,10 @@ NAMES = {
         **dict.fromkeys(("TRANSFORMERS_KEYS", "check_visibility", "copy_remote_code"), "hub.push"),
     },
     "novelty": {
-        **dict.fromkeys(("FORMAT_VERSION", "MIN_LENGTH", "MIN_ORIGINAL", "SORTED_BY"), "novelty.index"),
+        **dict.fromkeys(("FORMAT_VERSION", "MIN_LENGTH", "MIN_ORIGINAL"), "novelty.index"),
         **dict.fromkeys(("POEMS_NAME", "SUFFIXES_NAME", "TEXT_NAME"), "novelty.index"),
-        **dict.fromkeys(("plain", "sort_suffixes"), "novelty.index"),
+        "plain": "novelty.index",
+        **dict.fromkeys(("SORTED_BY", "sort_suffixes"), "novelty.suffixes"),
     },
 }
 _PACKAGE = __package__

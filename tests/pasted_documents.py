@@ -67,10 +67,11 @@ SKIPPED = [
     Rule("README|space", "^hf auth login$", "asks for a token"),
     Rule("README", r"^generate\(.* seed=12\)$", "test_readme.py compares its poem"),
     Rule(
-        "README|prosody|corpus|space",
+        "README|prosody|corpus|space|SECURITY",
         r"^python benchmarks/(prosody_bar|guarantee|traditional_forms|visitors)",
         "minutes",
     ),
+    Rule("SECURITY", r"^python tests/hostile_folders\.py", "a minute; test_hostile.py does the same"),
     Rule("prosody", r"^python tools/(prosody_use|make_prosody_table)", "needs thousands of real poems"),
     Rule("README", "^accelerate launch --multi_gpu", "needs GPUs"),
     Rule("README", "^(accelerate|torchrun) .*--cpu", "several processes; see tests/training/test_train.py"),
@@ -88,7 +89,7 @@ REPLACED = [
     Rule("", r"^python train\.py(?!.*--(help|push-to-hub)).*", "tiny", rf"\g<0>{_TINY} --no-measure"),
     Rule("", r"^python train\.py.*--push-to-hub.*", "tiny; what is pushed is measured", rf"\g<0>{_TINY}"),
     Rule("", r"^python -m poet_model\.evaluation .+", "few poems", r"\g<0> --poems 2"),
-    Rule("CONTRIBUTING", r"^(python tools/fuzz_requests\.py --count) 3000$", "minutes", r"\g<1> 20"),
+    Rule("CONTRIBUTING|SECURITY", r"^(python tools/fuzz_requests\.py --count) 3000$", "minutes", r"\g<1> 20"),
     Rule("from_scratch", "^train --preset mini (.*)500$", "a mode; tiny", rf"{_COURSE} \g<1>1"),
 ]
 

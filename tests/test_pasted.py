@@ -12,6 +12,7 @@ from poet_model import PoetModel
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
     "poet_model/from_scratch/README.md",
     "assets/tang-lstm/README.md",

@@ -64,8 +64,7 @@ def push_folder(
         InvalidValueError: `repo_id` is not a valid name, or another argument is invalid.
         HubError: the Hub cannot be reached or refuses, or a tag already points to another commit.
     """
-    finish_save(Path(folder))
-    folder = check_folder(Path(folder), str(folder))
+    folder = _checked(Path(folder))
     check_name(repo_id)
     _check_target(revision, create_pr, tags)
     names = model_files(path.name for path in folder.iterdir() if path.is_file())
@@ -93,6 +92,12 @@ def push_folder(
         )
         _tag(api, repo_id, commit, tags or (), tagged)
     return commit.pr_url or commit.commit_url
+
+
+def _checked(folder: Path) -> Path:
+    """A complete model folder, in which a save that was cut off has been finished."""
+    finish_save(folder)
+    return check_folder(folder, str(folder))
 
 
 def _check_target(revision: str | None, create_pr: bool, tags: list[str] | None) -> None:

@@ -26,12 +26,12 @@ from ..errors import CheckpointError
 from ..files import cache_folder, opened, read_json, write_text
 from ..folders import replaced_folder
 from ..prosody.lines import check_poem, read_lines
+from .suffixes import SORTED_BY, sort_suffixes
 
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
 FORMAT_VERSION = 2
 MAX_LENGTH = 1 << 28  # characters; 全唐詩 and 全宋詩 together have 1 << 24
 MAX_POEMS_BYTES = 32 << 20
-SORTED_BY = 32  # suffixes are sorted by this many characters, more than any line of verse has
 MIN_LENGTH = 3  # characters; shorter stretches are too common to be reported
 MIN_ORIGINAL = 5  # characters; shorter lines count as common property
 
@@ -238,27 +238,6 @@ def plain(text: str) -> str:
 def _plain(character: str) -> str:
     simplified = script.to_simplified(character)
     return simplified if len(simplified) == 1 else character
-
-
-def sort_suffixes(codes: np.ndarray) -> np.ndarray:
-    """The places of a text, sorted by the SORTED_BY characters that begin there.
-
-    The algorithm is prefix doubling (Manber & Myers 1990).
-
-    Args:
-        codes: (N,) code points.
-
-    Returns:
-        (N,) places.
-    """
-    _, ranks = np.unique(codes, return_inverse=True)
-    ranks, width = ranks.astype(np.int64), 1
-    while width < SORTED_BY:
-        following = np.zeros_like(ranks)
-        following[:-width] = ranks[width:] + 1
-        _, ranks = np.unique(ranks * (len(codes) + 2) + following, return_inverse=True)
-        width *= 2
-    return np.argsort(ranks, kind="stable").astype(np.int32)
 
 
 def default_folder() -> Path:

@@ -18,12 +18,11 @@ from poet_model.corpus.prepare import load_corpus
 from poet_model.novelty.__main__ import main as novelty_main
 from poet_model.novelty.index import (
     MIN_LENGTH,
-    SORTED_BY,
     NoveltyIndex,
     default_folder,
     plain,
-    sort_suffixes,
 )
+from poet_model.novelty.suffixes import SORTED_BY, sort_suffixes
 from poet_model.prosody.lines import LINE_ENDS, split_lines
 from poet_model.script import to_simplified
 
