@@ -96,7 +96,7 @@ def finish_save(folder: Path) -> None:
         CheckpointError: the folder cannot be written to.
     """
     complete = folder / _COMPLETE
-    if not complete.is_dir() or complete.is_symlink():
+    if not os.path.isdir(complete) or complete.is_symlink():  # os.path accepts any text, of any length
         return
     try:
         _move_into(complete, folder)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 
-from poet_model import CheckpointError, folders
+from poet_model import CheckpointError, PoetModel, folders
 
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="there is no kill -9")
 WRITER = """
@@ -237,6 +237,17 @@ def test_and_by_the_next_save(half_saved):
     with folders.replaced_folder(half_saved) as fresh:
         (fresh / "first").write_text("newest", encoding="utf-8")
     assert content(half_saved) == {"first": "newest", "second": "new", "third": "new", "note": "old"}
+
+
+def test_a_first_model_whose_save_was_cut_off_is_loaded(tmp_path, tiny_model):
+    folder = tmp_path / "model"
+    tiny_model.save_pretrained(folder)
+    (folder / ".save.complete").mkdir()
+    for name in ("config.json", "tokenizer.json"):  # they wait for their turn
+        (folder / name).rename(folder / ".save.complete" / name)
+    loaded = PoetModel.from_pretrained(folder)
+    assert loaded.generate("月", temperature=0).text == tiny_model.generate("月", temperature=0).text
+    assert not (folder / ".save.complete").exists()
 
 
 def test_a_link_is_not_taken_for_a_save_that_was_cut_off(half_saved, tmp_path):

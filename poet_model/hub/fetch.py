@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from ..errors import CheckpointError, InvalidValueError, quoted
+from ..folders import finish_save
 from ..model_folder import CONFIG_NAME, MODEL_FILES, REQUIRED_FILES, check_folder
 from .client import check_token, explained
 from .network import download
@@ -85,6 +86,7 @@ def _local_folder(name_or_path: str | Path, subfolder: str) -> Path | None:
     """The model's folder if it is on this machine; None if `name_or_path` must be a name on the Hub."""
     path = os.path.expanduser(name_or_path)  # os.path accepts any text, even one that cannot be a path
     local = Path(path, subfolder)
+    finish_save(local)
     if os.path.isfile(local / CONFIG_NAME):
         if not Path(os.path.realpath(local)).is_relative_to(os.path.realpath(path)):
             raise CheckpointError(f"{local} leads out of {path}; give the folder itself, without subfolder=")
