@@ -1,7 +1,7 @@
 """Sends random hostile requests to `generate` and to the page, and counts what becomes of them.
 
     python tools/fuzz_requests.py --count 3000                    # 3,000 to each
-    python tools/fuzz_requests.py --count 3000 --checkout FOLDER  # to the poet_model in another folder
+    PYTHONPATH=FOLDER python tools/fuzz_requests.py --count 3000  # to the poet_model in another folder
 
 Each must be answered with a poem or a PoetError, whose message is short and can be encoded; the page shows it
 as a sentence. Anything else is a fault, and the exit status is 1. The model is tiny and untrained.
@@ -23,7 +23,9 @@ from pathlib import Path
 import numpy as np
 from hostile_values import FOREIGN, OF_JSON, OF_PYTHON, OF_WRITE, OF_WRITE_POEM, STARTS, VALID, VERSE
 
-ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from poet_model.errors import command
+
 MAX_MESSAGE = 800  # characters; the longest lists all rhyme groups or all options
 
 
@@ -180,15 +182,14 @@ def fuzz(count: int, seed: int = 0) -> dict[str, Tally]:
     return tallies
 
 
+@command
 def main() -> int:
     """Counts and prints the outcomes; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=300, help="requests to generate, and to the page")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkout", type=Path, default=ROOT, help="the folder with the poet_model to test")
     parser.add_argument("--show", type=int, default=5, metavar="N", help="faults to print")
     options = parser.parse_args()
-    sys.path.insert(0, str(options.checkout))
     is_bad = False
     for name, tally in fuzz(options.count, options.seed).items():
         counted = ", ".join(f"{number:,} × {outcome}" for outcome, number in tally.outcomes.most_common())

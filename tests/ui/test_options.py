@@ -43,7 +43,7 @@ def test_original_is_asked_of_the_index_of_the_page():
     assert "original" not in options_of(**VALUES, index=index)
 
 
-@pytest.mark.parametrize("original", [True, "/etc", {"path": "x"}])
+@pytest.mark.parametrize("original", [True, "elsewhere", {"path": "x"}])
 def test_without_an_index_nobody_looks_for_one(original):
     """The model would look in a folder of the server, and name it."""
     with pytest.raises(InvalidValueError) as caught:
