@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import CorpusError, quoted
+from ..model_folder import CONFIG_NAME, WEIGHTS_NAME
 from ..paths import shown_path
 from ..terminal import valid_text
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
@@ -93,6 +94,8 @@ def locate(source: str) -> Path:
     with contextlib.suppress(OSError, RuntimeError):  # the name is too long, or ~user has no home folder
         path = Path(source).expanduser()
         if source.strip() and path.exists():
+            if (path / CONFIG_NAME).is_file() and (path / WEIGHTS_NAME).is_file():
+                raise CorpusError(f"corpus {quoted(source)} is the folder of a model; give poems")
             return path
     if re.fullmatch(r"[\w.-]+/[\w.-]+", source) and not source.lower().endswith((*SUFFIXES, *TARBALLS)):
         return fetch_dataset(source, SUFFIXES)

@@ -17,12 +17,13 @@ from torch import nn
 from ..errors import CheckpointError
 from ..files import read_json, write_text
 from ..folders import replaced_folder
-from ..model_folder import LOG_NAME
+from ..model_folder import CONFIG_NAME, LOG_NAME
 from .state import TrainingState
 
 CHECKPOINT_NAME = "checkpoint"
 STATE_NAME, TENSORS_NAME = "state.json", "state.safetensors"
 _FINGERPRINT = "fingerprint"  # older checkpoints have none
+_AGAIN = "delete {} and start without --resume"
 _PREFIX = "optimizer."
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # the state that AdamW keeps for each parameter
 
@@ -81,7 +82,7 @@ class Checkpoint:
                 the last case nothing was changed.
         """
         find_checkpoint(self.folder.parent)
-        record = read_json(self.folder / STATE_NAME, dict, "start without --resume")
+        record = read_json(self.folder / STATE_NAME, dict, _AGAIN.format(self.folder))
         try:
             if _FINGERPRINT in record and record[_FINGERPRINT] != _fingerprint(
                 record, self.folder / TENSORS_NAME
@@ -107,7 +108,7 @@ class Checkpoint:
         ) as error:
             raise CheckpointError(
                 f"{self.folder} is damaged ({type(error).__name__}: {str(error)[:300]}); "
-                "start without --resume"
+                f"{_AGAIN.format(self.folder)}"
             ) from error
 
     def _check_same(self, record: dict) -> None:
@@ -183,6 +184,16 @@ def _differences(given: dict, saved: object, inside: str = "") -> list[str]:
     return different
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether a checkpoint, if there is one, is of a run that has made a step (or is damaged)."""
+    if not folder.is_dir():
+        return False
+    try:
+        return read_json(folder / STATE_NAME, dict).get("step") != 0
+    except CheckpointError:
+        return True
+
+
 def find_checkpoint(output: Path) -> Path:
     """The checkpoint folder of an unfinished training run.
 
@@ -195,7 +206,7 @@ def find_checkpoint(output: Path) -> Path:
     folder = output / CHECKPOINT_NAME
     if folder.is_dir():
         return folder
-    if (output / LOG_NAME).is_file():
+    if (output / LOG_NAME).is_file() and (output / CONFIG_NAME).is_file():
         raise CheckpointError(
             f"the training in {output} has ended, so there is nothing to resume; to train its model further, "
             f"give --init-from {shlex.quote(str(output))} and another --output"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,6 @@ from ..files import append_json_line, make_folder, read_json, write_text
 from ..folders import replaced_folder
 from ..hub.fetch import find_folder
 from ..model_folder import (
-    CARD_NAME,
     CONFIG_NAME,
     EARLIER_LOG_NAME,
     GENERATION_CONFIG_NAME,
@@ -25,14 +25,15 @@ from ..model_folder import (
     RECORDS,
     REPORT_NAME,
     REQUIRED_FILES,
-    SAMPLES_NAME,
     TOKENIZER_CONFIG_NAME,
     earlier_trainings,
+    model_files,
     read_log,
     read_metrics,
 )
-from .checkpoint import CHECKPOINT_NAME
+from .checkpoint import CHECKPOINT_NAME, has_begun
 
+PREVIOUS_NAME = "previous"  # the folder of the old model, until a new one is saved
 # files that a training run deletes or writes
 _REPLACED = (*REQUIRED_FILES, TOKENIZER_CONFIG_NAME, GENERATION_CONFIG_NAME, *RECORDS)
 
@@ -48,8 +49,10 @@ def check_output(output: Path, resume: bool) -> None:
         InvalidValueError: the folder has an unfinished run that is not resumed, or files that are not a
             model's but would be replaced; or it cannot be written to.
     """
+    if output.resolve() in (Path(output.resolve().anchor), Path(os.path.expanduser("~")).resolve()):
+        raise InvalidValueError(f"--output {output} is no place for a model's files; give a folder in it")
     checkpoint = output / CHECKPOINT_NAME
-    if not resume and checkpoint.is_dir():
+    if not resume and has_begun(checkpoint):
         raise InvalidValueError(
             f"{output} contains an unfinished training run: add --resume to continue it, or give another "
             f"--output, or delete {checkpoint} to discard it"
@@ -105,8 +108,25 @@ def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
     return trainings, read_log(folder) if next(validated) == next(validated) else []
 
 
+def _set_aside(output: Path) -> None:
+    """Moves an old model and its records into the folder PREVIOUS_NAME, completely or not at all."""
+    names, previous = model_files(path.name for path in output.iterdir()), output / PREVIOUS_NAME
+    if (output / CONFIG_NAME).is_file():
+        shutil.rmtree(previous, ignore_errors=True)
+        with replaced_folder(previous) as fresh:
+            for name in names:
+                shutil.copyfile(output / name, fresh / name)
+    for name in names:
+        (output / name).unlink()
+
+
+def remove_previous(output: Path) -> None:
+    """Deletes the model that was in the folder before, once the new one is saved."""
+    shutil.rmtree(output / PREVIOUS_NAME, ignore_errors=True)
+
+
 def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[dict]) -> None:
-    """Creates the output folder of a new run, and removes the records of an earlier model in it.
+    """Creates the output folder of a new run. A model in it is set aside, see `remove_previous`.
 
     Writes the corpus report, the hashes of the held-out poems, and the history of the model to start from.
 
@@ -120,9 +140,8 @@ def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[
     """
     try:
         make_folder(output)
-        for name in (LOG_NAME, EARLIER_LOG_NAME, SAMPLES_NAME, METRICS_NAME, CARD_NAME):
-            (output / name).unlink(missing_ok=True)
         shutil.rmtree(output / CHECKPOINT_NAME, ignore_errors=True)
+        _set_aside(output)
         for record in log:
             append_json_line(output / EARLIER_LOG_NAME, record)
         if trainings:

@@ -26,7 +26,7 @@ from ..terminal import valid_text
 from .checkpoint import find_checkpoint
 from .data import TrainingData, prepare_data
 from .log import cut_log
-from .output import begin_folder, check_output, history
+from .output import PREVIOUS_NAME, begin_folder, check_output, history, remove_previous
 from .output_lock import OutputLock
 from .poem_objective import PoemObjective
 from .publish import publish
@@ -165,7 +165,8 @@ class Run:
         output = self.output
         if not self.options.resume and self.accelerator.is_main_process:
             if (output / CONFIG_NAME).is_file():
-                self.say(f"note: {output} contains a model, which the new one will replace")
+                aside = output / PREVIOUS_NAME
+                self.say(f"note: {output} contains a model; it is kept in {aside} until the new one is saved")
             begin_folder(output, data.corpus, *history(self.options.init_from, data.corpus))
         self.accelerator.wait_for_everyone()
 
@@ -180,6 +181,7 @@ class Run:
 
         def save_best(model: PoetModel, record: dict) -> None:
             model.save_pretrained(output)
+            remove_previous(output)
             trainer.log.say(write_samples(model, output, record))
 
         batches = PoemBatches(

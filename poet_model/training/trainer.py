@@ -97,6 +97,8 @@ class Trainer:
         try:
             with self._stop.listening(), self._lock.for_process(self.accelerator.is_main_process):
                 self.objective.train()
+                if not self.state.step:
+                    self.save_checkpoint()  # so that a kill at any time can be resumed from
                 self.log.restart_clock(self.state.tokens)
                 with self.log.progress_bar():
                     self._run_schedule()
@@ -141,12 +143,9 @@ class Trainer:
             self.release_memory()
 
     def _interrupt(self, progress: float, signum: int) -> None:
-        """Saves a checkpoint and raises Interrupted.
-
-        What is logged and validated after that shows how far the run has come; a resumed run discards it.
-        """
+        """Saves a checkpoint and raises Interrupted."""
         self.save_checkpoint()
-        self._log_losses(progress)
+        self._log_losses(progress)  # this record, and the first model, are discarded by a resumed run
         if self.state.validated < 0:  # so that there is a model to load even after an early stop
             self._evaluate()
         raise Interrupted(signum)

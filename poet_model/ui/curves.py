@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import CheckpointError
-from ..model_folder import read_log
+from ..model_folder import EARLIER_LOG_NAME, LOG_NAME, read_log
 
 TRAIN, VALID = "訓練 train", "驗證 validation"
 LOSS, PERPLEXITY = "損失 loss", "困惑度 perplexity"
@@ -24,6 +25,8 @@ def log_table(folder: Path) -> pd.DataFrame:
     """
     try:
         records = read_log(folder)
+        if not records and any(os.path.exists(folder / name) for name in (LOG_NAME, EARLIER_LOG_NAME)):
+            raise CheckpointError("no line of the log can be read")
     except CheckpointError as error:
         print(f"note: the page shows no training curves: {error}", file=sys.stderr)
         records = []

@@ -156,6 +156,14 @@ class FairQueue(Queue):
         self.pending_event_ids_session.setdefault(session, set()).add(event_id)
         return True, event_id, "success"
 
+    def _turn_away(self, event: Event) -> None:
+        """Answers a wish in the lobby that the page is busy."""
+        self.lobby.queue.remove(event)
+        self.event_ids_to_events.pop(event._id, None)
+        data = self.blocks.refusal_on_page(event.fn, BUSY)
+        output = {"error": BUSY} if data is None else {"data": data}
+        self.send_message(event, ProcessCompletedMessage(output=output, success=data is not None))
+
     def _mailbox(self, session: str) -> Mailbox:
         if session not in self.pending_messages_per_session:
             self.pending_messages_per_session[session] = Mailbox(lambda: self._admit(session))
@@ -166,6 +174,9 @@ class FairQueue(Queue):
         for event in [event for event in self.lobby.queue if event.session_hash == session]:
             place = self.place_of[event]
             lane = place.lane
+            if len(lane.queue) >= lane.places:  # it has filled up since the wish was taken
+                self._turn_away(event)
+                continue
             others = map(self.place_of.get, lane.queue)
             own_turns = [other.turn for other in others if other.client == place.client]
             place.turn = max([lane.turn, *own_turns]) + 1

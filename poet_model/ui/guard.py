@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Awaitable, Callable
+
+from ..errors import excerpt
 
 MAX_BODY = 64 * 1024  # bytes; the longest wish that is not refused later has 30 kB
 NOT_SERVED = "The page does not serve this. Programs ask for poems at /gradio_api/call/write_poem."
+CANNOT_ANSWER = "The page cannot answer this request; /gradio_api/info lists the names that it knows."
 _API = "/gradio_api"
 # Gradio's route -> why the page needs it. * stands for one part of a path, ** for several.
 _READ = {
@@ -89,7 +93,26 @@ class Guard:
         elif (body := await _short_body(scope, receive)) is None:
             await _refuse(send, 413, f"A request may have {MAX_BODY} bytes at most.")
         else:
-            await self.app(scope, _after(body, receive), send)
+            await self._answer(scope, _after(body, receive), send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Gradio's answer; or a sentence where it fails, as for a name that it does not know."""
+        is_begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception as error:
+            what = f"{type(error).__name__}: {excerpt(str(error))}"
+            print(f"note: {scope['method']} {excerpt(scope['path'])} failed ({what})", file=sys.stderr)
+            if is_begun:
+                await send({"type": "http.response.body", "body": b""})  # the end
+            else:
+                await _refuse(send, 400, CANNOT_ANSWER)
 
 
 async def _short_body(scope: Scope, receive: Receive) -> bytes | None:

@@ -7,7 +7,7 @@ import sys
 import tarfile
 
 import pytest
-from conftest import POEMS, ROOT
+from conftest import POEMS, ROOT, SHIPPED
 
 from poet_model import CorpusError
 from poet_model.corpus import fetch, sources
@@ -333,3 +333,8 @@ def test_the_three_hundred_are_a_file_of_their_own_in_the_package(tmp_path, monk
     monkeypatch.setenv("POET_CACHE", str(tmp_path))  # as if it had been downloaded
     assert [raw.text for raw in sources.read_source("tang300")] == [poems["唐诗三百首"]]
     assert [raw.text for raw in sources.read_source("tang")] == [poems["poet.tang.0"]]
+
+
+def test_the_folder_of_a_model_is_no_corpus():
+    with pytest.raises(CorpusError, match="is the folder of a model; give poems"):
+        sources.locate(str(SHIPPED))

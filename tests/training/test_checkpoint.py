@@ -173,7 +173,9 @@ def test_impossible_numbers_are_refused_also_where_there_is_no_fingerprint(stopp
         state.update(change)
 
     edit_state(stopped / CHECKPOINT_NAME, damage)
-    with pytest.raises(CheckpointError, match=rf"checkpoint is damaged .*{says}.*; start without --resume"):
+    with pytest.raises(
+        CheckpointError, match=rf"checkpoint is damaged .*{says}.*; delete .* and start without --resume"
+    ):
         make_trainer(stopped).load_checkpoint()
 
 
@@ -192,6 +194,11 @@ def test_nothing_to_resume(tmp_path):
     with pytest.raises(CheckpointError, match="checkpoint is missing: there is nothing to resume"):
         make_trainer(tmp_path).load_checkpoint()
     append_json_line(tmp_path / LOG_NAME, {"step": 1})
+    with pytest.raises(
+        CheckpointError, match="nothing to resume; start without"
+    ):  # killed before its first one
+        make_trainer(tmp_path).load_checkpoint()
+    make_trainer(tmp_path).model.save_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match=r"has ended, so there is nothing to resume.*--init-from"):
         make_trainer(tmp_path).load_checkpoint()
 

@@ -173,10 +173,22 @@ def test_also_when_it_is_killed_while_it_measures_or_saves(uneven, tmp_path, at,
     with pytest.raises(Killed):
         trainer.train()
     trainer = make_trainer(tmp_path, **UNEVEN, rhyme_memory=0.5)
-    if (tmp_path / CHECKPOINT_NAME).is_dir():
+    if (tmp_path / CHECKPOINT_NAME).is_dir():  # otherwise nothing at all was saved
         trainer.load_checkpoint()
-    else:  # train.py begins such a folder anew
-        (tmp_path / LOG_NAME).unlink()
+    trainer.train()
+    assert records(trainer) == records(uneven)
+    assert_identical(trainer, uneven)
+
+
+def test_a_training_that_is_killed_in_its_first_step_can_be_resumed(uneven, tmp_path):
+    def kill(number: int) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        make_trainer(tmp_path, kill, **UNEVEN, rhyme_memory=0.5).train()
+    trainer = make_trainer(tmp_path, **UNEVEN, rhyme_memory=0.5)
+    trainer.load_checkpoint()
+    assert trainer.state.step == 0
     trainer.train()
     assert records(trainer) == records(uneven)
     assert_identical(trainer, uneven)

@@ -42,8 +42,6 @@ for _ in sys.stdin:
             trainer = make_trainer(Path(sys.argv[1]), **settings)
             if (trainer.output / CHECKPOINT_NAME).is_dir():
                 trainer.load_checkpoint()
-            else:  # train.py begins such a folder anew
-                trainer.log.path.unlink(missing_ok=True)
             trainer.train()
             status = 0
         except (Interrupted, KeyboardInterrupt):  # the latter before the loop begins

@@ -65,12 +65,14 @@ def test_a_line_that_cannot_be_drawn_is_left_out_with_one_note(tmp_path, capsys,
 
 
 @pytest.mark.parametrize("name", ["training_log.jsonl", "earlier_log.jsonl"])
-@pytest.mark.parametrize("kind", ["folder", "pipe", "huge"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "huge", "noise"])
 def test_a_log_that_cannot_be_read_is_left_out_with_one_note(tmp_path, capsys, name, kind):
     if kind == "folder":
         (tmp_path / name).mkdir()
     elif kind == "pipe":
         os.mkfifo(tmp_path / name)
+    elif kind == "noise":
+        (tmp_path / name).write_bytes(bytes(range(256)) * 9)
     else:
         with open(tmp_path / name, "wb") as file:
             file.truncate(1 << 40)

@@ -209,6 +209,21 @@ def test_a_full_lane_is_busy_in_both_languages_and_503_for_programs(shut):
         server.queue.dear.places = places
 
 
+def test_a_lane_that_fills_up_before_the_answers_are_read_is_busy_too(shut):
+    server, readers = shut
+    server.queue.dear.places, places = 2, server.queue.dear.places
+    try:
+        sessions = [server.join(30 + number, best_of=16)[1] for number in range(5)]
+        readers += [server.read(session) for session in sessions]
+        server.wait_until(lambda: not server.queue.lobby.queue)
+    finally:
+        server.queue.dear.places = places
+    server.model.gate.set()
+    answers = [last_output(reader)[2] for reader in readers]
+    busy = [answer for answer in answers if isinstance(answer, str) and "The page is busy" in answer]
+    assert 2 <= len(busy) <= 3  # two wait, and one may be computed already
+
+
 def test_who_waits_is_told_the_place_and_the_time(shut):
     server, readers = shut
     server.queue.poems.seconds, measured = 3.0, server.queue.poems.seconds

@@ -76,6 +76,22 @@ def test_no_file_is_served(served, path):
     assert http.get(f"{served[1]}gradio_api/{path}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("write_poem", {"strat": "春"}), ("nothing", {"start": "春"}), ("write_poem", {"start": "春", "": 1})],
+)
+def test_an_unknown_name_is_answered_with_a_sentence(served, path, body, capfd):
+    answer = http.post(f"{served[1]}gradio_api/call/v2/{path}", json=body)
+    assert answer.status_code == 400 and answer.json()["detail"].startswith("The page cannot answer")
+    noted = capfd.readouterr().err
+    assert noted.startswith("note: POST /gradio_api/call/v2/") and noted.count("\n") == 1
+
+
+def test_an_event_that_nobody_began_leaves_no_traceback(served, capfd):
+    http.get(f"{served[1]}gradio_api/call/write_poem/deadbeef")
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "in chunks"])
 def test_a_long_body_is_refused(served, is_announced):
     content = b'{"data": ["' + b"x" * MAX_BODY + b'"]}'
