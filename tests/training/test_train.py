@@ -356,7 +356,7 @@ def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     for note in (
         few_note,
         "the last one is held out for validation",
-        f"{output} contains a model, which the new one will replace",
+        f"{output} contains a model; it is kept in",
     ):
         done = run("--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *SMALL)
         assert done.returncode == 0, done.stderr[-3000:]
