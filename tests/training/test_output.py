@@ -79,9 +79,9 @@ def test_the_old_model_is_whole_until_a_new_one_is_saved(tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(SHIPPED, folder)
     begin_folder(folder, CORPUS, [], [])
-    assert contents(folder / "previous") == contents(SHIPPED)
+    assert contents(folder / "previous-model") == contents(SHIPPED)
     assert sorted(contents(folder)) == ["corpus_report.json", "held_out.json"]
     begin_folder(folder, CORPUS, [], [])  # the run was killed before its first model, and is begun anew
-    assert contents(folder / "previous") == contents(SHIPPED)
+    assert contents(folder / "previous-model") == contents(SHIPPED)
     remove_previous(folder)
-    assert not (folder / "previous").exists()
+    assert not (folder / "previous-model").exists()
