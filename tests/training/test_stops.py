@@ -1,6 +1,6 @@
 """A training that is stopped again and again, at any moment and in any way, ends as one that was left alone.
 
-POET_STOPS=87 sets the number of stops; by default, there are twelve.
+POET_STOPS=87 sets the number of stops; by default, there are six.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from poet_model.files import read_json_lines
 from poet_model.model_folder import LOG_NAME
 from poet_model.training.checkpoint import CHECKPOINT_NAME
 
-STOPS = int(os.environ.get("POET_STOPS", "12"))
+STOPS = int(os.environ.get("POET_STOPS", "6"))
 EPOCHS = 10 + 3 * STOPS
 SETTINGS = {"epochs": EPOCHS, "log_every": 3, "eval_every": 5, "checkpoint_every": 4, "rhyme_memory": 0.5}
 # starts a process for each training, without the seconds that importing torch takes
@@ -34,6 +34,7 @@ from tiny_training import make_trainer
 from poet_model.training.checkpoint import CHECKPOINT_NAME
 from poet_model.training.stopping import Interrupted
 settings = eval(sys.argv[2])
+make_trainer(Path(sys.argv[1] + ".first"), epochs=1).train()  # what every first training loads
 for _ in sys.stdin:
     child = os.fork()
     if not child:
