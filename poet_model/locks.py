@@ -33,7 +33,9 @@ def lock(path: Path, *, create: bool = False) -> int | None:
     if fcntl is None:
         raise OSError(errno.ENOTSUP, "this system has no flock", str(path))
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT if create else os.O_RDONLY, 0o666)
+        # without O_NONBLOCK, a pipe of that name would be waited for
+        mode = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY | os.O_NONBLOCK
+        descriptor = os.open(path, mode, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if is_at(path, descriptor):

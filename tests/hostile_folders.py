@@ -203,14 +203,22 @@ for field in LINE:
     for value in (None, [5], {"a": 1}, 1e308, -1e308, HUGE, "5", True, float("inf")):
         add(
             f"{LOG}: {field} is {str(value)[:20]!r}",
-            lambda f, n=field, v=value: (f / LOG).write_text(json.dumps(LINE | {n: v}) + "\n" * 3),
+            lambda f, n=field, v=value: (f / LOG).write_text(
+                json.dumps(LINE | {n: v}) + "\n" * 3, encoding="utf-8"
+            ),
             True,
         )
-add(f"{LOG}: 100,000 lines", lambda f: (f / LOG).write_text('{"a":1}\n' * 100_000), True)
-add(f"{LOG}: 20,000 validations", lambda f: (f / LOG).write_text((json.dumps(LINE) + "\n") * 20_000), True)
+add(f"{LOG}: 100,000 lines", lambda f: (f / LOG).write_text('{"a":1}\n' * 100_000, encoding="utf-8"), True)
+add(
+    f"{LOG}: 20,000 validations",
+    lambda f: (f / LOG).write_text((json.dumps(LINE) + "\n") * 20_000, encoding="utf-8"),
+    True,
+)
 add(
     f"{EARLIER}: a step that is too large to add to",
-    lambda f: (f / EARLIER).write_text(json.dumps(LINE | {"step": 10**308, "epoch": 1.7e308})),
+    lambda f: (f / EARLIER).write_text(
+        json.dumps(LINE | {"step": 10**308, "epoch": 1.7e308}), encoding="utf-8"
+    ),
     True,
 )
 

@@ -108,7 +108,7 @@ class Checkpoint:
         ) as error:
             raise CheckpointError(
                 f"{self.folder} is damaged ({type(error).__name__}: {str(error)[:300]}); "
-                f"{_AGAIN.format(self.folder)}"
+                + _AGAIN.format(self.folder)
             ) from error
 
     def _check_same(self, record: dict) -> None:

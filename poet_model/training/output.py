@@ -33,7 +33,7 @@ from ..model_folder import (
 )
 from .checkpoint import CHECKPOINT_NAME, has_begun
 
-PREVIOUS_NAME = "previous-model"  # the folder of the old model, until a new one is saved
+PREVIOUS_NAME = "previous-model"  # the folder of the old model, until the new training has ended
 # files that a training run deletes or writes
 _REPLACED = (*REQUIRED_FILES, TOKENIZER_CONFIG_NAME, GENERATION_CONFIG_NAME, *RECORDS)
 
@@ -111,18 +111,17 @@ def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
 def _set_aside(output: Path) -> None:
     """Moves an old model and its records into the folder PREVIOUS_NAME, completely or not at all."""
     names, previous = model_files(path.name for path in output.iterdir()), output / PREVIOUS_NAME
-    if (output / CONFIG_NAME).is_file():
-        remove_previous(output)
+    # what a discarded run has left does not take the place of the model that was there before it
+    if (output / CONFIG_NAME).is_file() and not _is_ours(previous):
         with replaced_folder(previous) as fresh:
             for name in names:
                 shutil.copyfile(output / name, fresh / name)
-        (output / CONFIG_NAME).unlink()  # before the others, so that what is left is never taken for a model
     for name in names:
-        (output / name).unlink(missing_ok=True)
+        (output / name).unlink()
 
 
 def remove_previous(output: Path) -> None:
-    """Deletes the model that was in the folder before, once the new one is saved."""
+    """Deletes the model that was in the folder before, once the new training has ended."""
     if _is_ours(output / PREVIOUS_NAME):
         shutil.rmtree(output / PREVIOUS_NAME, ignore_errors=True)
 

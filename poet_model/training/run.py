@@ -109,6 +109,7 @@ class Run:
                 if error.errno is None:  # not from the system
                     raise
                 raise trainer.checkpoint.ended_by(error, trainer.state) from error
+            remove_previous(self.output)
             trainer.remove_checkpoint()
             print(f"\n{how_to_write(self.output)}")
         return 0
@@ -166,7 +167,7 @@ class Run:
         if not self.options.resume and self.accelerator.is_main_process:
             if (output / CONFIG_NAME).is_file():
                 aside = output / PREVIOUS_NAME
-                self.say(f"note: {output} contains a model; it is kept in {aside} until the new one is saved")
+                self.say(f"note: {output} contains a model; it is kept in {aside} until this training ends")
             begin_folder(output, data.corpus, *history(self.options.init_from, data.corpus))
         self.accelerator.wait_for_everyone()
 
@@ -181,7 +182,6 @@ class Run:
 
         def save_best(model: PoetModel, record: dict) -> None:
             model.save_pretrained(output)
-            remove_previous(output)
             trainer.log.say(write_samples(model, output, record))
 
         batches = PoemBatches(

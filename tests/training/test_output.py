@@ -32,6 +32,7 @@ def test_a_model_may_be_replaced_and_so_may_what_a_run_left_before_its_first_sav
     for name in ("corpus_report.json", "held_out.json", "metrics.json"):
         (tmp_path / "begun" / name).write_text("{}", encoding="utf-8")
     check_output(tmp_path / "begun", resume=False)
+    assert set(contents(tmp_path / "begun").values()) == {b"{}"}
 
 
 def test_an_unfinished_run_is_not_discarded(tmp_path, tiny_model):
@@ -75,13 +76,16 @@ def test_folders_that_hold_everything_else_are_refused(monkeypatch, tmp_path):
 CORPUS = Corpus({"train": [], "valid": [], "test": []}, CorpusReport())
 
 
-def test_the_old_model_is_whole_until_a_new_one_is_saved(tmp_path):
+def test_the_old_model_is_whole_until_a_new_training_has_ended(tmp_path, tiny_model):
     folder = tmp_path / "model"
     shutil.copytree(SHIPPED, folder)
     begin_folder(folder, CORPUS, [], [])
     assert contents(folder / "previous-model") == contents(SHIPPED)
     assert sorted(contents(folder)) == ["corpus_report.json", "held_out.json"]
     begin_folder(folder, CORPUS, [], [])  # the run was killed before its first model, and is begun anew
+    assert contents(folder / "previous-model") == contents(SHIPPED)
+    tiny_model.save_pretrained(folder)  # a run that was stopped after a moment, and is discarded
+    begin_folder(folder, CORPUS, [], [])
     assert contents(folder / "previous-model") == contents(SHIPPED)
     remove_previous(folder)
     assert not (folder / "previous-model").exists()

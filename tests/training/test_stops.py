@@ -78,7 +78,7 @@ def test_any_number_of_stops_changes_neither_the_weights_nor_the_log(tmp_path):
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(folder), repr(SETTINGS)],
         cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=open(tmp_path / "errors", "w"),  # noqa: SIM115
+        stderr=open(tmp_path / "errors", "w", encoding="utf-8"),  # noqa: SIM115
     )  # fmt: skip
     try:
         while len(statuses) < STOPS or statuses[-1] != 0:
