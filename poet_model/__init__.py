@@ -1,10 +1,12 @@
 """A character-level LSTM that writes Tang poems.
 
-    >>> from poet_model import PoetModel
-    >>> print(PoetModel.from_pretrained("assets/tang-lstm").generate("春"))
+    >>> import poet_model
+    >>> print(poet_model.load().generate("春", form="五絕", tones=True, rhyme=True, seed=12))
+    春風飄落日，花影送殘暉。
+    還有長安客，回看一醉歸。
 
 Public names are imported when they are first used. Only PoetModel needs torch: NumpyPoetModel reads the same
-folder and writes the same poems without it.
+folder and writes the same poems without it, and `load` takes whichever there is.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _MODULE_OF = {
+    "load": "loading",
     "PoetModel": "model",
     "NumpyPoetModel": "numpy_model",
     "PoetConfig": "config",
@@ -42,6 +45,7 @@ __all__ = [
     "PoetModel",
     "PoetTokenizer",
     "UnknownCharacterError",
+    "load",
 ]
 
 if TYPE_CHECKING:
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     )
     from .generation.options import GenerationConfig
     from .generation.poem import Poem
+    from .loading import load
     from .model import PoetModel
     from .numpy_model import NumpyPoetModel
     from .tokenizer import PoetTokenizer

@@ -1,4 +1,4 @@
-"""Finds files of the project's top folder that the package needs: the card's template and parts of a Space.
+"""Finds files of the project's top folder that the package needs: the shipped model, the card, the page.
 
 In a clone they are read from the top folder. In a wheel they are in `project_files` beside this module, where
 setup.py copies them.
@@ -10,8 +10,15 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[2]
 INSTALLED = Path(__file__).resolve().parent / "project_files"
+SHIPPED_NAME = "tang-lstm"
+SHIPPED = f"assets/{SHIPPED_NAME}"  # the folder of the model that comes with the project
 
 
 def project_file(name: str) -> Path:
-    """The path of a file in the project's top folder. The file may not exist."""
+    """The path of a file or a folder in the project's top folder. It may not exist."""
     return (INSTALLED if INSTALLED.is_dir() else CLONE) / name
+
+
+def shipped_folder() -> Path:
+    """The folder of the model that comes with the project. A Space may lack it."""
+    return project_file(SHIPPED)

@@ -1,0 +1,1 @@
+"""The commands of `poet` that no other folder has: write, judge, push, info, completion."""
