@@ -9,6 +9,7 @@ import reprlib
 import sys
 from collections.abc import Callable, Mapping
 
+from .extras import how_to_install
 from .terminal import on_any_terminal
 
 MAX_SHOWN = 60  # characters of a given value that a message repeats
@@ -205,7 +206,7 @@ def unusable_variables(library: str, error: Exception, *prefixes: str) -> Invali
 def command(main: Callable[..., int | None]) -> Callable[..., int]:
     """Makes the main function of a command line return an exit status, on any terminal.
 
-    An error is printed as one sentence.
+    An error is printed as one sentence, also that a library of one of the package's extras is missing.
 
     Args:
         main: the function. It may return a status other than 0.
@@ -216,11 +217,17 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     """
 
     @functools.wraps(main)
-    def run(*arguments: object) -> int:
+    def run(*arguments: object, **options: object) -> int:
         try:
-            return main(*arguments) or 0
+            return main(*arguments, **options) or 0
         except PoetError as error:
             print(f"error: {error}", file=sys.stderr)
+            return 2
+        except ModuleNotFoundError as error:
+            module = error.name or ""
+            if not (how := how_to_install(module)):
+                raise
+            print(f"error: this command needs {module}, which is not installed; {how}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("\nstopped", file=sys.stderr)

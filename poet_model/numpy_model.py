@@ -49,6 +49,11 @@ class NumpyPoetModel(Writer):
         self.generation_config = generation_config or GenerationConfig()
         self._stepper = NumpyStepper(config, weights)
 
+    @property
+    def num_parameters(self) -> int:
+        """The number of weights."""
+        return self.config.num_parameters
+
     def stepper(self) -> NumpyStepper:
         """The model as a Stepper, which takes one character at a time."""
         return self._stepper

@@ -25,7 +25,8 @@ def on_any_terminal(main: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(*arguments: object, **options: object) -> int:
-        if main.__module__ == "__main__":  # otherwise the process belongs to someone else, who called this
+        program = sys.modules.get("__main__")
+        if getattr(program, main.__name__, None) is run:  # otherwise someone else's process has called this
             use_utf8_names()
         prepare()
         try:

@@ -64,7 +64,7 @@ OLD_NAMES = {
         NAMED_SOURCES NPM_PACKAGE NPM_VERSION RawPoem describe fetch_package fingerprint locate
         read_source
     """,
-    "space": "BUNDLED FOR_TRAINING LEFT_OUT MARK TITLE about_model build main push",
+    "space": "FOR_TRAINING LEFT_OUT MARK TITLE about_model build main push",
     "table": "WHAT text_of",
     "trainer": "CHECKPOINT_NAME EpochSource Interrupted Trainer TrainingConfig find_checkpoint",
 }

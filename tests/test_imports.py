@@ -17,7 +17,9 @@ import poet_model
 LAW = {
     "terminal": ("", ""),
     "paths": ("", ""),
-    "errors": ("terminal", ""),
+    "extras": ("", ""),
+    "errors": ("extras terminal", ""),
+    "help_formatter": ("", ""),
     "deprecated": ("", ""),  # it imports modules by their names, when they are used
     "machine": ("errors", "torch"),
     "layers": ("", "torch"),
@@ -39,10 +41,11 @@ LAW = {
         "numpy",
     ),
     "corpus.__main__": ("corpus errors", ""),
-    "hub": ("deprecated errors files folders model_folder", "huggingface_hub jinja2 tqdm"),
+    "hub": ("deprecated errors files folders help_formatter model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
     "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("config folders generation hub tokenizer weights", "numpy"),
+    "loading": ("errors hub model numpy_model", ""),
     "model": (
         "config errors folders generation hub layers machine model_folder stepper tokenizer weights",
         "numpy torch",
@@ -52,13 +55,22 @@ LAW = {
         "tokenizer",
         "numpy torch tqdm",
     ),
-    "evaluation.__main__": ("errors evaluation hub model", ""),
+    "evaluation.__main__": ("errors evaluation help_formatter hub model", ""),
     "training": (
         "config corpus errors evaluation files folders hub locks machine model model_folder paths prosody "
         "terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
-    "ui": ("errors files generation model_folder novelty prosody script", "fastapi gradio httpx pandas yaml"),
+    "training.__main__": ("errors help_formatter hub training", ""),
+    "ui": (
+        "errors files generation help_formatter hub loading model_folder novelty prosody script",
+        "fastapi gradio httpx pandas yaml",
+    ),
+    "cli": (
+        "config errors evaluation help_formatter hub model_folder tokenizer",
+        "shtab",
+    ),
+    "__main__": ("cli errors", ""),
     "from_scratch": ("corpus errors files folders prosody script terminal", "numpy safetensors"),
     "from_scratch.__main__": ("corpus from_scratch terminal", ""),
     # they compare the NumPy and the torch code, and draw
@@ -68,8 +80,8 @@ LAW = {
     ),
     # is copied into model folders, which are used without poet_model
     "hub.remote_code": ("", "torch transformers"),
-    "train.py": ("errors hub training", ""),
-    "app.py": ("errors hub model ui", ""),
+    "train.py": ("training", ""),
+    "app.py": ("errors ui", ""),
 }
 APART = ("hub.remote_code", "from_scratch.experiments")
 PACKAGE = ROOT / "poet_model"
@@ -93,7 +105,10 @@ WITHOUT_TORCH = [
     "evaluation.metrics",
     "evaluation.report",
     "evaluation.publish",
-    "training.help_formatter",
+    "help_formatter",
+    "loading",
+    "cli.info",
+    "cli.push",
     "training.malloc",
     "numpy_model",
     "generation.writer",
@@ -129,7 +144,7 @@ def imports_of(path: Path, root: Path = ROOT) -> tuple[set[str], set[str]]:
         first, *rest = name.split(".")
         if first != "poet_model":
             others.add(first)
-        elif rest:
+        elif rest and rest != ["__version__"]:
             lazy = poet_model._MODULE_OF.get(rest[0], rest[0])  # `from poet_model import PoetModel`
             ours.add(lazy.split(".")[0])
 

@@ -26,8 +26,8 @@ from offline_pieces import ROOT, digest
 
 from poet_model.errors import CheckpointError, CorpusError, InvalidValueError, PoetError
 from poet_model.folders import replaced_folder
+from poet_model.help_formatter import HelpFormatter
 from poet_model.terminal import on_any_terminal
-from poet_model.training.help_formatter import HelpFormatter
 from poet_model.training.packages import NEEDED
 
 MAX_BYTES = 36 << 20  # of all files of a bundle

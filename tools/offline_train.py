@@ -29,8 +29,8 @@ from offline_run import Run, folders
 from offline_stage import Stage
 
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
+from poet_model.help_formatter import HelpFormatter
 from poet_model.terminal import on_any_terminal
-from poet_model.training.help_formatter import HelpFormatter
 
 CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # corpora by stage; the first one validates
 LEAST = 3.0  # seconds of training without which there is no point in a stage

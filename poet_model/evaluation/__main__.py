@@ -1,12 +1,17 @@
-"""`python -m poet_model.evaluation MODEL` measures a model and updates its metrics.json and model card."""
+"""`poet evaluate MODEL` measures a model and updates its metrics.json and model card.
+
+It is also `python -m poet_model.evaluation`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import command
+from ..help_formatter import HelpFormatter
 from ..hub.network import check_environment
 from .publish import check_records, command_line, update_folder
 from .report import report_text
@@ -14,18 +19,21 @@ from .report import report_text
 POEMS_A_FORM = 250
 BYTES_A_CHARACTER = 4  # of a JSON file of poems, for the progress
 MAX_POEMS_A_FORM = 256  # generated as one batch of four times this many
+EXAMPLES = """examples:
+  {prog} runs/tang-lstm
+  {prog} runs/mine --corpus my.txt"""
 
 
-@command
-def main(arguments: list[str] | None = None) -> None:
-    """Measures the model that the command line names."""
+def make_parser(prog: str = "poet evaluate") -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m poet_model.evaluation", description=__doc__.split("\n")[0]
+        prog=prog,
+        description="Measure a model, print a report, and update its metrics.json and its card.",
+        epilog=EXAMPLES.format(prog=prog),
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("model", type=Path, help="a model folder")
-    parser.add_argument(
-        "--corpus", default="tang", help="the corpus that the model was trained on (default: %(default)s)"
-    )
+    parser.add_argument("--corpus", default="tang", help="the corpus that the model was trained on")
     parser.add_argument(
         "--exclude",
         nargs="*",
@@ -33,16 +41,22 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="FILE",
         help="the --exclude files of the model's training; needed only if its folder has no held_out.json",
     )
-    parser.add_argument(
-        "--poems", type=int, default=POEMS_A_FORM, metavar="N", help="poems per form (default: %(default)s)"
-    )
+    parser.add_argument("--poems", type=int, default=POEMS_A_FORM, metavar="N", help="poems per form")
     parser.add_argument(
         "--tangshi-gpt",
         type=Path,
         metavar="FILE",
         help="test_poems.json of tangshi-gpt, to measure perplexity by its protocol too",
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+@command
+def main(words: Sequence[str] | None = None, prog: str = "poet evaluate") -> None:
+    """Measures the model that the command line names."""
+    words = sys.argv[1:] if words is None else words
+    parser = make_parser(prog)
+    options = parser.parse_args(words)
     if not 1 <= options.poems <= MAX_POEMS_A_FORM:
         parser.error(f"--poems must be from 1 to {MAX_POEMS_A_FORM}, got {options.poems}")
     if options.tangshi_gpt and not options.tangshi_gpt.is_file():
@@ -56,8 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     from .progress import Progress
     from .tangshi_gpt import measure_by_protocol
 
-    given = arguments if arguments is not None else sys.argv[1:]
-    words = command_line("python -m poet_model.evaluation", given)
+    typed = command_line(prog, words)
     model = PoetModel.from_pretrained(options.model)
     check_records(options.model)
     corpus = held_out_corpus(options.model, options.corpus, options.exclude)
@@ -68,10 +81,10 @@ def main(arguments: list[str] | None = None) -> None:
     with Progress(total) as progress:
         measured = measure(model, corpus, poems_a_form=options.poems, best_of=BEST_OF, progress=progress)
         if options.tangshi_gpt:
-            entry = measure_by_protocol(model, options.tangshi_gpt, progress) | {"command": words}
+            entry = measure_by_protocol(model, options.tangshi_gpt, progress) | {"command": typed}
             measured["external"] = {"tangshi_gpt": entry}
-    print(report_text(update_folder(options.model, measured, evaluation=words)))
+    print(report_text(update_folder(options.model, measured, evaluation=typed)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(prog="python -m poet_model.evaluation"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from ..hub.card import shown
+from ..hub.metric import shown
 from .metrics import METRICS
 
 COLUMNS = {  # the columns of the section `measures`, and their descriptions in the report

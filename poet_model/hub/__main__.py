@@ -1,4 +1,4 @@
-"""`python -m poet_model.hub space USER/NAME --model USER/NAME`: creates a Gradio Space that shows a model."""
+"""`python -m poet_model.hub space`, the older name of `poet space`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["space"]:
         from . import space
 
-        return space.main(arguments[1:])
+        return space.main(arguments[1:], prog="python -m poet_model.hub space")
     print("usage: python -m poet_model.hub space USER/NAME --model USER/NAME")
     return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
 

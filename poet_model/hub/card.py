@@ -13,6 +13,7 @@ import jinja2
 from ..errors import CheckpointError
 from ..files import write_text
 from ..model_folder import CARD_NAME, METRICS_NAME, earlier_trainings, known_starts, read_metrics
+from .metric import shown
 from .project import project_file
 
 TEMPLATE_NAME = "model_card.md"
@@ -69,16 +70,6 @@ def render(template: str, metrics: dict) -> str:
 def number(value: object, spec: str = "") -> str:
     """The template's filter `number`. It is also applied to every value without a filter."""
     return _MISSING if value is None or isinstance(value, jinja2.Undefined) else shown(value, spec)
-
-
-def shown(metric: float | str | dict, spec: str) -> str:
-    """Formats a metric by Python's format specification, as `93.7% (92.1 to 95.0)` if it has an interval."""
-    if not isinstance(metric, dict):
-        return format(metric, spec)
-    value, low, high = (
-        "" if metric.get(name) is None else format(metric[name], spec) for name in ("value", "low", "high")
-    )
-    return f"{value} ({low.rstrip('%')} to {high.rstrip('%')})" if low else value
 
 
 def card_text(folder: str | Path, known: dict | None = None, template: Path | None = None) -> str:

@@ -14,9 +14,14 @@ SHIPPED_NAME = "tang-lstm"
 SHIPPED = f"assets/{SHIPPED_NAME}"  # the folder of the model that comes with the project
 
 
+def project_folder() -> Path:
+    """The project's top folder, in a wheel the folder with what the wheel has of it."""
+    return INSTALLED if INSTALLED.is_dir() else CLONE
+
+
 def project_file(name: str) -> Path:
     """The path of a file or a folder in the project's top folder. It may not exist."""
-    return (INSTALLED if INSTALLED.is_dir() else CLONE) / name
+    return project_folder() / name
 
 
 def shipped_folder() -> Path:

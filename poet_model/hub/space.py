@@ -1,11 +1,10 @@
 """Builds the folder of a Gradio Space that shows a model from the Hub, and pushes that folder.
 
-    python -m poet_model.hub space user/tang-poet --model user/tang-lstm
+    poet space user/tang-poet --model user/tang-lstm
 
-The folder holds the page, the parts of the package that the page needs, and the page's part of the pinned
-requirements.txt. In a clone of the project it also holds the project's model, which is used when the Hub
-cannot be reached. The page reads the name of the model that it shows from the front matter of the Space's
-README.md.
+The folder holds the page, the parts of the package that the page needs, the page's part of the pinned
+requirements.txt, and the shipped model, which is used when the Hub cannot be reached. The page reads the name
+of the model that it shows from the front matter of the Space's README.md.
 """
 
 from __future__ import annotations
@@ -14,21 +13,25 @@ import argparse
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import HubError, InvalidValueError, command
 from ..files import write_text
+from ..help_formatter import HelpFormatter
 from ..model_folder import check_folder, check_links, model_files
 from .client import api_with, check_name, explained
-from .project import CLONE, INSTALLED, project_file
+from .project import INSTALLED, SHIPPED, project_file, shipped_folder
 from .push import check_visibility
 
 PACKAGE = Path(__file__).resolve().parents[1]
-BUNDLED = Path("assets") / "tang-lstm"
 # folders of the package that the page does not need, and the command-line modules
-LEFT_OUT = ("corpus", "evaluation", "from_scratch", "training", "remote_code", INSTALLED.name)
+LEFT_OUT = ("bulk", "cli", "corpus", "evaluation", "from_scratch", "training", "remote_code", INSTALLED.name)
 LEFT_OUT += ("__main__.py", "__pycache__")
 MARK = "poet_model/__init__.py"  # a file that every Space made by this program has
+EXAMPLES = """examples:
+  {prog} user/tang-poet --model user/tang-lstm
+  {prog} user/tang-poet --model user/tang-lstm --folder space --no-push"""
 FOR_TRAINING = "# Only to train:"  # the lines of requirements.txt below this one are left out
 TITLE = """
 # 唐詩 LSTM
@@ -63,10 +66,10 @@ def build(folder: str | Path, model: str) -> None:
     _make_folder(folder)
     shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns(*LEFT_OUT))
     if has_bundled():
-        bundled = check_folder(CLONE / BUNDLED, str(BUNDLED))
-        (folder / BUNDLED).mkdir(parents=True)
-        for name in model_files(path.name for path in bundled.iterdir() if path.is_file()):
-            shutil.copyfile(bundled / name, folder / BUNDLED / name)
+        shipped = check_folder(shipped_folder(), SHIPPED)
+        (folder / SHIPPED).mkdir(parents=True)
+        for name in model_files(path.name for path in shipped.iterdir() if path.is_file()):
+            shutil.copyfile(shipped / name, folder / SHIPPED / name)
     for name in ("app.py", "LICENSE", "NOTICE"):
         shutil.copyfile(project_file(name), folder / name)
     requirements = project_file("requirements.txt").read_text(encoding="utf-8")
@@ -75,8 +78,8 @@ def build(folder: str | Path, model: str) -> None:
 
 
 def has_bundled() -> bool:
-    """Whether a model can be copied into the Space. A clone has one, an installed package does not."""
-    return (CLONE / BUNDLED).is_dir() and not INSTALLED.is_dir()
+    """Whether there is a model to copy into the Space. In a Space it may have been deleted."""
+    return shipped_folder().is_dir()
 
 
 def _make_folder(folder: Path) -> None:
@@ -160,19 +163,27 @@ def about_model(model: str, token: str | None = None) -> str:
     )
 
 
-@command
-def main(arguments: list[str] | None = None) -> None:
-    """Makes the Space that the command line of `python -m poet_model.hub space` describes."""
+def make_parser(prog: str = "poet space") -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m poet_model.hub space",
-        description="Creates or updates a Gradio Space that shows a model from the Hub.",
+        prog=prog,
+        description="Create or update a Gradio Space that shows a model from the Hub.",
+        epilog=EXAMPLES.format(prog=prog),
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("repo_id", metavar="USER/NAME", help="the Space; created if it does not exist")
     parser.add_argument("--model", required=True, metavar="USER/NAME", help="the model that the Space shows")
     parser.add_argument("--folder", type=Path, help="also keep the Space's files in this folder")
     parser.add_argument("--no-push", action="store_true", help="only write the folder")
     parser.add_argument("--private", action="store_true", default=None, help="make a new Space private")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+@command
+def main(words: Sequence[str] | None = None, prog: str = "poet space") -> None:
+    """Makes the Space that the command line describes."""
+    parser = make_parser(prog)
+    options = parser.parse_args(words)
     if options.no_push and options.folder is None:
         parser.error("--no-push without --folder does nothing; give --folder too")
     with tempfile.TemporaryDirectory() as temporary:
@@ -181,7 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
         if not has_bundled():
             print(
                 f"note: the Space has no model to show when {options.model} cannot be fetched, because "
-                f"only a clone of the project contains one; you may add yours as {BUNDLED.as_posix()}"
+                f"{shipped_folder()} is missing; you may add yours as {SHIPPED}"
             )
         if options.folder:
             print("written:", folder)

@@ -37,7 +37,7 @@ def publish(
         HubError: the model is complete but could not be pushed.
     """
     without_resume = [word for word in typed if word != "--resume"]
-    command = command_line("python train.py", without_resume)
+    command = command_line(options.program, without_resume)
     update_folder(options.output, {"training": made_by}, training=command)
     if options.no_measure:
         return

@@ -14,13 +14,12 @@ import yaml
 from ..errors import CheckpointError, PoetError
 from ..generation.poem import Poem
 from ..generation.stream import PoemStream
+from ..hub.project import SHIPPED
 from ..novelty.index import NoveltyIndex, default_folder
-
-BUNDLED = Path("assets", "tang-lstm")
 
 
 class Model(Protocol):
-    """The interface that the page needs; PoetModel implements it."""
+    """The interface that the page needs; PoetModel and NumpyPoetModel implement it."""
 
     @property
     def num_parameters(self) -> int: ...
@@ -49,23 +48,26 @@ class Poet:
     index: NoveltyIndex | None = None
 
 
-def load_poet(root: Path, open_model: Callable[[str | Path], tuple[Path, Model]]) -> Poet:
+def load_poet(
+    root: Path, open_model: Callable[[str | Path], tuple[Path, Model]], chosen: str | None = None
+) -> Poet:
     """Loads the model for the page, and the index of 全唐詩 if there is one.
 
-    The model is the one named by the environment variable POET_MODEL, else the one named by the Space in
-    `root`, else the one bundled in `root`. If the model of the Space cannot be fetched, the bundled one is
-    used instead, with a note on stderr.
+    The model is the chosen one, else the one named by the environment variable POET_MODEL, else the one named
+    by the Space in `root`, else the one bundled in `root`. If the model of the Space cannot be fetched, the
+    bundled one is used instead, with a note on stderr.
 
     Args:
         root: the folder of app.py.
         open_model: takes a model folder or a Hub id; returns the local folder and the model.
+        chosen: a model folder or a Hub id.
 
     Raises:
-        CheckpointError: the model named by POET_MODEL or the bundled one cannot be loaded, or that of the
-            Space cannot and there is no bundled one.
+        CheckpointError: the model that was chosen, named by POET_MODEL, or bundled cannot be loaded, or that
+            of the Space cannot and there is no bundled one.
     """
-    bundled = root / BUNDLED
-    chosen, of_space = os.environ.get("POET_MODEL"), model_of_space(root)
+    bundled = root / SHIPPED
+    chosen, of_space = chosen or os.environ.get("POET_MODEL"), model_of_space(root)
     is_folder = chosen and Path(chosen).is_dir()
     name = Path(chosen).resolve().name if is_folder else chosen or of_space or bundled.name
     try:

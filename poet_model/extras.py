@@ -1,0 +1,35 @@
+"""Which libraries come with which extra of the package, for the message when one is missing."""
+
+from __future__ import annotations
+
+# the name of a module, and the extra that brings it; '' is the package itself
+EXTRA_OF = {
+    "numpy": "",
+    "safetensors": "",
+    "huggingface_hub": "",
+    "opencc": "",
+    "shtab": "",
+    "torch": "torch",
+    "tqdm": "torch",
+    "tokenizers": "torch",
+    "jinja2": "torch",
+    "accelerate": "train",
+    "gradio": "app",
+    "pyarrow": "bulk",
+    "ray": "bulk",
+    "matplotlib": "experiments",
+}
+
+
+def how_to_install(module: str) -> str:
+    """How to install a library that is missing, as the end of a sentence; '' if no extra brings it.
+
+    Example:
+        >>> how_to_install("torch.nn")
+        'install it with: pip install "poet-model[torch]" (in a clone: pip install ".[torch]")'
+    """
+    extra = EXTRA_OF.get(module.partition(".")[0])
+    if extra is None:
+        return ""
+    brackets = f"[{extra}]" * bool(extra)
+    return f'install it with: pip install "poet-model{brackets}" (in a clone: pip install ".{brackets}")'
