@@ -139,6 +139,8 @@ def answer(address: str, process: subprocess.Popen) -> None:
 
 def own_program(words: list[str]) -> list[str] | None:
     """The program of this project in a command, with its arguments; None if there is none."""
+    if words[0] == "poet":
+        return ["-m", "poet_model", *words[1:]]
     for place, word in enumerate(words):
         if word.endswith(".py"):
             return words[place:]
@@ -157,7 +159,9 @@ def check_paths_and_options(program: list[str]) -> None:
     parse = argparse.ArgumentParser.parse_args
 
     def accept(self, *given):
-        parse(self, *given)
+        options = parse(self, *given)
+        if self.prog == "poet":  # it has read the first word; the command's own parser comes next
+            return options
         raise Accepted
 
     argparse.ArgumentParser.parse_args = accept
@@ -240,9 +244,9 @@ def check_pip(words: list[str]) -> None:
     for word in rest:
         if word == "-r":
             Path(next(rest)).read_text(encoding="utf-8")
-        elif word.startswith("."):
-            if extra := re.fullmatch(r"\.\[(\w+)\]", word):
-                extras["optional-dependencies"][extra[1]]
+        elif own := re.fullmatch(r"(?:\.|poet-model)(?:\[(\w+)\])?", word):
+            if own[1]:
+                extras["optional-dependencies"][own[1]]
         else:
             importlib.metadata.version(word)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..files import read_json, write_text
-from ..hub.card import write_card
 from ..model_folder import METRICS_NAME, REPORT_NAME, read_metrics, weights_mark
 from ..paths import shown_argument
 from ..terminal import valid_text
@@ -37,6 +36,8 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     Returns:
         The new content of metrics.json.
     """
+    from ..hub.card import write_card  # imports jinja2, which the parsers of the commands do without
+
     old, mark = read_metrics(folder), weights_mark(folder)
     metrics = old | measured | {"corpus": read_json(folder / REPORT_NAME, dict), "weights": mark}
     external = (_external(old) if mark and old.get("weights") == mark else {}) | measured.get("external", {})

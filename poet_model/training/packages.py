@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import importlib
 
-# module name -> name for pip
-NEEDED = {name: name for name in ("torch", "accelerate", "safetensors", "tokenizers", "numpy", "tqdm")}
-NEEDED |= {"huggingface_hub": "huggingface_hub", "opencc": "OpenCC"}
+from ..extras import how_to_install
+
+NEEDED = ("torch", "accelerate", "safetensors", "tokenizers", "numpy", "tqdm", "jinja2", "opencc")
+NEEDED += ("huggingface_hub",)
 
 
 def missing_packages() -> str:
     """A sentence that names the needed packages that cannot be imported, with the reasons; '' if all can."""
     missing = {}
-    for module, package in NEEDED.items():
+    for module in NEEDED:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            missing[package] = str(error)
+            missing[module] = str(error)
     if not missing:
         return ""
-    names, reasons = " ".join(missing), "; ".join(missing.values())
-    return f"training needs {names}, which cannot be imported ({reasons}); install with: pip install {names}"
+    names, reasons = ", ".join(missing), "; ".join(missing.values())
+    return f"training needs {names}, which cannot be imported ({reasons}); {how_to_install('accelerate')}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from ...extras import how_to_install
 from ...prosody.lines import read_lines
 from ...terminal import is_terminal, on_any_terminal
 from ..training import show_bar
@@ -106,7 +107,7 @@ def need(module: str):
         return import_module(module)
     except ImportError:
         raise SystemExit(
-            f"this experiment needs {module}, which is not installed: pip install -r requirements.txt"
+            f"this experiment needs {module}, which is not installed; {how_to_install(module)}"
         ) from None
 
 
