@@ -1,17 +1,20 @@
-"""The wheel of this project, installed into an empty folder, can do what a clone can do."""
+"""The wheel of this project, installed into an empty folder, can do what a clone can do, and needs no torch."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from conftest import POEMS, ROOT, SHIPPED
 
+import poet_model
 from poet_model import PoetModel
 from poet_model.corpus.prepare import load_corpus
 from poet_model.hub import card, space
@@ -19,23 +22,31 @@ from poet_model.hub import card, space
 WRITER, MODEL = "hf_writer", "user/tang-lstm"
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "NOTICE", "model_card.md")
 SOURCES += ("app.py", "requirements.txt")
+WITHOUT = ("torch", "tokenizers", "jinja2", "gradio", "accelerate", "pyarrow", "ray", "matplotlib")  # extras
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """A folder that contains only the package, as pip installs it."""
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built by the standard way of building one."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(ROOT / "poet_model", source / "poet_model", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SHIPPED, source / "assets" / "tang-lstm")
     for name in SOURCES:
         shutil.copyfile(ROOT / name, source / name)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    build = ["wheel", ".", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
-    subprocess.run([*pip, *build], cwd=source, check=True)
-    (wheel,) = folder.glob("*.whl")
-    site = folder / "site"
-    subprocess.run([*pip, "install", "--no-deps", "--no-compile", "--target", site, wheel], check=True)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run(build, cwd=source, check=True, capture_output=True)
     shutil.rmtree(source)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel) -> Path:
+    """A folder that contains only the package, as pip installs it."""
+    site = wheel.parent / "site"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps"]
+    subprocess.run([*pip, "--no-compile", "--target", site, wheel], check=True)
     return site
 
 
@@ -62,11 +73,55 @@ def run(installed, tmp_path):
 
 
 def test_the_files_of_the_top_folder_are_those_of_the_tree(installed):
-    files = {path.name: path for path in (installed / "poet_model" / "hub" / "project_files").iterdir()}
-    assert files.keys() == {"model_card.md", "app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE"}
+    top = installed / "poet_model" / "hub" / "project_files"
+    files = {path.relative_to(top).as_posix(): path for path in top.rglob("*") if path.is_file()}
+    shipped = {f"assets/tang-lstm/{path.name}" for path in SHIPPED.iterdir()}
+    others = {"model_card.md", "app.py", "README.md", "requirements.txt", "LICENSE", "NOTICE"}
+    assert files.keys() == others | shipped
     for name, path in files.items():
         assert path.read_bytes() == (ROOT / name).read_bytes()
     assert not (installed / "model_card.md").exists()  # the files of the project do not litter site-packages
+
+
+def test_the_wheel_is_light_typed_and_brings_the_command(wheel, installed):
+    assert wheel.stat().st_size < 20e6
+    assert (installed / "poet_model" / "py.typed").is_file() and os.access(
+        installed / "bin" / "poet", os.X_OK
+    )
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith("METADATA")]
+        text = archive.read(metadata).decode("utf-8")
+    assert f"Version: {poet_model.__version__}\n" in text
+    needed = re.findall(r"^Requires-Dist: ([\w-]+)[^;]*$", text, re.MULTILINE)
+    assert set(needed) == {"numpy", "safetensors", "huggingface_hub", "OpenCC", "shtab"}
+
+
+def test_it_writes_the_same_poem_without_any_extra_and_without_a_network(run, tmp_path):
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({WITHOUT!r}))
+import socket
+socket.socket.connect = None
+import json, poet_model
+from poet_model import prosody
+poem = poet_model.load().generate("春", form="五絕", rhyme=True, tones=True, seed=7)
+print(json.dumps([poem.text, prosody.scan(poem.text).form, poet_model.__file__]))
+"""
+    text, form, file = json.loads(run("-c", code, HOME=str(tmp_path / "home")))
+    expected = PoetModel.from_pretrained(SHIPPED).generate("春", form="五絕", rhyme=True, tones=True, seed=7)
+    assert (text, form) == (expected.text, "五絕") and "site" in file
+    assert not (tmp_path / "home").exists()  # nothing is written into the user's home
+
+
+def test_the_command_writes_without_any_extra(run, installed):
+    code = f"""
+import sys, runpy
+sys.modules.update(dict.fromkeys({WITHOUT!r}))
+sys.argv = ["poet", "write", "春", "--form", "五絕", "--seed", "7"]
+runpy.run_path({str(installed / "bin" / "poet")!r}, run_name="__main__")
+"""
+    expected = PoetModel.from_pretrained(SHIPPED).generate("春", form="五絕", seed=7)
+    assert run("-c", code).strip() == str(expected)
 
 
 def test_it_writes_judges_and_pushes(run, installed, hub, tiny_model, tmp_path):
@@ -109,8 +164,8 @@ def test_it_gives_simplified_poems_the_forms_of_the_collection(run):
 
 def test_it_makes_a_space(run, tmp_path):
     made, here = tmp_path / "made", tmp_path / "here"
-    command = ("-m", "poet_model.hub", "space", "user/tang-poet", "--model", MODEL, "--no-push")
-    assert "note: the Space has no model to show when" in run(*command, "--folder", str(made))
+    command = ("-m", "poet_model", "space", "user/tang-poet", "--model", MODEL, "--no-push")
+    assert run(*command, "--folder", str(made)) == f"written: {made}\n"
     space.build(here, MODEL)
     ours, theirs = (
         {
@@ -120,7 +175,5 @@ def test_it_makes_a_space(run, tmp_path):
         }
         for folder in (here, made)
     )
-    assert "the model that comes with it" in ours.pop("README.md").decode("utf-8")
-    readme = theirs.pop("README.md").decode("utf-8")
-    assert f"models: [{MODEL}]" in readme and "the model that comes with it" not in readme
-    assert theirs == {name: data for name, data in ours.items() if not name.startswith("assets/")}
+    assert f"models: [{MODEL}]" in ours["README.md"].decode("utf-8")
+    assert theirs == ours and "assets/tang-lstm/model.safetensors" in ours

@@ -19,8 +19,8 @@ WIDTH = 118  # columns; a hanzi takes two
 INTRODUCTION = """\
 # The command `poet`
 
-The package brings the command `poet`, which is also `python -m poet_model`. `poet --help` lists its commands, and
-`poet --version` prints the version. This page is made from the parsers of the commands by
+The package brings the command `poet`, which is also `python -m poet_model`. `poet --help` lists its commands,
+and `poet --version` prints the version. This page is made from the parsers of the commands by
 `python tools/make_cli_manual.py`.
 """
 ENDING = """\
@@ -34,8 +34,8 @@ ENDING = """\
 | 130 | stopped by Ctrl-C; 128 + 15 by SIGTERM |
 | 141 | nobody reads the output any more, as after `head -1` |
 
-Files and pipes are read as UTF-8. A terminal that lacks a character shows it as `\\u6625`. A file is written whole
-or not at all.
+Files and pipes are read as UTF-8. A terminal that lacks a character shows it as `\\u6625`. A file is written
+whole or not at all.
 """
 
 

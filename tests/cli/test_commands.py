@@ -13,19 +13,6 @@ import poet_model
 from poet_model.__main__ import main
 from poet_model.cli.commands import COMMANDS, module_of, parser_of
 
-HEAVY = [
-    "torch",
-    "numpy",
-    "gradio",
-    "pyarrow",
-    "ray",
-    "jinja2",
-    "huggingface_hub",
-    "opencc",
-    "accelerate",
-    "tokenizers",
-]
-
 
 def test_help_lists_every_command(capsys):
     with pytest.raises(SystemExit, match="0"):
