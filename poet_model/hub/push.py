@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import HubError, InvalidValueError
+from ..errors import CheckpointError, HubError, InvalidValueError
 from ..folders import finish_save
 from ..model_folder import CARD_NAME, REMOTE_CODE, check_folder, model_files
 from .client import DEFAULT_NAME, api_with, check_name, explained
@@ -96,6 +96,8 @@ def push_folder(
 
 def _checked(folder: Path) -> Path:
     """A complete model folder, in which a save that was cut off has been finished."""
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder; give the model folder that is to be pushed")
     finish_save(folder)
     return check_folder(folder, str(folder))
 

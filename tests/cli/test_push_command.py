@@ -29,6 +29,15 @@ def test_a_folder_that_is_no_model_is_one_sentence(tmp_path, capsys):
     assert "is not a complete poet-lstm model" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.touch()], ids=["missing", "a file"])
+def test_what_is_no_folder_is_one_sentence(tmp_path, make, capsys):
+    make(tmp_path / "it")
+    assert main([str(tmp_path / "it"), MODEL]) == 2
+    assert capsys.readouterr().err.endswith(
+        "it is not a folder; give the model folder that is to be pushed\n"
+    )
+
+
 def test_without_a_login_it_says_how(hub, folder, capsys):
     assert main([str(folder), MODEL]) == 2
     assert "hf auth login" in capsys.readouterr().err
