@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TextIO
 
 from ..novelty.borrowed import borrowed
@@ -71,7 +71,7 @@ class Summary:
         self._with_fault.update({fault.kind for fault in report.faults})
 
     def table(self, stream: TextIO) -> str:
-        """The counts and shares as a table, for a stream. Its last rows are the poems with each kind of fault."""
+        """The counts and shares as a table, for a stream. The last rows count the poems with a fault."""
         lines, before = [], ""
         for name, value, count, whole, note in self._rows():
             head = paint(filled(name if name != before else "", 8), BOLD, stream)
@@ -84,24 +84,17 @@ class Summary:
     def _rows(self) -> Iterator[tuple[str, str, int, int, str]]:
         """Name, value, count, the number of poems that the share is of, and a note."""
         poems, with_form = self.num_poems, self.num_poems - self._forms[OTHER]
-        groups = [
-            ("form", self._forms, dict.fromkeys((*FORMS, OTHER), ""), poems),
-            ("level", self._levels, dict.fromkeys(LEVELS, ""), with_form),
-            ("rhyme", self._rhymes, RHYMES, with_form),
-            ("with", self._with_fault, FAULT_MEANINGS, with_form),
-        ]
+
+        def rows(
+            name: str, counts: Mapping[str, int], notes: Mapping[str, str], whole: int
+        ) -> Iterator[tuple[str, str, int, int, str]]:
+            return ((name, v or "－", counts[v], whole, note) for v, note in notes.items() if counts[v])
+
         yield "poems", "", poems, 0, ""
-        for name, counts, values, whole in groups:
-            if name == "with":
-                yield "regular", "", self.num_regular, poems, "rhyme in one group of 平, level L2 or stricter"
-                if self._num_borrowing is not None:
-                    yield (
-                        "borrow",
-                        "",
-                        self._num_borrowing,
-                        poems,
-                        "four characters or more from a poem of 全唐詩",
-                    )
-            for value, note in values.items():
-                if counts[value]:
-                    yield name, value or "－", counts[value], whole, note
+        yield from rows("form", self._forms, dict.fromkeys((*FORMS, OTHER), ""), poems)
+        yield from rows("level", self._levels, dict.fromkeys(LEVELS, ""), with_form)
+        yield from rows("rhyme", self._rhymes, RHYMES, with_form)
+        yield "regular", "", self.num_regular, poems, "rhyme in one group of 平, level L2 or stricter"
+        if self._num_borrowing is not None:
+            yield "borrow", "", self._num_borrowing, poems, "at least four characters of 全唐詩"
+        yield from rows("with", self._with_fault, FAULT_MEANINGS, with_form)

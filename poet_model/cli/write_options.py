@@ -42,7 +42,7 @@ def options_of(given: argparse.Namespace, tokenizer: PoetTokenizer) -> Options:
         _check_group(given.rhyme, tokenizer.normalize(read_title(given.rhyme)), given.start)
     if not any(options.get(name) for name in GIVE_FORM):
         for name in NEED_FORM:
-            if options.get(name) not in (None, 1):
+            if options.get(name) and (name != "best_of" or options[name] > 1):
                 forms = " ".join(FORMS)
                 raise InvalidValueError(f"{_option(name)} needs a form; give --form, one of {forms}")
     if given.template and not given.tones:
