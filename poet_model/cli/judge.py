@@ -42,6 +42,7 @@ def make_parser(prog: str = "poet judge") -> argparse.ArgumentParser:
     """The parser of the command's words."""
     parser = argparse.ArgumentParser(
         prog=prog,
+        usage=f"{prog} [FILE ...] [OPTIONS]",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -42,7 +42,7 @@ class Judged:
     scansion: Scansion
     matches: tuple[Match, ...] | None = None
 
-    def record(self) -> dict:
+    def record(self) -> dict[str, object]:
         """The poem and the judgement as JSON values."""
         return {
             "text": self.text,

@@ -16,9 +16,9 @@ LEVELS = ("L0", "L1", "L2")
 MAX_SEED = 2**63 - 1
 EXAMPLES = """examples:
   poet write 春
-  poet write 春 --form 五絕 --tones --rhyme        a quatrain by all the rules
+  poet write 春 --form 五絕 --tones --rhyme         a quatrain by all the rules
   poet write --form 七律 --rhyme 東 --title 早春呈水部張十八員外
-  poet write --acrostic 春江花月 --num 4 --seed 7  the same four poems each time
+  poet write --acrostic 春江花月 --num 4 --seed 7   the same four poems each time
   poet write 明月 --form 五絕 --num 100 --json | jq -r .text
   poet write 春 --form 七絕 --interactive           a line by you, a line by the model
 
@@ -30,6 +30,7 @@ def make_parser(prog: str = "poet write") -> argparse.ArgumentParser:
     """The parser of the command's words."""
     parser = argparse.ArgumentParser(
         prog=prog,
+        usage=f"{prog} [START] [OPTIONS]",
         description="Writes a poem, or several. Text may be in traditional or simplified script.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -46,9 +47,7 @@ def make_parser(prog: str = "poet write") -> argparse.ArgumentParser:
 
 def _add_poem(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add(
-        "--form", metavar="FORM", help="五絕, 七絕, 五律 or 七律; the number and length of the lines are sure"
-    )
+    add("--form", metavar="FORM", help="五絕, 七絕, 五律 or 七律: the number and length of its lines")
     add("--title", metavar="TEXT", help="the title, and so the topic")
     add("--author", metavar="NAME", help="the poet whose style it imitates, such as 李白")
     add("--acrostic", metavar="TEXT", help="藏頭: 2 to 8 characters that the lines begin with")

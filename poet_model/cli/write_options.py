@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import InvalidValueError, PoetError, quoted
 from ..prosody.lines import FORMS, read_title
@@ -37,7 +37,7 @@ def options_of(given: argparse.Namespace, tokenizer: PoetTokenizer) -> Options:
     """
     from ..generation.applicable import GIVE_FORM, NEED_FORM
 
-    options: dict = {name: getattr(given, name) for name in NAMES if getattr(given, name) is not None}
+    options: dict[str, Any] = {n: getattr(given, n) for n in NAMES if getattr(given, n) is not None}
     if isinstance(given.rhyme, str):
         _check_group(given.rhyme, tokenizer.normalize(read_title(given.rhyme)), given.start)
     if not any(options.get(name) for name in GIVE_FORM):
@@ -47,7 +47,7 @@ def options_of(given: argparse.Namespace, tokenizer: PoetTokenizer) -> Options:
                 raise InvalidValueError(f"{_option(name)} needs a form; give --form, one of {forms}")
     if given.template and not given.tones:
         raise InvalidValueError("--template needs tones; give --tones, too")
-    return options
+    return cast("Options", options)
 
 
 def _check_group(given: str, name: str, start: str) -> None:

@@ -14,7 +14,7 @@ def borrowed(matches: Iterable[Match]) -> list[Match]:
     return [match for match in matches if len(match.text) >= MIN_BORROWED]
 
 
-def novelty_record(matches: Iterable[Match]) -> list[dict]:
+def novelty_record(matches: Iterable[Match]) -> list[dict[str, object]]:
     """The borrowed stretches as JSON values: line number, stretch, and title and author of its source."""
     return [
         {"line": match.line, "text": match.text, "title": match.title, "author": match.author}

@@ -44,7 +44,7 @@ class Scansion:
         """Whether the poem rhymes in 平 and is L2 or stricter, which is what the textbooks ask for."""
         return self.rhyme.status == "平" and self.level <= L2
 
-    def record(self) -> dict:
+    def record(self) -> dict[str, object]:
         """The scansion as JSON values: form, template, level, rhyme, faults and tones.
 
         Without a regular form they are empty or None.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import sys
 
@@ -12,7 +14,7 @@ from commands import OnTerminal, Stdin, run, start
 
 import poet_model
 from poet_model import prosody
-from poet_model.cli.write import main, make_parser
+from poet_model.cli.write import EXAMPLES, main, make_parser
 from poet_model.cli.write_options import NAMES, errors_in_words, options_of
 from poet_model.cli.written import Writing
 from poet_model.generation.options import DEFAULTS, GenerationConfig
@@ -84,6 +86,15 @@ def test_no_option_of_generate_is_missing():
     ours = {action.dest for action in make_parser()._actions}
     assert set(NAMES) | {"seed"} == DEFAULTS.keys() | GenerationConfig.__dataclass_fields__.keys()
     assert set(NAMES) <= ours
+
+
+def test_the_examples_work(model):
+    lines = [line.strip() for line in EXAMPLES.splitlines() if line.startswith("  poet write")]
+    for line in lines:
+        words = shlex.split(re.split(r"  +| \| ", line)[0])[2:]
+        given = make_parser().parse_args(words)
+        assert next(model.stream(given.start, **options_of(given, model.tokenizer))), line
+    assert len(lines) >= 6
 
 
 def test_several_poems_are_parted_by_an_empty_line(model, capsys):
