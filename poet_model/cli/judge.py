@@ -25,6 +25,7 @@ What is a poem in a text file:
   - each line that holds three lines of verse or more, if most lines do; `title:` may stand in front of it
   - otherwise each stretch between empty lines, with its title, and then its author, in lines of their own
     above it; a text without empty lines is one poem
+A single line among poems is left out, as the title of them all.
 JSON, JSON lines (also those of `poet write --json`) and tables with named columns are read as well.
 All text is UTF-8; verse may be traditional or simplified, with or without punctuation."""
 EXAMPLES = """examples:

@@ -15,13 +15,12 @@ from ..corpus.text_file import read_text
 from ..errors import CorpusError, InvalidValueError
 from ..novelty.borrowed import novelty_record
 from ..novelty.index import Match, NoveltyIndex
-from ..prosody.lines import with_line_ends
+from ..prosody.lines import MAX_POEM, read_lines, with_line_ends
 from ..prosody.scansion import Scansion, scan
 from ..prosody.verdict import verdict_of
 from ..script import is_hanzi
 from .given_text import STDIN, name_of, read_given
 
-NO_HANZI = "no Chinese characters"
 _JSON = re.compile(r'\s*[\[{]\s*["\[{\]}]')  # a text may begin with [唐]
 
 
@@ -87,21 +86,32 @@ def judged_in(
         InvalidValueError: a poem is longer than MAX_POEM.
     """
     for source in sources:
-        name, found, reasons = name_of(source), 0, Counter[str]()
-        for number, raw in enumerate(_raw_poems(read_given(source, "poet judge"), name), 1):
-            if raw.text is None or not any(map(is_hanzi, raw.text)):
-                reasons[raw.reason if raw.text is None else NO_HANZI] += 1
+        name = name_of(source)
+        raws = list(_raw_poems(read_given(source, "poet judge"), name))
+        reasons = [_why_not(raw, is_alone=len(raws) == 1) for raw in raws]
+        if all(reasons):
+            why = f"{name} holds no poem: {', '.join(dict.fromkeys(reasons)) or 'nothing'}"
+            raise CorpusError(f"{why}; `poet judge --help` says what it should hold")
+        dropped.update(filter(None, reasons))
+        for number, (raw, reason) in enumerate(zip(raws, reasons, strict=True), 1):
+            if raw.text is None or reason:
                 continue
-            found += 1
             try:
                 poem = judged(raw.text, raw.title.strip(), raw.author.strip(), index)
             except InvalidValueError as error:
                 raise InvalidValueError(f"{name}, poem {number}: {error}") from error
             yield poem
-        if not found:
-            why = f"{name} holds no poem: {', '.join(reasons) or 'nothing'}"
-            raise CorpusError(f"{why}; `poet judge --help` says what it should hold")
-        dropped.update(reasons)
+
+
+def _why_not(raw: RawPoem, is_alone: bool) -> str:
+    """Why a record is no poem; '' if it is one."""
+    if raw.text is None:
+        return raw.reason
+    if not any(map(is_hanzi, raw.text)):
+        return "no Chinese characters"
+    if not is_alone and len(raw.text) <= MAX_POEM and len(read_lines(raw.text)) == 1:
+        return "a single line, such as a title"
+    return ""
 
 
 def _raw_poems(text: str, name: str) -> Iterable[RawPoem]:

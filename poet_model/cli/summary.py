@@ -18,6 +18,14 @@ POEM = 24  # columns for a poem's title or first line
 RHYME = 14
 HEADER = f"{'':>5}  form  level  {filled('rhyme', RHYME)}  {filled('poem', POEM)}  faults"
 OTHER = "other"
+LEVEL_MEANINGS = {
+    "L0": "the exact patterns",
+    "L1": "regular: 一三五不論",
+    "L2": "regular: with a break made good (拗救)",
+    "L3": "nearly regular: as Tang poets also accepted",
+    "L4": "right in the second, fourth, sixth and last places only",
+    "L5": "not regular",
+}
 RHYMES = {"平": "level tone, one group", "鄰": "neighbouring groups", "仄": "oblique", "": "none"}
 
 
@@ -79,6 +87,9 @@ class Summary:
             line = f"  {head} {filled(value, 6)} {count:>9,} {share}  {paint(note, DIM, stream)}"
             lines.append(line.rstrip())
             before = name
+        if self._forms[OTHER]:
+            note = "shares of level, rhyme and faults: of the poems with a form"
+            lines.append(f"\n  {paint(note, DIM, stream)}")
         return "\n".join(lines)
 
     def _rows(self) -> Iterator[tuple[str, str, int, int, str]]:
@@ -92,7 +103,7 @@ class Summary:
 
         yield "poems", "", poems, 0, ""
         yield from rows("form", self._forms, dict.fromkeys((*FORMS, OTHER), ""), poems)
-        yield from rows("level", self._levels, dict.fromkeys(LEVELS, ""), with_form)
+        yield from rows("level", self._levels, LEVEL_MEANINGS, with_form)
         yield from rows("rhyme", self._rhymes, RHYMES, with_form)
         yield "regular", "", self.num_regular, poems, "rhyme in one group of 平, level L2 or stricter"
         if self._num_borrowing is not None:

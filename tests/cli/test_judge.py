@@ -78,6 +78,8 @@ READ = {  # what is given: title, author and text of each poem
     ),
     "a title over a line": (f"登鸛雀樓\n王之渙\n{STORK}", [("登鸛雀樓", "王之渙", STORK)]),
     "a title with a bracket": (f"[唐]王之渙\n{STORK}", [("[唐]王之渙", "", STORK)]),
+    "a title over all": (f"詩二首\n{STORK}\n{DAWN}", [("", "", STORK), ("", "", DAWN)]),
+    "a title apart": (f"登鸛雀樓\n\n{rows(STORK)}", [("", "", STORK)]),
     "colons": (f"登鸛雀樓:{STORK}\n春曉：{DAWN}\n", [("登鸛雀樓", "", STORK), ("春曉", "", DAWN)]),
     "Windows": (
         "\ufeff" + TITLED.replace("\n", "\r\n"),
@@ -151,7 +153,7 @@ def test_every_tone_stands_under_its_character(text):
 
 
 def test_many_poems_are_a_row_each_and_a_table(judge):
-    shown, hint = judge("\n".join([*POEMS, "春風。"]))
+    shown, hint = judge("\n".join([*POEMS, "春風，秋月。"]))
     lines = shown.splitlines()
     assert [line.split()[:3] for line in lines[1:4]] == [
         ["1", "五絕", "L5"],
@@ -166,8 +168,9 @@ def test_many_poems_are_a_row_each_and_a_table(judge):
     table = {tuple(line.split()[:3]) for line in lines[7:]}
     assert {("poems", "5"), ("form", "五絕", "3"), ("七絕", "1", "20.0%"), ("other", "1", "20.0%")} <= table
     assert "poet judge --index build" in hint
-    only_table, hint = judge("\n".join([*POEMS, "春風。"]), "--summary")
+    only_table, hint = judge("\n".join([*POEMS, "春風，秋月。"]), "--summary")
     assert only_table == "\n".join(lines[7:]) + "\n" and hint == ""
+    assert "of the poems with a form" in only_table
 
 
 @pytest.mark.parametrize(("poem", "status"), [(STORK, 0), (CRANE, 1), (f"{STORK}\n{CRANE}", 1), ("春。", 1)])
