@@ -87,7 +87,7 @@ class Summary:
             line = f"  {head} {filled(value, 6)} {count:>9,} {share}  {paint(note, DIM, stream)}"
             lines.append(line.rstrip())
             before = name
-        if self._forms[OTHER]:
+        if 0 < self._forms[OTHER] < self.num_poems:
             note = "shares of level, rhyme and faults: of the poems with a form"
             lines.append(f"\n  {paint(note, DIM, stream)}")
         return "\n".join(lines)

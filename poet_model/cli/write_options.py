@@ -25,6 +25,7 @@ NAMES = (
 _SAID = "|".join(NAMES)
 _ASSIGNED = re.compile(rf"""\b({_SAID})=(?:(True)|(?:False|""|'')|["']([^"']+)["'])""")
 _BEGINNING = re.compile(rf"^({_SAID}|seed)(?= must)")
+_LEFT_OUT = re.compile(rf"(?<=leave )({_SAID})(?= out| empty)")
 _JOINED = re.compile(rf"\b({'|'.join(name for name in NAMES if '_' in name)})\b")
 _BUILD = "python -m poet_model.novelty build"
 
@@ -73,8 +74,9 @@ def errors_in_words() -> Iterator[None]:
 def in_words(error: PoetError) -> str:
     """The sentence of an error, with the options as a shell has them: `tones="L2"` is `--tones L2`."""
     sentence = _ASSIGNED.sub(_assigned, str(error).replace(_BUILD, "poet judge --index build"))
-    sentence = _BEGINNING.sub(lambda match: _option(match[1]), sentence)
-    return _JOINED.sub(lambda match: _option(match[1]), sentence)
+    for pattern in (_BEGINNING, _LEFT_OUT, _JOINED):
+        sentence = pattern.sub(lambda match: _option(match[1]), sentence)
+    return sentence
 
 
 def _assigned(match: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ from poet_model.cli.judge import main
 from poet_model.cli.poem_view import GAP, NUMBERS, poem_view
 from poet_model.cli.reading import judged
 from poet_model.cli.screen import filled, has_colours, width
+from poet_model.cli.summary import LEVEL_MEANINGS
 from poet_model.novelty.index import default_folder
 from poet_model.prosody.lines import with_line_ends
 from poet_model.prosody.verdict import FAULT_MEANINGS
@@ -171,6 +172,10 @@ def test_many_poems_are_a_row_each_and_a_table(judge):
     only_table, hint = judge("\n".join([*POEMS, "春風，秋月。"]), "--summary")
     assert only_table == "\n".join(lines[7:]) + "\n" and hint == ""
     assert "of the poems with a form" in only_table
+
+
+def test_every_level_has_a_meaning():
+    assert tuple(LEVEL_MEANINGS) == prosody.LEVELS
 
 
 @pytest.mark.parametrize(("poem", "status"), [(STORK, 0), (CRANE, 1), (f"{STORK}\n{CRANE}", 1), ("春。", 1)])

@@ -155,7 +155,8 @@ def test_stdin_that_is_no_text(capsys, monkeypatch, given, said):
         ("風風風風風 --form 五絕 --tones --rhyme", "no --tones"),
         ("--acrostic 春江花月夜 --form 五絕", "use --form 五律"),
         ("--top-k -1", "--top-k must be 0 or more, got -1"),
-        ("--author Whitman", "no poem by 'Whitman'"),
+        ("--author Whitman", "or leave --author empty"),
+        ("春 --max-length 0", "--max-length must be"),
         ("😀", "'😀' is not among the characters"),
     ],
 )
