@@ -1,4 +1,4 @@
-"""Conversation: asks and answers on a terminal, or line by line from a pipe. Knows nothing of poems."""
+"""Conversation: asks and answers on a terminal, or line by line from a pipe. It does not write poems."""
 
 from __future__ import annotations
 
@@ -77,4 +77,5 @@ class Conversation:
         try:
             yield
         except PoetError as error:
-            self.say(paint(in_words(error), RED, self.stream))
+            sentence = in_words(error).replace("the start ", "the poem ")  # all so far is a start to `stream`
+            self.say(paint(sentence, RED, self.stream))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import PoetError, command
 from .given_text import STDIN
 from .screen import DIM, paint
+from .write_options import in_words
 
 if TYPE_CHECKING:
     from ..novelty.index import NoveltyIndex
@@ -100,7 +101,8 @@ def _show(poems: Iterator[Judged], given: argparse.Namespace) -> tuple[int, int]
 
     first = list(islice(poems, 2))
     summary = Summary()
-    is_list = len(first) > 1 and not given.json and not given.summary
+    is_table = not given.json and (len(first) > 1 or given.summary)
+    is_list = is_table and not given.summary
     if is_list:
         print(paint(HEADER, DIM, sys.stdout))
     for poem in chain(first, poems):
@@ -109,9 +111,9 @@ def _show(poems: Iterator[Judged], given: argparse.Namespace) -> tuple[int, int]
             print(json.dumps(poem.record(), ensure_ascii=False))
         elif is_list:
             print(row_of(summary.num_poems, poem, sys.stdout))
-        elif len(first) == 1:
+        elif not is_table:
             print(poem_view(poem, sys.stdout))
-    if len(first) > 1 and not given.json:
+    if is_table:
         print("\n" * is_list + summary.table(sys.stdout))
     return summary.num_poems, summary.num_regular
 
@@ -126,5 +128,5 @@ def _open_index() -> tuple[NoveltyIndex | None, str]:
     try:
         return NoveltyIndex.load(folder), ""
     except PoetError as error:
-        print(f"note: poems cannot be compared with 全唐詩: {error}", file=sys.stderr)
+        print(f"note: poems cannot be compared with 全唐詩: {in_words(error)}", file=sys.stderr)
     return None, ""

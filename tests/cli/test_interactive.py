@@ -74,7 +74,8 @@ def test_only_a_line_of_the_model_can_be_swapped(talk):
 
 def test_a_line_that_breaks_a_rule_is_explained_and_asked_again(talk):
     poem, said = talk("白日依山盡", "/undo", "欲窮千里目", "更上一層天", "", **FORM)
-    assert said.count("does not fit 五絕, tones L1, rhyme") == 2 and "no --rhyme" in said
+    assert said.count("the poem '白日依山盡，") == 2 == said.count("does not fit 五絕, tones L1, rhyme")
+    assert "no --rhyme" in said
     assert poem.startswith("白日依山盡，") and len(poem) == 13
     poem, said = talk("春風吹又生", "夜來風雨聲聲", "hello", "/wrong", **FORM)
     assert "五絕" in said and "written in Chinese characters" in said and said.count("/swap") == 1

@@ -172,6 +172,7 @@ def test_many_poems_are_a_row_each_and_a_table(judge):
     only_table, hint = judge("\n".join([*POEMS, "春風，秋月。"]), "--summary")
     assert only_table == "\n".join(lines[7:]) + "\n" and hint == ""
     assert "of the poems with a form" in only_table
+    assert judge(STORK, "--summary")[0].split()[:2] == ["poems", "1"]
 
 
 def test_every_level_has_a_meaning():
@@ -262,6 +263,7 @@ def test_the_index_is_built_and_used(judge, tmp_path):
     (default_folder() / "poems.json").write_text("{}", encoding="utf-8")
     shown, note = judge(STORK)
     assert "五絕" in shown and note.startswith("note: poems cannot be compared with 全唐詩: ")
+    assert "`poet judge --index build`" in note or "again: poet judge --index build" in note
 
 
 def test_colours_are_for_terminals_that_want_them(monkeypatch, judge):
@@ -287,6 +289,13 @@ def test_columns_are_filled_by_width():
         "spring",
         "sprin…",
     ]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_sentence():
+    with open("/dev/full", "wb") as full:
+        status, _, errors = run(["judge", "--json"], input=STORK.encode(), stdout=full)
+    assert status == 2 and errors.startswith(b"error: the output cannot be") and errors.count(b"\n") == 1
 
 
 @posix
