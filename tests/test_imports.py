@@ -78,6 +78,12 @@ LAW = {
         "corpus from_scratch layers model prosody terminal",
         "matplotlib numpy torch",
     ),
+    "loading": ("errors hub model numpy_model", ""),
+    "cli": (
+        "corpus errors generation loading novelty numpy_model prosody script terminal tokenizer",
+        "",
+    ),
+    "__main__": ("__version__ errors terminal", ""),  # it imports the commands by their names
     # is copied into model folders, which are used without poet_model
     "hub.remote_code": ("", "torch transformers"),
     "train.py": ("training", ""),
@@ -113,6 +119,11 @@ WITHOUT_TORCH = [
     "numpy_model",
     "generation.writer",
     "weights",
+    "loading",
+    "cli.write",
+    "cli.interactive",
+    "cli.judge",
+    "cli.summary",
     "training.packages",
     "training.presets",
 ]
@@ -182,7 +193,7 @@ def test_the_law_is_what_the_code_does():
 
 
 def test_no_room_imports_one_that_imports_it():
-    rooms = {name: set(LAW[name][0].split()) for name in LAW if not name.endswith((".py", ".__main__"))}
+    rooms = {name: set(LAW[name][0].split()) for name in LAW if not name.endswith((".py", "__main__"))}
     order: list[str] = []
     while rooms:
         ready = sorted(name for name, needed in rooms.items() if needed <= set(order))

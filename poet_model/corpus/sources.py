@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import hashlib
 import re
@@ -21,6 +20,7 @@ from ..terminal import valid_text
 from .fetch import NPM_PACKAGE, NPM_VERSION, TARBALLS, fetch_dataset, fetch_package
 from .records import RawPoem, read_json, read_json_lines, read_table
 from .text_file import read_text
+from .utf8 import decoded
 
 NAMED_SOURCES = {  # name -> pattern of files in the package's folder quantangshi
     "tang": "poet.tang.*.json",
@@ -139,20 +139,8 @@ def _read_tarball(path: Path, wanted: str) -> Iterator[RawPoem]:
 
 
 def _utf8(data: bytes, path: Path) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        encoding = "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "GB18030"
-        raise CorpusError(
-            f"{path} is not UTF-8 text (byte {error.start}); leave it out, or convert it first, as in "
-            f"`iconv -f {encoding} -t UTF-8 {shlex.quote(str(path))} > utf8.txt`"
-        ) from error
-    if "\0" in text:
-        raise CorpusError(
-            f"{path} is not text (byte {data.index(0)} is zero); leave it out, or convert it first if it is "
-            f"UTF-16: `iconv -f UTF-16 -t UTF-8 {shlex.quote(str(path))} > utf8.txt`"
-        )
-    return text
+    convert = f"iconv -f ENCODING -t UTF-8 {shlex.quote(str(path))} > utf8.txt"
+    return decoded(data, path, f"leave it out, or convert it first, as in `{convert}`")
 
 
 def _read_file(text: str, path: Path) -> Iterable[RawPoem]:

@@ -19,15 +19,20 @@ _FIELD = re.compile(f"[^{script.MARKS_OF_VERSE}:：]*[:：]")
 _FIELDS = re.compile("::|：：|\t+")
 
 
-def read_text(text: str, path: Path) -> Iterator[RawPoem]:
+def read_text(text: str, path: Path, *, may_be_one_poem: bool = False) -> Iterator[RawPoem]:
     """The records of a plain text file.
 
     If most of its lines hold at least three lines of verse, each is a poem, with its title in front if a
     colon, `::` or a tab parts them. Otherwise each stretch between blank lines is a poem, with its title,
     and then its author, in lines of their own in front of it. A text that is a table is read as one.
 
+    Args:
+        text: the file's text.
+        path: its path, for errors.
+        may_be_one_poem: whether lines of verse that nothing groups are one poem; otherwise they are refused.
+
     Raises:
-        CorpusError: the text is JSON, or a table that cannot be read.
+        CorpusError: the text is JSON, or a table that cannot be read, or nothing groups its lines.
     """
     if _is_json(text):
         raise CorpusError(f"{path} contains JSON; rename it to end in .json")
@@ -38,10 +43,14 @@ def read_text(text: str, path: Path) -> Iterator[RawPoem]:
     poems = [_from_line(line) for line in lines if line]
     blocks = [list(block) for has_text, block in itertools.groupby(lines, key=bool) if has_text]
     texts = [poem.text for poem in poems if poem.text is not None]
-    if len(blocks) == len(poems) or not any(map(script.is_hanzi, "".join(texts))) or are_poems(texts):
+    is_verse = any(map(script.is_hanzi, "".join(texts)))
+    if len(blocks) == len(poems) or not is_verse or (are_poems(texts) and not _have_titles(blocks)):
         yield from poems
         return
     if len(blocks) == 1 and not _header_length(blocks[0]):
+        if may_be_one_poem:
+            yield RawPoem("", "", "\n".join(blocks[0]))
+            return
         raise CorpusError(
             f"{path} contains lines of verse that nothing groups into poems; put each poem on a line of its "
             "own, or an empty line between poems"
@@ -85,6 +94,11 @@ def _from_block(lines: Sequence[str]) -> Iterator[RawPoem]:
     for kind, value in map(read_label, lines[:head]):
         fields[kind or ("author" if fields["title"] else "title")] = value
     yield from split_at_headings(fields["title"], fields["author"], lines[head:])
+
+
+def _have_titles(blocks: Sequence[Sequence[str]]) -> bool:
+    """Whether each stretch between blank lines is a poem in one line, below its title."""
+    return all(len(block) > 1 and _header_length(block) == len(block) - 1 for block in blocks)
 
 
 def _header_length(lines: Sequence[str]) -> int | None:

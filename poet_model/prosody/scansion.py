@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from .faults import Fault, Masks, rhyme_faults, right_places, tone_faults
@@ -43,6 +43,20 @@ class Scansion:
     def is_regular(self) -> bool:
         """Whether the poem rhymes in 平 and is L2 or stricter, which is what the textbooks ask for."""
         return self.rhyme.status == "平" and self.level <= L2
+
+    def record(self) -> dict[str, object]:
+        """The scansion as JSON values: form, template, level, rhyme, faults and tones.
+
+        Without a regular form they are empty or None.
+        """
+        return {
+            "form": self.form,
+            "template": self.template,
+            "level": LEVELS[self.level] if self.form else None,
+            "rhyme": asdict(self.rhyme) | {"groups": list(self.rhyme.groups)} if self.form else None,
+            "faults": list(map(str, self.faults)),
+            "tones": self.tones,
+        }
 
     def __str__(self) -> str:
         if not self.form:

@@ -45,7 +45,7 @@ def verdict_of(report: Scansion) -> tuple[str, str]:
     if not report.form:
         return "不是五絕、七絕、五律、七律", "no regular form"
     lines, length = SHAPES[report.form]
-    rhyme, tones = _rhyme(report.rhyme), _tones(report)
+    rhyme, tones = rhyme_verdict(report.rhyme), _tones(report)
     course = ["".join(course_of(report))] if report.level <= L4 else []  # an irregular poem follows none
     chinese = [report.form, *course, rhyme[0], tones[0]]
     english = [f"{_SHAPES[lines]}, {length} characters a line", rhyme[1], tones[1]]
@@ -85,7 +85,8 @@ def rhyme_words(text: str, report: Scansion) -> list[str]:
     return [line[-1] for line in rhyming]
 
 
-def _rhyme(rhyme: Rhyme) -> tuple[str, str]:
+def rhyme_verdict(rhyme: Rhyme) -> tuple[str, str]:
+    """How a poem rhymes, in Chinese and in English: 押尤韻, 押真文鄰韻, 押屑入聲韻 or 不押韻."""
     groups, letters = "、".join(rhyme.groups), " ".join(rhyme.groups)
     return {
         "平": (f"押{groups}韻", f"rhymes in {letters}"),

@@ -10,12 +10,14 @@ import gradio as gr
 
 from ..errors import PoetError, check_number
 from ..generation.poem import Poem
+from ..novelty.borrowed import novelty_record
 from ..novelty.index import NoveltyIndex
+from ..prosody.scansion import scan
 from . import curves
 from .options import MAX_BEST_OF, options_of, original_of
 from .poem import Shown, advice, notice_html, plain_text, poem_html
 from .poet import Poet
-from .report import novelty_record, report_html, report_record
+from .report import report_html
 
 
 class Update(NamedTuple):
@@ -168,7 +170,7 @@ def _record(poem: Poem, index: NoveltyIndex | None) -> dict:
         "log_probs": list(poem.log_probs),
         "seed": poem.seed,
         "form": poem.form,
-        "report": report_record(poem.text),
+        "report": scan(poem.text).record(),
         "novelty": novelty_record(index.find(poem.text)) if index else None,
     }
 

@@ -1,4 +1,4 @@
-"""The report on a poem, as HTML and as a record: its form, tones and rhyme, and what it copies from 全唐詩.
+"""The report on a poem as HTML: its form, tones and rhyme, and what it copies from 全唐詩.
 
 All text in the HTML is escaped. The judgements are made by the packages prosody and novelty, not here.
 """
@@ -6,9 +6,9 @@ All text in the HTML is escaped. The judgements are made by the packages prosody
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from html import escape
 
+from ..novelty.borrowed import borrowed, source_of
 from ..novelty.index import Match
 from ..prosody.faults import Fault
 from ..prosody.lines import LINE_ENDS, split_lines
@@ -17,8 +17,6 @@ from ..prosody.templates import LEVELS
 from ..prosody.verdict import FAULT_MEANINGS, rhyme_words, verdict_of
 from ..script import to_simplified
 from .poem import SIMPLIFIED
-
-MIN_BORROWED = 4  # characters; a shorter stretch of the corpus counts as common property
 
 
 def report_html(text: str, script: str, matches: Sequence[Match] | None = None) -> str:
@@ -37,34 +35,6 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
     folded = f"<details><summary>{line}</summary>{details}</details>" if details else f"<p>{line}</p>"
     html = f'<div class="report" lang="{"zh-Hans" if is_simplified else "zh-Hant"}">{folded}</div>'
     return to_simplified(html) if is_simplified else html
-
-
-def report_record(text: str) -> dict:
-    """The prosody of a poem as JSON values: form, template, level, rhyme, faults and tones.
-
-    Without a regular form they are empty or None.
-    """
-    report = scan(text)
-    return {
-        "form": report.form,
-        "template": report.template,
-        "level": LEVELS[report.level] if report.form else None,
-        "rhyme": asdict(report.rhyme) | {"groups": list(report.rhyme.groups)} if report.form else None,
-        "faults": list(map(str, report.faults)),
-        "tones": report.tones,
-    }
-
-
-def novelty_record(matches: Sequence[Match]) -> list[dict]:
-    """The copied stretches as JSON values: line number, stretch, and title and author of its source."""
-    return [
-        {"line": match.line, "text": match.text, "title": match.title, "author": match.author}
-        for match in _borrowed(matches)
-    ]
-
-
-def _borrowed(matches: Sequence[Match]) -> list[Match]:
-    return [match for match in matches if len(match.text) >= MIN_BORROWED]
 
 
 def _prosody_html(text: str, report: Scansion) -> str:
@@ -100,16 +70,10 @@ def _fault_html(fault: Fault) -> str:
 def _novelty_html(matches: Sequence[Match] | None) -> str:
     if matches is None:
         return ""
-    borrowed = _borrowed(matches)
-    if not borrowed:
+    known = borrowed(matches)
+    if not known:
         return '<p class="novelty">無一句見於全唐詩 · No line occurs in 全唐詩.</p>'
     items = "".join(
-        f"<li>第{match.line}句「{escape(match.text)}」{escape(match.author or '無名氏')}"
-        f"《{escape(match.title or '無題')}》{_elsewhere(match.places)}</li>"
-        for match in borrowed
+        f"<li>第{match.line}句「{escape(match.text)}」{escape(source_of(match))}</li>" for match in known
     )
     return f'<p class="novelty">見於全唐詩 · Occurs in 全唐詩:</p><ul class="borrowed">{items}</ul>'
-
-
-def _elsewhere(places: int) -> str:
-    return f" {places}×" if places > 1 else ""

@@ -106,6 +106,7 @@ def test_json_gives_the_poems_that_were_written(tmp_path, content, expected):
         ("a.txt", table(",", CHINESE[0], [record.values() for record in CHINESE])),
         ("a.txt", table("|", COLUMNS, ROWS)),
         ("a.txt", "\n\n".join("\n".join((t, a, *couplets)) for (t, a), couplets in PAIRS) + "\n"),
+        ("a.txt", "\n\n".join(f"{t}\n{a}\n{v}" for v, t, a in WITH_HEADER)),
         ("a.txt", "\n\n".join("\n".join((r["title"], r["author"], *r["para"])) for r in BARE)),
         ("a.txt", "\n\n".join("\n".join((t, f"作者：{a}", *couplets)) for (t, a), couplets in PAIRS)),
         ("a.txt", "\n\n".join("\n".join((f"詩人:{a}", f"題目: {t}", *c)) for (t, a), c in PAIRS)),
@@ -113,6 +114,15 @@ def test_json_gives_the_poems_that_were_written(tmp_path, content, expected):
 )
 def test_tables_and_blocks_of_text_give_title_author_and_poem(tmp_path, name, content):
     assert poems_of(put(tmp_path / name, content)) == (WITH_HEADER, {})
+
+
+def test_titles_above_poems_of_one_line_are_titles(tmp_path):
+    titled = "\n\n".join(f"{t}\n{v}" for v, t, _ in WITH_HEADER)
+    assert poems_of(put(tmp_path / "a.txt", titled)) == ([(v, t, "") for v, t, _ in WITH_HEADER], {})
+    of_all = "\n".join(["選集", *(v for v, _, _ in WITH_HEADER)])
+    assert [text for text, _, _ in poems_of(put(tmp_path / "b.txt", of_all))[0]] == [
+        v for v, _, _ in WITH_HEADER
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ import re
 
 import pytest
 
+from poet_model.novelty.borrowed import novelty_record
 from poet_model.novelty.index import Match, NoveltyIndex
 from poet_model.prosody.scansion import Fault, scan
 from poet_model.prosody.templates import LEVELS
 from poet_model.prosody.verdict import FAULT_MEANINGS, course_of, rhyme_words
 from poet_model.ui.controls import TRADITIONAL
 from poet_model.ui.poem import SIMPLIFIED
-from poet_model.ui.report import novelty_record, report_html, report_record
+from poet_model.ui.report import report_html
 
 STORK = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"
 CRANE = "昔人已乘黃鶴去，此地空餘黃鶴樓。黃鶴一去不復返，白雲千載空悠悠。"
@@ -109,13 +110,13 @@ def test_stretches_of_four_are_shown_with_whose_they_are():
 
 
 def test_the_record_is_that_of_prosody():
-    record = report_record(STORK)
+    record = scan(STORK).record()
     assert record["rhyme"] == {"status": "平", "groups": ["尤"], "first_line": ""}
     assert (record["form"], record["template"], record["level"], record["faults"]) == ("五絕", "T1", "L1", [])
     assert record["tones"] == "仄仄平平仄，平平仄仄平。仄平平仄仄，○仄仄平平。"
-    assert LEVELS.index(report_record(CRANE)["level"]) == 5 and len(report_record(CRANE)["faults"]) == 5
+    assert LEVELS.index(scan(CRANE).record()["level"]) == 5 and len(scan(CRANE).record()["faults"]) == 5
     free = {"form": "", "template": "", "level": None, "rhyme": None, "faults": [], "tones": ""}
-    assert report_record(FREE) == free
+    assert scan(FREE).record() == free
 
 
 def test_every_character_is_escaped():

@@ -1,0 +1,51 @@
+"""What a terminal shows: colours if it has them, and the width of characters. Knows nothing of poems."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from typing import TextIO
+
+from ..terminal import is_terminal
+
+DIM, RED, BOLD = "2", "31", "1"  # parameters of the escape sequence SGR
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether a stream is a terminal with colours, and the user has not set NO_COLOR (no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not is_terminal(stream):
+        return False
+    return os.name != "nt" or "WT_SESSION" in os.environ  # the old console of Windows shows the codes
+
+
+def paint(text: str, colour: str, stream: TextIO) -> str:
+    """The text in a colour, if the stream that it is for has colours."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if text and has_colours(stream) else text
+
+
+def width(text: str) -> int:
+    """The number of columns that a text takes: two for a wide character, such as a hanzi."""
+    return sum(map(_columns, text))
+
+
+def filled(text: str, columns: int) -> str:
+    """The text with spaces after it, so that it takes this many columns; a longer one is cut off by `…`."""
+    if width(text) > columns:
+        kept = ""
+        for character in text:
+            if width(kept + character) > columns - 1:
+                break
+            kept += character
+        text = f"{kept}…"
+    return text + " " * (columns - width(text))
+
+
+def in_cells(text: str) -> str:
+    """The text with every character in two columns, so that the signs below it stand under their own."""
+    return "".join(c if _columns(c) == 2 else f"{c} " for c in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
