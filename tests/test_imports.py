@@ -57,8 +57,8 @@ LAW = {
     ),
     "evaluation.__main__": ("errors evaluation help_formatter hub model", ""),
     "training": (
-        "config corpus errors evaluation files folders hub locks machine model model_folder paths prosody "
-        "terminal tokenizer",
+        "config corpus errors evaluation extras files folders hub locks machine model model_folder paths "
+        "prosody terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
     "training.__main__": ("errors help_formatter hub training", ""),
@@ -67,7 +67,8 @@ LAW = {
         "fastapi gradio httpx pandas yaml",
     ),
     "cli": (
-        "config errors evaluation help_formatter hub model_folder tokenizer",
+        "config corpus errors evaluation generation help_formatter hub loading model_folder novelty "
+        "numpy_model prosody script terminal tokenizer",
         "shtab",
     ),
     "__main__": ("cli errors", ""),
@@ -75,15 +76,9 @@ LAW = {
     "from_scratch.__main__": ("corpus from_scratch terminal", ""),
     # they compare the NumPy and the torch code, and draw
     "from_scratch.experiments": (
-        "corpus from_scratch layers model prosody terminal",
+        "corpus extras from_scratch layers model prosody terminal",
         "matplotlib numpy torch",
     ),
-    "loading": ("errors hub model numpy_model", ""),
-    "cli": (
-        "corpus errors generation loading novelty numpy_model prosody script terminal tokenizer",
-        "",
-    ),
-    "__main__": ("__version__ errors terminal", ""),  # it imports the commands by their names
     # is copied into model folders, which are used without poet_model
     "hub.remote_code": ("", "torch transformers"),
     "train.py": ("training", ""),

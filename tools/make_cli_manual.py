@@ -51,13 +51,13 @@ def section(name: str) -> str:
     places = [place_of(action) for action in actions if not action.option_strings]
     options = ["[OPTIONS]"] * any(action.option_strings for action in actions)
     lines = [f"## poet {name}", "", f"`{' '.join(['poet', name, *places, *options])}`", ""]
-    lines += [*wrapped(parser.description or ""), ""]
+    lines += [*paragraphs(parser.description or ""), ""]
     for action in actions:
         title = ", ".join(forms_of(action)) or place_of(action)
         lines += wrapped(f"- `{title}`: {help_of(action)}", "  ")
-    epilog = (parser.epilog or "").partition("examples:\n")
-    lines += ["", "```bash", textwrap.dedent(epilog[2]).rstrip(), "```", ""]
-    return "\n".join(lines)
+    examples, _, more = (parser.epilog or "").partition("examples:\n")[2].partition("\n\n")
+    lines += ["", "```bash", textwrap.dedent(examples).rstrip(), "```", ""]
+    return "\n".join([*lines, *paragraphs(more), ""] if more else lines)
 
 
 def place_of(action: argparse.Action) -> str:
@@ -81,6 +81,18 @@ def help_of(action: argparse.Action) -> str:
     text = (action.help or "") % vars(action)
     has_default = action.default not in (None, False, "", []) and action.default is not argparse.SUPPRESS
     return text + f" (default: {action.default})" * (has_default and "(default" not in text)
+
+
+def paragraphs(text: str) -> list[str]:
+    """The lines of a text for Markdown, which needs empty lines around the items of a list."""
+    lines: list[str] = []
+    is_item = False
+    for line in text.splitlines() if "\n" in text else wrapped(text):
+        was_item, is_item = is_item, line.startswith("  - ") or (is_item and line.startswith("   "))
+        if was_item != is_item and lines[-1]:
+            lines.append("")
+        lines.append(line.removeprefix("  ") if is_item else line)
+    return lines
 
 
 def wrapped(text: str, indent: str = "") -> list[str]:

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ..errors import PoetError, command
+from ..help_formatter import HelpFormatter
 from .given_text import STDIN
 from .screen import DIM, paint
 from .write_options import in_words
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .reading import Judged
 
 DESCRIPTION = """\
-Scans one poem or many: form, tones, rhyme and faults, and the parts that also occur in 全唐詩.
+Scan one poem or many: form, tones, rhyme and faults, and the parts that also occur in 全唐詩.
 
 What is a poem in a text file:
   - each line that holds three lines of verse or more, if most lines do; `title:` may stand in front of it
@@ -35,7 +36,7 @@ EXAMPLES = """examples:
   poet judge poems.jsonl --json | jq .scansion.level
   poet judge poems/*.txt --summary
   poet write --form 七絕 --num 100 | poet judge
-  poet judge --index build                         once: downloads and indexes 全唐詩
+  poet judge --index build                         # once: downloads and indexes 全唐詩
 
 Exit status: 0; with --strict 1 if a poem is not regular; 2 if something cannot be read."""
 
@@ -47,7 +48,7 @@ def make_parser(prog: str = "poet judge") -> argparse.ArgumentParser:
         usage=f"{prog} [FILE ...] [OPTIONS]",
         description=DESCRIPTION,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("files", nargs="*", metavar="FILE", help="files with poems; - or nothing reads stdin")

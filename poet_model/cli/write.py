@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import check_number, command
+from ..help_formatter import HelpFormatter
 from .given_text import STDIN, read_given
 from .write_options import errors_in_words, options_of
 
@@ -16,11 +17,11 @@ LEVELS = ("L0", "L1", "L2")
 MAX_SEED = 2**63 - 1
 EXAMPLES = """examples:
   poet write 春
-  poet write 春 --form 五絕 --tones --rhyme         a quatrain by all the rules
+  poet write 春 --form 五絕 --tones --rhyme         # a quatrain by all the rules
   poet write --form 七律 --rhyme 東 --title 早春呈水部張十八員外
-  poet write --acrostic 春江花月 --num 4 --seed 7   the same four poems each time
+  poet write --acrostic 春江花月 --num 4 --seed 7   # the same four poems each time
   poet write 明月 --form 五絕 --num 100 --json | jq -r .text
-  poet write 春 --form 七絕 --interactive           a line by you, a line by the model
+  poet write 春 --form 七絕 --interactive           # a line by you, a line by the model
 
 On a terminal a poem appears as it is written. The seed is shown, so that a poem can be written again:
 poem i of several has the seed of the first one + i. Poems are parted by an empty line."""
@@ -31,9 +32,9 @@ def make_parser(prog: str = "poet write") -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog,
         usage=f"{prog} [START] [OPTIONS]",
-        description="Writes a poem, or several. Text may be in traditional or simplified script.",
+        description="Write a poem, or several. Text may be in traditional or simplified script.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "start", nargs="?", default="", metavar="START", help="the first characters; - reads them from stdin"
