@@ -1,19 +1,28 @@
-"""Updates the tables of the READMEs with the results in benchmarks/results and assets/experiments.
+"""Updates the poems and tables of the READMEs: what the shipped model writes, and the results of benchmarks.
 
 python benchmarks/readme.py
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
 from common import ROOT
 
+from poet_model.cli import write
 from poet_model.errors import InvalidValueError, command
 
+POEMS = (
+    "poet write 春 --form 五絕 --tones --rhyme --seed 12 --scan",
+    "poet write 明月 --form 七絕 --tones --rhyme --best-of 4 --seed 4 --scan",
+    "poet write 山 --form 五律 --tones --rhyme --best-of 4 --seed 9 --scan",
+)
 RESULTS, EXPERIMENTS = ROOT / "benchmarks" / "results", ROOT / "assets" / "experiments"
 WORDS = {
     "README.md": {
@@ -129,21 +138,36 @@ def experiments_table(_: str = "") -> str:
     return "\n".join(["| | published | ours |", "|---|---|---|", *lines]) + "\n"
 
 
-TABLES = {
-    **{file: ("speed", table) for file in WORDS},
-    "poet_model/from_scratch/README.md": ("results", experiments_table),
-}
+def poems(_: str = "") -> str:
+    """The commands of POEMS with what they print."""
+    shown = []
+    for line in POEMS:
+        written = io.StringIO()
+        with contextlib.redirect_stdout(written):
+            status = write.main(shlex.split(line)[2:])
+        if status:
+            raise InvalidValueError(f"`{line}` ended with status {status}; correct it")
+        shown.append(f"$ {line}\n{written.getvalue()}")
+    return "```text\n" + "\n".join(shown) + "```\n"
+
+
+# for each file: the mark of a part, and what makes that part
+PARTS = [
+    *((file, "poems", poems) for file in WORDS),
+    *((file, "speed", table) for file in WORDS),
+    ("poet_model/from_scratch/README.md", "results", experiments_table),
+]
 
 
 @command
 def main() -> None:
-    """Replaces the tables in all files."""
-    for file, (mark, make) in TABLES.items():
+    """Replaces the parts in all files."""
+    for file, mark, make in PARTS:
         path = ROOT / file
         text = path.read_text(encoding="utf-8")
-        pattern = re.compile(rf"(?<=<!-- {mark} -->\n)(?:\|.*\n)+")
+        pattern = re.compile(rf"(?<=<!-- {mark} -->\n)(?:(?:\|.*\n)+|```text\n(?:.*\n)*?```\n)")
         if not pattern.search(text):
-            raise InvalidValueError(f"{file} has no table after <!-- {mark} -->; add both")
+            raise InvalidValueError(f"{file} has no table or text after <!-- {mark} -->; add both")
         path.write_text(pattern.sub(lambda _, m=make, f=file: m(f), text), encoding="utf-8")
         print("written:", file)
 

@@ -100,7 +100,8 @@ class Reader:
         elif words[0] == "pip":
             check_pip(words)
         else:
-            done = subprocess.run(["bash", "-c", run], capture_output=True, encoding="utf-8")
+            poet = f'poet() {{ {shlex.quote(sys.executable)} -m poet_model "$@"; }}; '
+            done = subprocess.run(["bash", "-c", poet + run], capture_output=True, encoding="utf-8")
             if done.returncode:
                 raise RuntimeError(f"exit status {done.returncode}: {done.stdout}{done.stderr}")
 
@@ -139,7 +140,7 @@ def answer(address: str, process: subprocess.Popen) -> None:
 
 def own_program(words: list[str]) -> list[str] | None:
     """The program of this project in a command, with its arguments; None if there is none."""
-    if words[0] == "poet":
+    if words[0] == "poet" and "|" not in words:
         return ["-m", "poet_model", *words[1:]]
     for place, word in enumerate(words):
         if word.endswith(".py"):

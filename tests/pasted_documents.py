@@ -12,7 +12,20 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-PROGRAMS = ("python", "python3", "make", "pip", "hf", "git", "npm", "accelerate", "torchrun", "iconv", ".")
+PROGRAMS = (
+    "poet",
+    "python",
+    "python3",
+    "make",
+    "pip",
+    "hf",
+    "git",
+    "npm",
+    "accelerate",
+    "torchrun",
+    "iconv",
+    ".",
+)
 # names that a call in running text may begin with; `model` and `generate` are those of the snippets before it
 CALLED = ("PoetModel", "NumpyPoetModel", "CharLM", "model", "prosody", "generate")
 FENCE = re.compile(r"```(\w*)$")
@@ -59,6 +72,11 @@ class Rule:
 SKIPPED = [
     Rule("README", r"^app\.py  ", "a list of the files"),
     Rule("derivation", "", "excerpts of the code; test_derivation.py compares them with it"),
+    Rule("README", r"^\$ poet write", "test_readme.py compares these poems"),
+    Rule("cli", "", "examples of the parsers; tests/cli/test_commands.py gives them to their commands"),
+    Rule("", r"^poet [a-z]+( --format jsonl)?$", "names a command"),
+    Rule("README", "^poet app --open$", "the page is opened by app.py"),
+    Rule("README", "^pip wheel ", "makes a wheel; see test_wheel.py"),
     Rule("README", r"^python3 -m venv", "makes an environment"),
     Rule("README", r"^\. \.venv/bin/activate$", "activates it"),
     Rule("README", r"^python tests/install_browser\.py$", "downloads a browser"),
@@ -89,7 +107,8 @@ _COURSE = "python -m poet_model.from_scratch train --preset tiny"
 REPLACED = [
     Rule("", r"^python train\.py(?!.*--(help|push-to-hub)).*", "tiny", rf"\g<0>{_TINY} --no-measure"),
     Rule("", r"^python train\.py.*--push-to-hub.*", "tiny; what is pushed is measured", rf"\g<0>{_TINY}"),
-    Rule("", r"^python -m poet_model\.evaluation .+", "few poems", r"\g<0> --poems 2"),
+    Rule("", r"^(python -m poet_model\.evaluation|poet evaluate) .+", "few poems", r"\g<0> --poems 2"),
+    Rule("README", "^poet judge poem.txt$", "a file that is there", "poet judge my.txt"),
     Rule("CONTRIBUTING|SECURITY", r"^(python tools/fuzz_requests\.py --count) 3000$", "minutes", r"\g<1> 20"),
     Rule("from_scratch", "^train --preset mini (.*)500$", "a mode; tiny", rf"{_COURSE} \g<1>1"),
 ]
@@ -134,7 +153,7 @@ def commands(line: str) -> list[str]:
         if word == "&&":
             found.append([])
         else:
-            found[-1].append(word if word == ">" else shlex.quote(word))
+            found[-1].append(word if word in (">", "|") else shlex.quote(word))
     return [" ".join(words) for words in found if words]
 
 
