@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -132,7 +133,7 @@ def find_spec(name: str) -> ModuleSpec | None:
     return ModuleSpec(name, _Loader(old)) if old in MODULES else None
 
 
-class _Loader:
+class _Loader(Loader):
     """Creates an empty module that looks its names up in the new modules."""
 
     def __init__(self, old: str):
@@ -143,7 +144,7 @@ class _Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         _warn(module.__name__, _new_homes(self._old), stacklevel=3)
-        module.__getattr__ = self._find
+        vars(module)["__getattr__"] = self._find
 
     def _find(self, name: str) -> object:
         if f"{self._old}.{name}" in RENAMED:

@@ -48,7 +48,7 @@ class UnknownCharacterError(PoetError, ValueError):
             chinese=f"這個模型沒學過「{excerpt(character)}」，不妨試試{known}。",
         )
 
-    def __reduce__(self):  # makes the error picklable, so that another process can raise it
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:  # makes the error picklable, so that another process can raise it
         return type(self), (self.character, self.suggestions)
 
 
@@ -67,7 +67,7 @@ class HubError(PoetError, OSError):
 class _ShortRepr(reprlib.Repr):
     """A `repr` that is short, takes little time, and works where `__repr__` fails."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.maxlevel, self.maxstring, self.maxother = 2, MAX_SHOWN, MAX_SHOWN
         self.fillvalue = "…"
@@ -159,10 +159,11 @@ def check_number(
     if value is None and optional:
         return
     is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    number = value if is_number and isinstance(value, (int, float)) else math.nan
     # false for NaN, for which every comparison is false
-    is_number = is_number and abs(value) <= sys.float_info.max
-    enough = is_number and (value > low if above else value >= low)
-    if enough and (high is None or (value < high if below else value <= high)):
+    is_number = abs(number) <= sys.float_info.max
+    enough = is_number and (number > low if above else number >= low)
+    if enough and (high is None or (number < high if below else number <= high)):
         return
     kind = "a whole number" if whole else "a number" if high is not None else "a finite number"
     if high is None:

@@ -61,7 +61,7 @@ class HandwrittenLSTM(_HandwrittenLayer):
     gates = 4
 
     @staticmethod
-    def activate(a, c):
+    def activate(a: torch.Tensor, c: torch.Tensor) -> State:
         i, f, g, o = a.chunk(4, dim=1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
@@ -73,7 +73,7 @@ class HandwrittenRNN(_HandwrittenLayer):
     gates = 1
 
     @staticmethod
-    def activate(a, c):
+    def activate(a: torch.Tensor, c: torch.Tensor) -> State:
         return torch.tanh(a), c
 
 

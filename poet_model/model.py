@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ class PoetModel(LSTMLanguageModel, Writer):
             self._stepper = kept = versions, weights, stepper
         return kept[2]
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         """What is copied or pickled: everything but what decoding has cached."""
         return super().__getstate__() | {"_stepper": None}
 

@@ -122,7 +122,7 @@ class NumpyStepper:
         weights: float32 arrays by their names in a PoetModel.
     """
 
-    @_SILENT
+    @_silent
     def __init__(self, config: PoetConfig, weights: dict[str, np.ndarray]):
         self._embedding, self._bias = weights["embedding.weight"], weights["bias"]
         self._zeros = np.zeros((config.num_layers, 1, config.hidden_size), np.float32)
@@ -133,7 +133,7 @@ class NumpyStepper:
             weight = np.concatenate([parts["weight_ih"], parts["weight_hh"]], axis=1)  # (gates x H, 2H)
             self._layers.append((weight, parts["bias_ih"] + parts["bias_hh"]))
 
-    @_SILENT
+    @_silent
     def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
         """Runs the model over the ids (T,) that begin a sequence, from the zero state.
 
@@ -146,7 +146,7 @@ class NumpyStepper:
             hidden.append(output)
         return self._logits(np.concatenate(hidden[first:])), state
 
-    @_SILENT
+    @_silent
     def step(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
         hidden, state = self._hidden(ids, state)

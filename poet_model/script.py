@@ -6,8 +6,12 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from .terminal import valid_text
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 # by what a mark becomes; … is `...` in NFKC, and full-width marks are half-width ones
 _COMMAS, _STOPS = ",､、﹐;；，", ".．｡?!？！。…"
@@ -19,7 +23,7 @@ _KEPT_BY_TRADITIONAL = "却荆迹脚烟脉凭笋衮恒葱虬耻叶姹灾踪强�
 
 
 @functools.cache
-def _opencc(name: str):
+def _opencc(name: str) -> OpenCC:
     import opencc  # imported here because it takes 50 ms
 
     return opencc.OpenCC(name)

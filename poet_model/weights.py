@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError, TensorSpec, safe_open, serialize
@@ -165,7 +165,7 @@ def check_finite(folder: Path, is_finite: Mapping[str, bool]) -> None:
         )
 
 
-def _read_tensors(path: Path, header: dict[str, dict]) -> Tensors:
+def _read_tensors(path: Path, header: dict[str, dict[str, Any]]) -> Tensors:
     """The tensors of a file whose header has been checked."""
     tensors = {}
     with opened(path, AGAIN) as file:
@@ -197,7 +197,7 @@ def read_fingerprint(path: Path) -> str | None:
     return (_read_header(path).get("__metadata__") or {}).get(FINGERPRINT)
 
 
-def _read_header(path: Path) -> dict[str, dict]:
+def _read_header(path: Path) -> dict[str, dict[str, Any]]:
     """The JSON header of a safetensors file. The file is not trusted: nothing large is allocated."""
     with opened(path, AGAIN) as file:
         start = file.read(64)
@@ -233,7 +233,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(map(excerpt, names[:5]))
 
 
-def _compare(entries: dict[str, dict], shapes: Mapping[str, Shape], path: Path) -> None:
+def _compare(entries: dict[str, dict[str, Any]], shapes: Mapping[str, Shape], path: Path) -> None:
     """Raises CheckpointError unless the names, shapes and types in the headers are those of the model."""
     known = [name for name in shapes if name in entries]
     wrong = [

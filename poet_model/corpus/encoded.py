@@ -122,7 +122,7 @@ def _pieces(text: str, encode, room: int) -> list[list[int]]:
 class _SmallNumbers:
     """A growing array of integers, stored in the smallest unsigned types that hold them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._latest, self._pieces = array("I"), []
 
     def extend(self, numbers: Iterable[int]) -> None:

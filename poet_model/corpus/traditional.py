@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .. import script
 from ..prosody.lines import LINE_ENDS
@@ -113,7 +114,7 @@ class TraditionalForms:
         return (family.members[0] if family else simplified), form
 
 
-class _Cache(dict):
+class _Cache(dict[str, Any]):
     """A table for str.translate that calls a function for each new character."""
 
     def __init__(self, function: Callable[[str], str]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -81,7 +81,7 @@ def title_effect(
     poems_a_title: int = POEMS_A_TITLE,
     temperature: float = 0.8,
     progress: Progress = SILENT,
-) -> dict:
+) -> dict[str, Any]:
     """How many poems contain a character of the title or a near neighbour, with and without the title.
 
     Each poem with a title is compared with one that has the same seed and form and an empty title. Intervals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
     n: int
 
 
-def as_json(section: dict) -> dict:
+def as_json(section: dict[str, Any]) -> dict[str, Any]:
     """A copy of a section of metrics.json with each Estimate as a dict of `value`, `low`, `high` and `n`."""
 
     def plain(value: object) -> object:

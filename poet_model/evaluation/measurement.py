@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..corpus import Corpus, PoemRecord
 from ..corpus.held_out import check_same_corpus, pick, read_held_out, write_held_out
@@ -44,7 +45,7 @@ def measure(
     poems_a_form: int = FEW_POEMS_A_FORM,
     best_of: int = 1,
     progress: Progress = SILENT,
-) -> dict:
+) -> dict[str, Any]:
     """All metrics of a model on a corpus, as sections of metrics.json.
 
     Args:
@@ -86,7 +87,7 @@ def work(corpus: Corpus, poems_a_form: int = FEW_POEMS_A_FORM, best_of: int = 1)
     )
 
 
-def measure_perplexity(model, corpus: Corpus, progress: Progress = SILENT) -> dict:
+def measure_perplexity(model, corpus: Corpus, progress: Progress = SILENT) -> dict[str, Any]:
     """The section `perplexity` of metrics.json; splits without poems are omitted."""
     valid, test = corpus.splits["valid"], corpus.splits["test"]
     section = {}
@@ -106,7 +107,7 @@ def measure_perplexity(model, corpus: Corpus, progress: Progress = SILENT) -> di
 
 def measure_poems(
     model, corpus: Corpus, poems_a_form: int, best_of: int = 1, progress: Progress = SILENT
-) -> dict:
+) -> dict[str, Any]:
     """The sections `poems`, `measures` and `header` of metrics.json.
 
     All columns of `measures` use the same functions. `real` measures held-out poems without near-copies,
@@ -152,7 +153,7 @@ def measure_header(
     free: Sequence[str],
     poems_a_form: int,
     progress: Progress = SILENT,
-) -> dict:
+) -> dict[str, Any]:
     """The section `header` of metrics.json: the effects of form, title and author in the header.
 
     Args:
@@ -172,7 +173,7 @@ def measure_header(
     return section
 
 
-def _settings(model) -> dict:
+def _settings(model) -> dict[str, Any]:
     defaults = model.generation_config
     return {
         "temperature": TEMPERATURE,
@@ -182,7 +183,7 @@ def _settings(model) -> dict:
     }
 
 
-def _forms_kept(named: Sequence[Asked], poems_a_form: int) -> dict:
+def _forms_kept(named: Sequence[Asked], poems_a_form: int) -> dict[str, Any]:
     kept = {form: sum(form_of(text) == form == requested for text, requested in named) for form in FORMS}
     return {"poems": len(named), "a_form": poems_a_form, "kept": sum(kept.values()), "by_form": kept}
 

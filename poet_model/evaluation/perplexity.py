@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ class Score:
         mask = np.array(chosen, dtype=bool)
         return Score(*(getattr(self, field.name)[mask] for field in fields(self)))
 
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """The entry for metrics.json, with 95 % intervals by bootstrap over poems."""
         return {
             **perplexity_record(self.poem_nats, self.poem_tokens),

@@ -6,6 +6,7 @@ dengfeng-ai/tangshi-gpt (GitHub) is a GPT of six layers; it reports a perplexity
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from .perplexity import perplexity_record, score
 from .progress import SILENT, Progress
 
 
-def measure_by_protocol(model, path: str | Path, progress: Progress = SILENT) -> dict:
+def measure_by_protocol(model, path: str | Path, progress: Progress = SILENT) -> dict[str, Any]:
     """The perplexity as tangshi-gpt counts it.
 
     Our model is scored on title, `<sep>`, poem and `<eos>`, with an empty form and author. Its nats are

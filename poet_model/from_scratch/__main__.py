@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ..corpus.poems import CorpusReport
 from ..terminal import on_any_terminal
@@ -31,7 +32,7 @@ PROGRAM = "python -m poet_model.from_scratch"
 RECIPE_NAME = "recipe.json"
 
 
-OPTIONS: dict[str, dict] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "corpus": {
         "required": True,
         "help": "a UTF-8 file: one poem per line, JSON or CSV (docs/corpus.md)",

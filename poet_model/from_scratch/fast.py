@@ -29,7 +29,7 @@ class FastLSTM:
     once after each `forward`. The arrays that both return are overwritten by the next call.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._buffers: dict[tuple, Array] = {}
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,9 @@ def train_epoch(
     return nats / tokens
 
 
-def evaluate(model: CharLM, poems: Sequence[str], *, length: int = 4096, batch_size: int = 16) -> dict:
+def evaluate(
+    model: CharLM, poems: Sequence[str], *, length: int = 4096, batch_size: int = 16
+) -> dict[str, Any]:
     """The loss per token over some poems, padding not counted, its perplexity, and the number of tokens."""
     if not poems:
         raise ValueError("there is no poem to measure on")
@@ -133,7 +136,7 @@ class Training:
         lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() else []
         log.write_text("".join(lines[: self.epoch]), encoding="utf-8")
 
-    def run(self, *, quiet: bool = False) -> list[dict]:
+    def run(self, *, quiet: bool = False) -> list[dict[str, Any]]:
         """Trains up to the last epoch. Returns the log records of the epochs that it trained."""
         self.output.mkdir(parents=True, exist_ok=True)
         records = []
@@ -151,7 +154,7 @@ class Training:
                 )
         return records
 
-    def _next_epoch(self, quiet: bool) -> dict:
+    def _next_epoch(self, quiet: bool) -> dict[str, Any]:
         """Trains one epoch and measures the model after it; the record for the log."""
         config, started = self.config, time.perf_counter()
         is_shown = not quiet and is_terminal(sys.stderr)
@@ -199,7 +202,7 @@ class Training:
             "seconds": round(time.perf_counter() - started, 3),
         }
 
-    def _save(self, record: dict) -> None:
+    def _save(self, record: dict[str, Any]) -> None:
         if record["valid_loss"] < self.best:
             self.best = record["valid_loss"]
             with replaced(self.output / BEST) as folder:

@@ -32,9 +32,9 @@ class VocabularyMasks:
 
     def __init__(self, tokenizer: PoetTokenizer):
         self.tokenizer = tokenizer
-        self._kept: dict[tuple, np.ndarray] = {}
+        self._kept: dict[object, np.ndarray] = {}
 
-    def __reduce__(self):  # a copy computes its masks when it needs them
+    def __reduce__(self) -> tuple[type, tuple[PoetTokenizer]]:  # a copy computes its masks when it needs them
         return type(self), (self.tokenizer,)
 
     @cached_property
@@ -42,7 +42,7 @@ class VocabularyMasks:
         """The ids and characters of all hanzi."""
         return [(i, token) for i, token in enumerate(self.tokenizer.tokens) if is_hanzi(token)]
 
-    def _where(self, allows: Callable[[str], object]) -> np.ndarray:
+    def _where(self, allows: Callable[[str], bool]) -> np.ndarray:
         mask = np.zeros(len(self.tokenizer), dtype=bool)
         mask[[i for i, hanzi in self._hanzi if allows(hanzi)]] = True
         return mask
@@ -57,7 +57,7 @@ class VocabularyMasks:
     @cached_property
     def by_tone(self) -> dict[int, np.ndarray]:
         """Maps PING and ZE to the characters that may have that tone."""
-        return {tone: self._where(lambda c, t=tone: tone_mask(c) & t) for tone in (PING, ZE)}
+        return {tone: self._where(lambda c, t=tone: bool(tone_mask(c) & t)) for tone in (PING, ZE)}
 
     @cached_property
     def unknown(self) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import secrets
 from dataclasses import dataclass, fields, replace
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -113,7 +113,9 @@ class Request:
         )
 
 
-def _split_options(defaults: GenerationConfig, options: dict) -> tuple[GenerationConfig, dict]:
+def _split_options(
+    defaults: GenerationConfig, options: dict[str, Any]
+) -> tuple[GenerationConfig, dict[str, Any]]:
     """The sampling settings, and all other options with their defaults filled in."""
     settings = [field.name for field in fields(GenerationConfig)]
     if unknown := [name for name in options if name not in DEFAULTS and name not in settings]:
@@ -128,7 +130,7 @@ def _split_options(defaults: GenerationConfig, options: dict) -> tuple[Generatio
     return replace(defaults, **given), others
 
 
-def _check_types(given: dict) -> None:
+def _check_types(given: dict[str, Any]) -> None:
     """Checks everything but form and start, before any of it is read."""
     for name, chinese in _HEADER.items():
         check_text(name, given[name], MAX_HEADER, chinese)

@@ -37,10 +37,10 @@ class Writer:
         return VocabularyMasks(self.tokenizer)
 
     @overload
-    def generate(self, start: str = "", *, num_poems: None = None, **options: Unpack[Options]) -> Poem: ...
+    def generate(self, /, start: str = "", *, num_poems: None = None, **options: Unpack[Options]) -> Poem: ...
 
     @overload
-    def generate(self, start: str = "", *, num_poems: int, **options: Unpack[Options]) -> list[Poem]: ...
+    def generate(self, /, start: str = "", *, num_poems: int, **options: Unpack[Options]) -> list[Poem]: ...
 
     def generate(
         self, /, start: str = "", *unnamed: object, num_poems: int | None = None, **options: Unpack[Options]
@@ -114,7 +114,7 @@ class Writer:
                 yield "".join(one.character for one in committed)
         return _poem_of(request, 0, characters)
 
-    def _request(self, start: str, unnamed: tuple, options: Options) -> Request:
+    def _request(self, start: str, unnamed: tuple[object, ...], options: Options) -> Request:
         """The request of a call; `unnamed` holds what was given without a name after the start."""
         if unnamed:
             raise InvalidValueError(

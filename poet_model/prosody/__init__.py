@@ -101,7 +101,7 @@ __all__ = [
 _RENAMED = {"evaluate": "scan", "Report": "Scansion"}  # old names, kept for one release
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _RENAMED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     new = _RENAMED[name]

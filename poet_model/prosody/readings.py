@@ -37,7 +37,7 @@ def reading_table(is_inside: bool) -> dict[str, tuple[frozenset[str], frozenset[
 
 def is_simplified(text: str) -> bool:
     """Whether a text has a character that, by the table, only simplified texts have. Needs no OpenCC."""
-    nothing = (frozenset(), frozenset())
+    nothing: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
     return any(every and not own for own, every in (reading_table(False).get(c, nothing) for c in text))
 
 

@@ -8,6 +8,7 @@ import shlex
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -111,7 +112,7 @@ class Checkpoint:
                 + _AGAIN.format(self.folder)
             ) from error
 
-    def _check_same(self, record: dict) -> None:
+    def _check_same(self, record: dict[str, Any]) -> None:
         """Raises CheckpointError if the settings or the data are not those of a checkpoint's record."""
         saved = record.get("content")
         saved = saved if isinstance(saved, dict) else {}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 from tqdm import tqdm
@@ -57,7 +58,9 @@ class TrainingLog:
         self.restart_clock(tokens)
         return done / max(1e-9, seconds)
 
-    def record(self, split: str, state: TrainingState, epoch: float, values: dict) -> dict:
+    def record(
+        self, split: str, state: TrainingState, epoch: float, values: dict[str, Any]
+    ) -> dict[str, Any]:
         """Writes one record and returns it.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -149,7 +149,7 @@ class PoemObjective(Objective):
             arrays["rhyme_places"], arrays["rhyme_words"] = self.rhyme_memory.prepare(batch)
         return PreparedBatch(**{name: torch.from_numpy(value) for name, value in arrays.items()})
 
-    def _sample(self, targets: np.ndarray, vocab_size: int, rng: np.random.Generator) -> dict:
+    def _sample(self, targets: np.ndarray, vocab_size: int, rng: np.random.Generator) -> dict[str, Any]:
         """Draws `candidates` with their `log_counts`, and finds the indices of the targets among them."""
         others = vocab_size - self.softmax_frequent
         log_counts = np.full(vocab_size, -np.inf, np.float32)

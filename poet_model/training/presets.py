@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 from ..config import CELL_GATES, PoetConfig
 from ..errors import InvalidValueError, check_number, quoted
@@ -21,7 +22,7 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.json"))
 
 
-def load_preset(name: str) -> dict:
+def load_preset(name: str) -> dict[str, Any]:
     """Loads and checks a preset.
 
     Args:

@@ -26,7 +26,7 @@ class StopRequest:
         signum: the number of the latest signal; 0 if none was received.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signum = 0
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -22,9 +22,9 @@ class Update(NamedTuple):
     """New values for the outputs of the page, in their order."""
 
     poem: str | dict  # HTML
-    plain: str | dict
+    plain: str | dict[str, Any]
     notice: str | dict  # HTML
-    shown: Shown | dict
+    shown: Shown | dict[str, Any]
 
     @classmethod
     def of(cls, **values) -> Update:
@@ -115,7 +115,7 @@ class Endpoints:
         best_of: int = 1,
         telestich: str = "",
         original: bool = False,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Writes a Tang poem and returns its text, lines, log-probabilities, seed, form, report and novelty.
 
         Args:
@@ -160,7 +160,7 @@ class Endpoints:
         return gr.LinePlot(curves.curve(self.log, scale), y_title=scale)
 
 
-def _record(poem: Poem, index: NoveltyIndex | None) -> dict:
+def _record(poem: Poem, index: NoveltyIndex | None) -> dict[str, Any]:
     return {
         "text": poem.text,
         "simplified": poem.simplified,

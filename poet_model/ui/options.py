@@ -6,6 +6,7 @@ Every value is checked, because a raw request may send anything for any control.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..errors import InvalidValueError, excerpt, quoted
 from ..generation.applicable import applicable
@@ -35,7 +36,7 @@ def options_of(
     best_of: float = 1,
     original: bool | None = False,
     index: NoveltyIndex | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """The options of `PoetModel.generate` for the given values.
 
     Options that need a form are dropped if there is none.

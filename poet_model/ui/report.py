@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
+from typing import Any
 
 from ..novelty.index import Match
 from ..prosody.faults import Fault
@@ -39,7 +40,7 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
     return to_simplified(html) if is_simplified else html
 
 
-def report_record(text: str) -> dict:
+def report_record(text: str) -> dict[str, Any]:
     """The prosody of a poem as JSON values: form, template, level, rhyme, faults and tones.
 
     Without a regular form they are empty or None.
@@ -55,7 +56,7 @@ def report_record(text: str) -> dict:
     }
 
 
-def novelty_record(matches: Sequence[Match]) -> list[dict]:
+def novelty_record(matches: Sequence[Match]) -> list[dict[str, Any]]:
     """The copied stretches as JSON values: line number, stretch, and title and author of its source."""
     return [
         {"line": match.line, "text": match.text, "title": match.title, "author": match.author}

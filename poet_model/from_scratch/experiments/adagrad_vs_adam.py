@@ -11,6 +11,8 @@ Adagrad can follow too.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..optimizers import Adagrad, Adam
@@ -41,7 +43,7 @@ def final_error(optimizer, rate: float, density: float, moves: int, steps: int) 
     return errors
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Finds the best rate of each optimizer for each task, and its error."""
     steps, rows, curves = 100 if quick else 2000, [], {}
     best_rates: dict[type, float] = {}

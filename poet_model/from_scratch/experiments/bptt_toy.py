@@ -9,6 +9,8 @@ steps, the learning rate halved when the loss rises. The published run went from
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import rnn
@@ -132,7 +134,7 @@ def curve(model, rate, epochs: int) -> list[tuple[int, float]]:
     return points
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains both models and compares their losses."""
     size, epochs = len(examples()[2]), 10 if quick else EPOCHS
     ours, theirs = NumPyRNN(size), TorchRNN(size)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ...prosody.lines import read_lines
 from ...terminal import is_terminal, on_any_terminal
@@ -22,7 +23,7 @@ RECORDS, QUICK_RECORDS = ROOT / "assets" / "experiments", ROOT / "runs" / "exper
 
 @on_any_terminal
 def run_experiment(
-    module: str, run: Callable[[bool], dict], draw: Callable[[dict, object], None] | None
+    module: str, run: Callable[[bool], dict[str, Any]], draw: Callable[[dict, object], None] | None
 ) -> int:
     """The command of an experiment: runs it, prints its table, and writes its record and its figure.
 

@@ -5,6 +5,8 @@ python -m poet_model.from_scratch.experiments.gradients
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import gradcheck, lstm, rnn
@@ -43,7 +45,7 @@ def errors_against_torch(cell: str) -> dict[str, float]:
     }
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """The errors of all gradients, in float64."""
     numerical = {
         "RNN": gradcheck.check_rnn(np.random.default_rng(0)),

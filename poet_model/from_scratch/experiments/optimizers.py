@@ -6,6 +6,7 @@ python -m poet_model.from_scratch.experiments.optimizers
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def difference_to_paper() -> float:
     return largest
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains with every optimizer, and compares each with its torch twin."""
     poems, _ = three_hundred()
     poems = poems[:64] if quick else poems

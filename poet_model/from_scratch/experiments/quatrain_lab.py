@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def write(network, characters: list[str], start: str, device: str) -> str:
     return text
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains; the table has a row for every fifth epoch. Then writes one poem for each start."""
     torch = need("torch")
     array, characters = array_of(load_quatrains(quick))

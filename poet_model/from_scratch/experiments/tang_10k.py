@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def measure(network, rows) -> tuple[float, float]:
     return nats / (len(rows) * LENGTH), honest / tokens
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains; the table has one row per epoch."""
     torch = need("torch")
     train_poems, dev_poems = load_poems(quick)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ...errors import quoted
 from ..char_lm import CharLM, CharLMConfig
@@ -13,7 +14,7 @@ FOLDER = Path(__file__).resolve().parent
 KEYS = ("punctuation", "vocabulary_size", "model", "training")
 
 
-def load_preset(name: str) -> dict:
+def load_preset(name: str) -> dict[str, Any]:
     """Reads a preset, by the name of a file in this folder or by the path of any JSON file.
 
     Raises:
