@@ -56,7 +56,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs the command that the first word names with the other words."""
     words = sys.argv[1:] if words is None else list(words)
     name = make_parser().parse_args(words[:1]).command
-    return importlib.import_module(f".{COMMANDS[name][0]}", __package__).main(words[1:], prog=f"poet {name}")
+    module = importlib.import_module(f".{COMMANDS[name][0]}", __package__)
+    status: int = module.main(words[1:], prog=f"poet {name}")
+    return status
 
 
 def run() -> int:

@@ -39,6 +39,11 @@ class PoetConfig:
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
+
+    Example:
+        >>> config = PoetConfig(vocab_size=7524, hidden_size=512)
+        >>> f"{config.num_parameters:,}"
+        '8,062,820'
     """
 
     vocab_size: int

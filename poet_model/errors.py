@@ -19,6 +19,13 @@ class PoetError(Exception):
 
     Attributes:
         chinese: the message in Chinese if it can appear on the page, otherwise ''.
+
+    Example:
+        >>> import poet_model
+        >>> try:
+        ...     poet_model.load().generate("春", form="十絕")
+        ... except poet_model.PoetError as error:
+        ...     print(error)
     """
 
     def __init__(self, message: str = "", *, chinese: str = ""):
@@ -36,6 +43,10 @@ class UnknownCharacterError(PoetError, ValueError):
     Attributes:
         character: that character.
         suggestions: at most five characters that are in the vocabulary.
+
+    Example:
+        >>> print(UnknownCharacterError("Q", ["春", "山"]))
+        'Q' is not among the characters this model knows; try one of these instead: 春 山
     """
 
     def __init__(self, character: str, suggestions: list[str]):
@@ -48,7 +59,8 @@ class UnknownCharacterError(PoetError, ValueError):
             chinese=f"這個模型沒學過「{excerpt(character)}」，不妨試試{known}。",
         )
 
-    def __reduce__(self) -> tuple[type, tuple[object, ...]]:  # makes the error picklable, so that another process can raise it
+    # makes the error picklable, so that another process can raise it
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (self.character, self.suggestions)
 
 

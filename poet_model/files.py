@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -110,7 +111,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, remedy: str) -> Iterator[BinaryIO]:
+def opened(path: Path, remedy: str) -> Iterator[BufferedReader]:
     """A context manager that opens a file for reading.
 
     Args:

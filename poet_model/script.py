@@ -31,7 +31,7 @@ def _opencc(name: str) -> OpenCC:
 
 def to_simplified(text: str) -> str:
     """Converts traditional text to simplified characters (OpenCC t2s, by phrase: 乾坤 keeps 乾)."""
-    return _opencc("t2s").convert(valid_text(text))
+    return str(_opencc("t2s").convert(valid_text(text)))
 
 
 def to_traditional(text: str) -> str:
@@ -39,7 +39,7 @@ def to_traditional(text: str) -> str:
 
     A single character may have several traditional forms, of which one is guessed.
     """
-    return _opencc("s2t").convert(valid_text(text))
+    return str(_opencc("s2t").convert(valid_text(text)))
 
 
 def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> list[str]:

@@ -37,6 +37,8 @@ class CharLM:
     Example:
         >>> model = CharLM.from_pretrained("assets/tang-lstm")
         >>> logits, state = model.forward(np.array([[2, 3, 3, 3]]))
+        >>> logits.shape
+        (1, 4, 7524)
     """
 
     def __init__(

@@ -85,6 +85,13 @@ class GenerationConfig:
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
+
+    Example:
+        >>> GenerationConfig(temperature=0.7).top_k
+        40
+        >>> GenerationConfig(top_p=0)
+        Traceback (most recent call last):
+        poet_model.errors.InvalidValueError: top_p must be a number above 0 and at most 1, got 0
     """
 
     temperature: float = 0.8

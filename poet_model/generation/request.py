@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Unpack
 
@@ -114,7 +115,7 @@ class Request:
 
 
 def _split_options(
-    defaults: GenerationConfig, options: dict[str, Any]
+    defaults: GenerationConfig, options: Mapping[str, object]
 ) -> tuple[GenerationConfig, dict[str, Any]]:
     """The sampling settings, and all other options with their defaults filled in."""
     settings = [field.name for field in fields(GenerationConfig)]
@@ -125,7 +126,7 @@ def _split_options(
         raise InvalidValueError(
             f"there is no generation option {quoted(unknown[0])}; {meant}the options are {', '.join(names)}"
         )
-    given = {name: options[name] for name in settings if options.get(name) is not None}
+    given: dict[str, Any] = {name: options[name] for name in settings if options.get(name) is not None}
     others = {name: options.get(name, default) for name, default in DEFAULTS.items()}
     return replace(defaults, **given), others
 

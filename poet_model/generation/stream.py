@@ -22,9 +22,14 @@ class PoemStream(Iterator[str]):
         is_finished: whether the poem is complete.
 
     Example:
-        >>> stream = PoetModel.from_pretrained("assets/tang-lstm").stream("春", form="五絕", seed=7)
-        >>> for piece in stream:
-        ...     print(stream.poem.text)
+        >>> import poet_model
+        >>> stream = poet_model.load().stream("春", form="五絕", seed=7)
+        >>> next(stream), next(stream), stream.poem.text
+        ('春', '寒', '春寒')
+        >>> "".join(stream)
+        '猶未盡，晚日又先空。有路相逢處，閑居最是中。'
+        >>> stream.poem.lines[0], stream.is_finished
+        ('春寒猶未盡，', True)
     """
 
     def __init__(

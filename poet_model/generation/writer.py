@@ -79,6 +79,12 @@ class Writer:
             UnknownCharacterError: an option has a character that is not in the vocabulary.
             InvalidValueError: an option is invalid or cannot be met; the message says what is possible.
             CheckpointError: `original` is True, and there is no index.
+
+        Example:
+            >>> import poet_model
+            >>> poems = poet_model.load().generate("春", num_poems=2, form="五絕", rhyme="東", seed=7)
+            >>> [poem.lines[-1] for poem in poems]
+            ['黃昏走馬風。', '寒煙雪又空。']
         """
         count = 1 if num_poems is None else num_poems
         check_number("num_poems", count, 1, MAX_POEMS, whole=True)
@@ -100,6 +106,11 @@ class Writer:
 
         Raises:
             PoetError: as `generate` does.
+
+        Example:
+            >>> import poet_model
+            >>> "".join(poet_model.load().stream("春", form="五絕", seed=7))
+            '春寒猶未盡，晚日又先空。有路相逢處，閑居最是中。'
         """
         request = self._request(start, unnamed, options)
         unwritten = _poem_of(request, 0, [])

@@ -72,7 +72,7 @@ def number(value: object, spec: str = "") -> str:
     return _MISSING if value is None or isinstance(value, jinja2.Undefined) else shown(value, spec)
 
 
-def shown(metric: float | str | dict, spec: str) -> str:
+def shown(metric: object, spec: str) -> str:
     """Formats a metric by Python's format specification, as `93.7% (92.1 to 95.0)` if it has an interval."""
     if not isinstance(metric, dict):
         return format(metric, spec)

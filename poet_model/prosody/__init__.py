@@ -2,6 +2,9 @@
 
 >>> from poet_model import prosody
 >>> print(prosody.scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"))
+五絕 T1 L1 平韻 尤
+仄仄平平仄，平平仄仄平。
+仄平平仄仄，○仄仄平平。
 """
 
 from __future__ import annotations
