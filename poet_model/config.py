@@ -43,7 +43,7 @@ class PoetConfig:
     Example:
         >>> config = PoetConfig(vocab_size=7524, hidden_size=512)
         >>> f"{config.num_parameters:,}"
-        '8,062,820'
+        '8,062,308'
     """
 
     vocab_size: int

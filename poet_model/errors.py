@@ -26,6 +26,7 @@ class PoetError(Exception):
         ...     poet_model.load().generate("春", form="十絕")
         ... except poet_model.PoetError as error:
         ...     print(error)
+        form must be one of 五絕 七絕 五律 七律 (or a long name such as 五言絕句) or empty, got '十絕'
     """
 
     def __init__(self, message: str = "", *, chinese: str = ""):
