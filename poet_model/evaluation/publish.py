@@ -24,7 +24,7 @@ def check_records(folder: Path) -> None:
     read_json(folder / REPORT_NAME, dict)
 
 
-def update_folder(folder: Path, measured: dict, **commands: str) -> dict[str, Any]:
+def update_folder(folder: Path, measured: dict[str, Any], **commands: str) -> dict[str, Any]:
     """Updates metrics.json with new sections and rewrites the model card.
 
     Entries of the section `external` are measured by the protocols of other projects and need their files.

@@ -50,7 +50,7 @@ def _cell(estimate: dict[str, Any] | None, shape: str) -> str:
     return "–" if estimate is None else shown(estimate, shape)
 
 
-def _estimates(label: str, section: dict, names: Sequence[str], shape: str) -> str:
+def _estimates(label: str, section: dict[str, Any], names: Sequence[str], shape: str) -> str:
     return _row(f"  {label}", [_cell(section[name], shape) for name in names])
 
 

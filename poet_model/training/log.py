@@ -79,7 +79,7 @@ class TrainingLog:
             self.accelerator.log(numbers, step=state.step)
         return record
 
-    def show(self, progress: float, epoch: int, record: dict, seconds: float) -> None:
+    def show(self, progress: float, epoch: int, record: dict[str, Any], seconds: float) -> None:
         """Updates the progress bar.
 
         Args:
@@ -98,7 +98,7 @@ class TrainingLog:
             f"{record['tokens_per_second']:,} tokens/s ETA {tqdm.format_interval(remaining)}"
         )
 
-    def say_validation(self, record: dict, is_best: bool) -> None:
+    def say_validation(self, record: dict[str, Any], is_best: bool) -> None:
         """Prints the result of a validation above the progress bar."""
         best = " (best)" if is_best else ""
         loss, perplexity = f"{record['loss']:.4f}", f"{record['perplexity']:.2f}"

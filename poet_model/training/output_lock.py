@@ -35,7 +35,7 @@ class OutputLock:
         """Whether the `with` block is running."""
         return bool(self._holder)
 
-    def for_process(self, is_main: bool) -> contextlib.AbstractContextManager:
+    def for_process(self, is_main: bool) -> contextlib.AbstractContextManager[object]:
         """The lock, for a `with` of the main process; nothing in the others, or if it is held already."""
         return self if is_main and not self.is_held else contextlib.nullcontext()
 

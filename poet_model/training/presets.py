@@ -53,7 +53,7 @@ def load_preset(name: str) -> dict[str, Any]:
     return preset
 
 
-def _check(preset: dict, path: Path) -> None:
+def _check(preset: dict[str, Any], path: Path) -> None:
     """Raises InvalidValueError, naming the file and the setting, if a setting is invalid."""
     part = ""
     try:

@@ -44,6 +44,7 @@ class RhymeMemory(nn.Module):
         groups = torch.zeros(len(tokenizer), len(names), dtype=torch.bool)
         for character, row in tokenizer.ids.items():
             groups[row, [names.index(name) for name in readings_of(character)]] = True
+        self.groups: torch.Tensor
         self.register_buffer("groups", groups, persistent=False)  # (V, G)
         self._has_group = groups.any(dim=1).numpy()
         self._full_stop = tokenizer.ids.get("。", -1)
@@ -76,4 +77,5 @@ class RhymeMemory(nn.Module):
         """
         scores = self.head(states).float()  # (M, G)
         right = scores.masked_fill(~self.groups[words], -torch.inf)
-        return (scores.logsumexp(dim=1) - right.logsumexp(dim=1)).sum()
+        loss: torch.Tensor = (scores.logsumexp(dim=1) - right.logsumexp(dim=1)).sum()
+        return loss

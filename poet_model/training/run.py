@@ -243,7 +243,7 @@ class Run:
                 "note: without MPI, accelerate launch starts one process on a CPU; torchrun starts several\n"
             )
 
-    def made_by(self, best: dict, data: TrainingData) -> dict[str, Any]:
+    def made_by(self, best: dict[str, Any], data: TrainingData) -> dict[str, Any]:
         """A record of how the best model was trained, for metrics.json."""
         settings = self.settings
         made_by = {

@@ -105,7 +105,8 @@ class Updater:
 
     def _summed(self) -> torch.Tensor:
         """The losses, summed over the steps and the processes."""
-        return self.accelerator.reduce(torch.stack(list(self._losses.values())))
+        summed: torch.Tensor = self.accelerator.reduce(torch.stack(list(self._losses.values())))
+        return summed
 
 
 def _adamw(module: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
