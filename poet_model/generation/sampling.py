@@ -46,14 +46,14 @@ def sample(logits: FloatArray, uniforms: DoubleArray, config: GenerationConfig) 
         _keep_top_p(weights, config.top_p)
     cumulative = np.cumsum(weights, axis=1)
     chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
-    return ids[np.arange(len(ids)), np.minimum(chosen, ids.shape[1] - 1)]
+    sampled: IntArray = ids[np.arange(len(ids)), np.minimum(chosen, ids.shape[1] - 1)]
+    return sampled
 
 
 def largest(logits: FloatArray, count: int) -> IntArray:
     """The ids (B, count) of the largest of the logits (B, V) in each row, in no particular order."""
     if count >= logits.shape[1]:
-        every: IntArray = np.tile(np.arange(logits.shape[1]), (len(logits), 1))
-        return every
+        return np.tile(np.arange(logits.shape[1]), (len(logits), 1))
     found: IntArray = np.argpartition(logits, -count, axis=1)[:, -count:]
     return found
 

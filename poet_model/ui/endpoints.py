@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.components import Component
 
 from ..errors import PoetError, check_number
 from ..generation.poem import Poem
@@ -19,15 +20,15 @@ from .report import novelty_record, report_html, report_record
 
 
 class Update(NamedTuple):
-    """New values for the outputs of the page, in their order."""
+    """New values for the outputs of the page, in their order; or these outputs themselves."""
 
-    poem: str | dict  # HTML
-    plain: str | dict[str, Any]
-    notice: str | dict  # HTML
-    shown: Shown | dict[str, Any]
+    poem: str | dict[str, Any] | Component  # HTML
+    plain: str | dict[str, Any] | Component
+    notice: str | dict[str, Any] | Component  # HTML
+    shown: Shown | dict[str, Any] | Component
 
     @classmethod
-    def of(cls, **values) -> Update:
+    def of(cls, **values: Any) -> Update:
         """An update of the given outputs; the others keep their values."""
         return cls(*(values.get(name, gr.skip()) for name in cls._fields))
 

@@ -74,18 +74,18 @@ def original_of(original: bool | None, index: NoveltyIndex | None) -> dict[str, 
             "there is no index of 全唐詩 on this server; leave original out",
             chinese="這裡沒有全唐詩的索引，請不要選「原創」。",
         )
-    return {"original": index} if original else {}
+    return {"original": index} if original and index else {}
 
 
 def _texts(**texts: str | None) -> dict[str, str]:
-    texts = {name: "" if text is None else text for name, text in texts.items()}
-    if not all(isinstance(text, str) and len(text) <= MAX_TYPED for text in texts.values()):
+    given = {name: "" if text is None else text for name, text in texts.items()}
+    if not all(isinstance(text, str) and len(text) <= MAX_TYPED for text in given.values()):
         raise InvalidValueError(
             f"every box takes text of at most {MAX_TYPED} characters",
             chinese=f"各欄請填文字，最多 {MAX_TYPED} 字。",
         )
-    texts = {name: text.strip() for name, text in texts.items()}
-    return texts | {"form": "" if texts["form"] in (ANY_FORM, *ANY_FORM.split()) else texts["form"]}
+    given = {name: text.strip() for name, text in given.items()}
+    return given | {"form": "" if given["form"] in (ANY_FORM, *ANY_FORM.split()) else given["form"]}
 
 
 def _check_start(start: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
@@ -15,6 +15,7 @@ from ..errors import CheckpointError, PoetError
 from ..generation.poem import Poem
 from ..generation.stream import PoemStream
 from ..novelty.index import NoveltyIndex, default_folder
+from ..tokenizer import PoetTokenizer
 
 BUNDLED = Path("assets", "tang-lstm")
 
@@ -26,11 +27,11 @@ class Model(Protocol):
     def num_parameters(self) -> int: ...
 
     @property
-    def tokenizer(self): ...  # a PoetTokenizer
+    def tokenizer(self) -> PoetTokenizer: ...
 
-    def generate(self, start: str = "", **options) -> Poem: ...
+    def generate(self, start: str = "", **options: Any) -> Poem: ...
 
-    def stream(self, start: str = "", **options) -> PoemStream: ...
+    def stream(self, start: str = "", **options: Any) -> PoemStream: ...
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def load_poet(root: Path, open_model: Callable[[str | Path], tuple[Path, Model]]
     """
     bundled = root / BUNDLED
     chosen, of_space = os.environ.get("POET_MODEL"), model_of_space(root)
-    is_folder = chosen and Path(chosen).is_dir()
-    name = Path(chosen).resolve().name if is_folder else chosen or of_space or bundled.name
+    name = chosen or of_space or bundled.name
+    if chosen and Path(chosen).is_dir():
+        name = Path(chosen).resolve().name
     try:
         folder, model = open_model(chosen or of_space or bundled)
     except PoetError as error:

@@ -34,10 +34,10 @@ SMALL = ["--preset", "tiny", "--hidden-size", "128", "--learning-rate", "0.01", 
 
 @pytest.fixture(scope="module")
 def poems(tmp_path_factory) -> Path:
-    """A file of 700 quatrains of 全唐诗, which is downloaded with npm if it is not in the cache."""
+    """A file of 1,200 quatrains of 全唐诗, which is downloaded with npm if it is not in the cache."""
     splits = load_corpus("tang").splits
     short = {name: [p for p in poems if p.form in ("五絕", "七絕")] for name, poems in splits.items()}
-    chosen = short["train"][:620] + short["valid"][:40] + short["test"][:40]
+    chosen = short["train"][:1100] + short["valid"][:50] + short["test"][:50]
     path = tmp_path_factory.mktemp("corpus") / "poems.jsonl"
     lines = [
         json.dumps({"title": p.title, "author": p.author, "text": p.text}, ensure_ascii=False) for p in chosen
@@ -96,7 +96,7 @@ def test_a_short_training_learns(trained):
     assert sum(train[-3:]) / 3 < 0.9 * train[0]
     vocabulary = json.loads((output / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     assert min(valid) < math.log(vocabulary) - 0.5  # much better than random guesses on unseen poems
-    assert "700 records" in done.stdout
+    assert "1,200 records" in done.stdout
     assert "tokens/s" in done.stderr and "ETA" in done.stderr
     assert f'PoetModel.from_pretrained("{output.as_posix()}")' in done.stdout
 
@@ -149,7 +149,7 @@ def test_two_processes_train_as_one_does(trained, poems, tmp_path):
     done = run("--corpus", poems, "--output", tmp_path / "two", "--epochs", 2, *SMALL, launcher=launcher)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 processes" in done.stdout
-    assert done.stdout.count("700 records") == 1  # only the main process prints
+    assert done.stdout.count("1,200 records") == 1  # only the main process prints
     one, two = min(losses(trained[0], "valid")), min(losses(tmp_path / "two", "valid"))
     assert two == pytest.approx(one, rel=0.02)
 
