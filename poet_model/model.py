@@ -44,15 +44,8 @@ class PoetModel(LSTMLanguageModel, Writer):
                 f"config.vocab_size is {config.vocab_size}, the tokenizer has {len(tokenizer)} ids; "
                 "they must be equal"
             )
-        super().__init__(
-            config.vocab_size,
-            config.hidden_size,
-            config.num_layers,
-            config.input_dropout,
-            config.layer_dropout,
-            config.output_dropout,
-            cell=config.cell,
-        )
+        rates = config.input_dropout, config.layer_dropout, config.output_dropout
+        super().__init__(config.vocab_size, config.hidden_size, config.num_layers, *rates, cell=config.cell)
         self.config, self.tokenizer = config, tokenizer
         self.generation_config = generation_config or GenerationConfig()
         # (versions, weights, stepper), where the stepper in use was made from these weights
@@ -146,11 +139,9 @@ class PoetModel(LSTMLanguageModel, Writer):
             ...     PoetModel.from_pretrained(folder).num_parameters == model.num_parameters
             True
         """
-        given = [*([] if repo_id is None else ["repo_id"]), *push]
-        if given and not push_to_hub:
-            raise InvalidValueError(
-                f"{', '.join(given)} is for a push only: add push_to_hub=True, or omit it"
-            )
+        only = [*["repo_id"] * (repo_id is not None), *push]
+        if only and not push_to_hub:
+            raise InvalidValueError(f"{', '.join(only)} is for a push only: add push_to_hub=True, or omit it")
         weights = {
             name: to_array(value.detach().to("cpu", dtype)) for name, value in self.state_dict().items()
         }

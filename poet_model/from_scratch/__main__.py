@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from ..corpus.poems import CorpusReport
+from ..prosody.lines import LINE_ENDS
 from ..terminal import on_any_terminal
 from .char_lm import CharLM
+from .config import TrainingConfig
 from .data import fingerprint, read_poems, split
 from .presets import load_preset, new_model
-from .training import BEST, LAST, LOG_NAME, Training, TrainingConfig, evaluate
-from .vocabulary import LINE_ENDS, Vocabulary
+from .training import BEST, LAST, LOG_NAME, Training, evaluate
+from .vocabulary import Vocabulary
 from .writing import generate, punctuate
 
 PROGRAM = "python -m poet_model.from_scratch"
@@ -173,9 +175,11 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
     )
     modes = parser.add_subparsers(required=True, metavar="train | continue | test | generate")
 
-    def mode(name: str, run, *names: str) -> None:
+    def mode(name: str, run: Callable[[argparse.Namespace], object], *names: str) -> None:
         sub = modes.add_parser(
-            name, help=run.__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+            name,
+            help=(run.__doc__ or "").splitlines()[0],
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         for option in names:
             settings = dict(OPTIONS[option])

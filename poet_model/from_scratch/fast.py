@@ -30,7 +30,7 @@ class FastLSTM:
     """
 
     def __init__(self) -> None:
-        self._buffers: dict[tuple, Array] = {}
+        self._buffers: dict[tuple[object, ...], Array] = {}
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         key = (name, shape, dtype)

@@ -7,38 +7,47 @@ may precede it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import quoted
 
-Array = np.ndarray
+Array = npt.NDArray[Any]  # of floats, or of ids
+Cache = tuple[Array, Array, Array]  # probabilities, targets and weights of cross_entropy
 
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x), computed as (1 + tanh(x / 2)) / 2, which cannot overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
+    result: Array = 0.5 * (1 + np.tanh(0.5 * x))
+    return result
 
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     """σ' = σ (1 - σ), so the output y is enough to compute it."""
-    return dy * y * (1 - y)
+    result: Array = dy * y * (1 - y)
+    return result
 
 
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent."""
-    return np.tanh(x)
+    result: Array = np.tanh(x)
+    return result
 
 
 def tanh_backward(dy: Array, y: Array) -> Array:
     """tanh' = 1 - tanh², so the output y is enough to compute it."""
-    return dy * (1 - y * y)
+    result: Array = dy * (1 - y * y)
+    return result
 
 
 def affine(x: Array, weight: Array, bias: Array) -> Array:
     """x (..., K), weight (N, K), bias (N,) -> x Wᵀ + b, (..., N). As in torch, W has one row per output."""
     check_shape("the last axis of x", x.shape[-1:], weight.shape[1:])
     check_shape("bias", bias.shape, weight.shape[:1])
-    return x @ weight.T + bias
+    result: Array = x @ weight.T + bias
+    return result
 
 
 def affine_backward(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
@@ -75,10 +84,11 @@ def softmax(logits: Array, temperature: float = 1.0) -> Array:
             f"temperature must be above 0, got {quoted(temperature)}; in place of 0, take the argmax"
         )
     exponents = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
-    return exponents / exponents.sum(axis=-1, keepdims=True)
+    result: Array = exponents / exponents.sum(axis=-1, keepdims=True)
+    return result
 
 
-def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, tuple]:
+def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, Cache]:
     """The mean of -ln p(target), in nats, and a cache for the backward.
 
     Args:
@@ -102,7 +112,7 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
     return float(loss), (probabilities, targets, weights)
 
 
-def cross_entropy_backward(cache: tuple) -> Array:
+def cross_entropy_backward(cache: Cache) -> Array:
     """dlogits (..., V) = probabilities - one-hot targets, each row times its weight in the mean."""
     probabilities, targets, weights = cache
     dlogits = probabilities * weights[..., None]

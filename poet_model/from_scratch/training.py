@@ -22,7 +22,7 @@ from .config import TrainingConfig
 from .data import batches, encode
 from .functional import perplexity
 from .model_files import read_arrays
-from .optimizers import OPTIMIZERS, SCHEDULES, Optimizer, clip_gradients
+from .optimizers import OPTIMIZERS, SCHEDULES, Cosine, Optimizer, StepDecay, clip_gradients
 
 BEST, LAST, STATE_NAME, LOG_NAME = "best", "last", "optimizer.npz", "training_log.jsonl"
 
@@ -35,7 +35,7 @@ def train_epoch(
     rng: np.random.Generator,
     *,
     max_grad_norm: float = 0.0,
-    schedule=None,
+    schedule: Cosine | StepDecay | None = None,
     on_batch: Callable[[float, float], None] | None = None,
 ) -> float:
     """Trains on every row once, in an order drawn from `rng`.
@@ -183,7 +183,7 @@ class Training:
             on_batch=on_batch,
         )
         self.epoch += 1
-        if by_loss:
+        if by_loss and self._schedule is not None:
             self._schedule.step(loss)
         valid = evaluate(self.model, self.valid, length=config.length)
         if not np.isfinite([perplexity(loss), valid["perplexity"]]).all():
@@ -209,14 +209,14 @@ class Training:
                 self.model.save(folder)
         with replaced(self.output / LAST) as folder:
             self.model.save(folder)
-            np.savez(
-                folder / STATE_NAME,
+            arrays: dict[str, Any] = {
                 **self.optimizer.state_arrays(),
-                epoch=self.epoch,
-                best=self.best,
-                learning_rate=self.optimizer.learning_rate,
-                schedule=self._schedule.state if self._schedule else 0,
-            )
+                "epoch": self.epoch,
+                "best": self.best,
+                "learning_rate": self.optimizer.learning_rate,
+                "schedule": self._schedule.state if self._schedule else 0,
+            }
+            np.savez(folder / STATE_NAME, **arrays)
 
 
 @contextmanager

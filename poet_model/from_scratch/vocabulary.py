@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..errors import InvalidValueError, quoted
 from ..prosody.lines import LINE_ENDS, with_line_ends
@@ -99,7 +100,7 @@ class Vocabulary:
             raise ValueError(f"{path} is not a valid vocabulary: {error}") from error
 
 
-def read_json(path: Path):
+def read_json(path: Path) -> Any:
     """The content of a JSON file of a model.
 
     Raises:

@@ -128,8 +128,7 @@ class BestOfLines:
         if drawn.ids[0] == EOS:
             return [], []
         self._line.append(drawn)
-        form = rows[0].form
-        if form and rows[0].place < form.length:
+        if (form := rows[0].form) and rows[0].place < form.length:
             return [], list(range(len(rows)))
         best = self._draw(rows)
         characters = [
@@ -142,15 +141,12 @@ class BestOfLines:
 
     def _draw(self, rows: Sequence[Row]) -> list[int]:
         """Samples one candidate line per poem by log-probability, and returns the indices of their rows."""
-        totals = np.zeros(len(rows), np.float32)
+        scores: FloatArray = np.zeros(len(rows), np.float32)
         for step in self._line:
-            totals += step.weighed_log_probs
-        scores = totals.reshape(-1, self.width)  # (poems, candidates)
+            scores += step.weighed_log_probs
+        scores = scores.reshape(-1, self.width)  # (poems, candidates)
         uniforms = np.array([self._rngs[row.poem].random() for row in rows[:: self.width]])
-        best: list[int] = (
-            sample(scores, uniforms, self._config) + self.width * np.arange(len(scores))
-        ).tolist()
-        return best
+        return list(map(int, sample(scores, uniforms, self._config) + self.width * np.arange(len(scores))))
 
 
 def decode(
@@ -234,8 +230,7 @@ def look_ahead(
         filters: the rules to apply.
         temperature: the temperature of the sampling; 0 counts as 1 here.
     """
-    form = rows[0].form
-    if form is None:
+    if (form := rows[0].form) is None:
         return
     numbers = [i for i, row in enumerate(rows) if row.state and form.is_before_few(row.state)]
     for first in range(0, len(numbers), LOOK_AHEAD_ROWS):
@@ -244,8 +239,8 @@ def look_ahead(
         values = np.take_along_axis(logits[part], ids, axis=1)
         after, _ = stepper.step(ids.ravel(), stepper.select(state, np.repeat(part, ids.shape[1])))
         allowed = np.flatnonzero(np.isfinite(values).ravel())  # indices into the R x C candidates
-        tokens = form.masks.tokenizer.tokens
-        ahead = [rows[part[i // ids.shape[1]]].after(tokens[ids.flat[i]]) for i in allowed]
+        characters = [form.masks.tokenizer.tokens[i] for i in ids.flat]
+        ahead = [rows[part[i // ids.shape[1]]].after(characters[i]) for i in allowed]
         gain = np.full(ids.size, -np.inf, np.float32)
         gain[allowed] = _log_share_allowed(after[allowed], ahead, filters)
         logits[part] = -np.inf
@@ -262,5 +257,5 @@ def _log_share_allowed(logits: FloatArray, rows: Sequence[Row], filters: Sequenc
     for rule in filters:
         rule(logits, rows)
     with np.errstate(divide="ignore"):  # log(0) is -inf where no id is allowed
-        share: FloatArray = np.log((weights * (logits > -np.inf)).sum(axis=1) / weights.sum(axis=1))
-    return share
+        share = np.log((weights * (logits > -np.inf)).sum(axis=1) / weights.sum(axis=1))
+    return np.asarray(share, np.float32)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..optimizers import Adagrad, Adam
+from ..optimizers import Adagrad, Adam, Optimizer
 from .common import progress, run_experiment
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -28,7 +28,9 @@ TASKS = {  # share of features present, how often the optimum moves, whether the
 FEATURES = 200
 
 
-def final_error(optimizer, rate: float, density: float, moves: int, steps: int) -> list[float]:
+def final_error(
+    optimizer: type[Optimizer], rate: float, density: float, moves: int, steps: int
+) -> list[float]:
     """|w - w*|² / |w*|² after each step, where w* is the optimum."""
     rng = np.random.default_rng(0)
     w, goal = {"w": np.zeros(FEATURES)}, rng.standard_normal(FEATURES)
@@ -64,7 +66,7 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the error by step, in one plot per task."""
     parts = figure.subplots(1, len(TASKS), sharey=True)
     for axes, title in zip(parts, TASKS, strict=True):

@@ -58,7 +58,7 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the losses by epoch."""
     axes = figure.subplots()
     for split in ("train", "valid"):

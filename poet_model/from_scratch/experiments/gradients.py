@@ -51,7 +51,7 @@ def run(quick: bool) -> dict[str, Any]:
         "RNN": gradcheck.check_rnn(np.random.default_rng(0)),
         "LSTM": gradcheck.check_lstm(np.random.default_rng(0)),
     }
-    rows = [
+    rows: list[list[Any]] = [
         [f"{cell} {name}", error, errors[name]]
         for cell in numerical
         for errors in [errors_against_torch(cell)]
@@ -66,7 +66,7 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the errors on a logarithmic axis."""
     axes = figure.subplots()
     places = np.arange(len(record["rows"]))

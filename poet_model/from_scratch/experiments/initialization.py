@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..char_lm import CharLM, CharLMConfig
+from ..char_lm import CharLM
+from ..config import CharLMConfig
 from ..data import batches, encode
 from ..optimizers import Adam
 from ..training import train_epoch
@@ -70,7 +71,7 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the loss by epoch."""
     axes = figure.subplots()
     for kind, losses in record["curves"].items():

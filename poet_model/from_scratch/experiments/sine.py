@@ -99,7 +99,7 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the losses, and the predictions over the sine."""
     shown = {int(step): points for step, points in record["predictions"].items()}
     parts = figure.subplots(2, (len(shown) + 2) // 2).ravel()

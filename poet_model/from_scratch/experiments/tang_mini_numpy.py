@@ -83,7 +83,7 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the perplexity by epoch."""
     axes = figure.subplots()
     epochs = [line["epoch"] for line in record["curve"]]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from ..functional import Array
 from .base import Optimizer
 
 
@@ -12,11 +15,17 @@ class Adagrad(Optimizer):
 
     slots = ("s",)
 
-    def __init__(self, parameters, learning_rate=1e-2, eps=1e-10, weight_decay=0.0):
+    def __init__(
+        self,
+        parameters: Mapping[str, Array],
+        learning_rate: float = 1e-2,
+        eps: float = 1e-10,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(parameters, learning_rate, weight_decay)
         self.eps = eps
 
-    def update(self, p, g, s):
+    def update(self, p: Array, g: Array, s: Array) -> None:
         s += g * g
         p -= self.learning_rate * g / (np.sqrt(s) + self.eps)
 
@@ -26,11 +35,18 @@ class RMSProp(Optimizer):
 
     slots = ("s",)
 
-    def __init__(self, parameters, learning_rate=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        parameters: Mapping[str, Array],
+        learning_rate: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(parameters, learning_rate, weight_decay)
         self.alpha, self.eps = alpha, eps
 
-    def update(self, p, g, s):
+    def update(self, p: Array, g: Array, s: Array) -> None:
         s *= self.alpha
         s += (1 - self.alpha) * g * g
         p -= self.learning_rate * g / (np.sqrt(s) + self.eps)
@@ -41,11 +57,18 @@ class Adadelta(Optimizer):
 
     slots = ("s", "u")
 
-    def __init__(self, parameters, learning_rate=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+    def __init__(
+        self,
+        parameters: Mapping[str, Array],
+        learning_rate: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(parameters, learning_rate, weight_decay)
         self.rho, self.eps = rho, eps
 
-    def update(self, p, g, s, u):
+    def update(self, p: Array, g: Array, s: Array, u: Array) -> None:
         s *= self.rho
         s += (1 - self.rho) * g * g
         d = g * np.sqrt(u + self.eps) / np.sqrt(s + self.eps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -51,8 +52,8 @@ class Optimizer:
     def begin_step(self) -> None:
         """Computes what is the same for all parameters in this step."""
 
-    def update(self, p: Array, g: Array, **slots: Array) -> None:
-        """The update rule: changes p and its state arrays in place."""
+    def update(self, *_: Any, **slots: Any) -> None:
+        """The update rule for p, its gradient g and its state arrays: changes p and the latter in place."""
         raise NotImplementedError
 
     def state_arrays(self) -> dict[str, Array]:

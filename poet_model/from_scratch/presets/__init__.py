@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import quoted
-from ..char_lm import CharLM, CharLMConfig
+from ..char_lm import CharLM
+from ..config import CharLMConfig
 from ..vocabulary import Vocabulary
 
 FOLDER = Path(__file__).resolve().parent
@@ -38,6 +39,6 @@ def load_preset(name: str) -> dict[str, Any]:
     return preset
 
 
-def new_model(preset: dict, vocabulary: Vocabulary, seed: int) -> CharLM:
+def new_model(preset: dict[str, Any], vocabulary: Vocabulary, seed: int) -> CharLM:
     """An untrained model of the shape that a preset describes."""
     return CharLM(CharLMConfig(len(vocabulary), **preset["model"]), vocabulary, seed=seed)
