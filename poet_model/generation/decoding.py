@@ -249,10 +249,7 @@ def look_ahead(
 
 
 def _log_share_allowed(logits: FloatArray, rows: Sequence[Row], filters: Sequence[LogitFilter]) -> FloatArray:
-    """The log of the total probability (N,) of the ids that the filters allow.
-
-    Changes the logits (N, V) in place.
-    """
+    """The log of the total probability (N,) of the ids that the filters allow; changes the logits (N, V)."""
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     for rule in filters:
         rule(logits, rows)

@@ -34,13 +34,13 @@ def final_error(
     """|w - w*|² / |w*|² after each step, where w* is the optimum."""
     rng = np.random.default_rng(0)
     w, goal = {"w": np.zeros(FEATURES)}, rng.standard_normal(FEATURES)
-    optimizer, errors = optimizer(w, rate), []
+    made, errors = optimizer(w, rate), []
     for step in range(steps):
         if moves and step and step % (steps // (moves + 1)) == 0:
             goal = rng.standard_normal(FEATURES)
         x = rng.standard_normal((8, FEATURES)) * (rng.random((8, FEATURES)) < density)
         noise = 0.1 * rng.standard_normal(8)
-        optimizer.step({"w": 2 * x.T @ (x @ (w["w"] - goal) - noise) / 8})
+        made.step({"w": 2 * x.T @ (x @ (w["w"] - goal) - noise) / 8})
         errors.append(float(((w["w"] - goal) ** 2).sum() / (goal**2).sum()))
     return errors
 
