@@ -52,7 +52,7 @@ class UnknownCharacterError(PoetError, ValueError):
 
     def __init__(self, character: str, suggestions: list[str]):
         self.character = character
-        self.suggestions = suggestions[:5]
+        self.suggestions: list[str] = suggestions[:5]
         known = "".join(f"「{suggestion}」" for suggestion in self.suggestions)
         super().__init__(
             f"{quoted(character)} is not among the characters this model knows; "

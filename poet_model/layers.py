@@ -32,10 +32,10 @@ class _HandwrittenLayer(nn.Module):
         super().__init__()
         self.hidden_size = hidden_size
         rows, bound = self.gates * hidden_size, hidden_size**-0.5
-        self.weight_ih_l0 = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
-        self.weight_hh_l0 = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
-        self.bias_ih_l0 = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
-        self.bias_hh_l0 = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+        self.weight_ih_l0: nn.Parameter = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
+        self.weight_hh_l0: nn.Parameter = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
+        self.bias_ih_l0: nn.Parameter = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+        self.bias_hh_l0: nn.Parameter = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Inputs (B, T, D) and the state before, (1, B, H) each -> outputs (B, T, H) and the state after."""
@@ -121,9 +121,11 @@ class LSTMStack(nn.Module):
         cell: str = "lstm",
     ):
         super().__init__()
-        self.layers = nn.ModuleList(CELLS[cell](hidden_size, hidden_size) for _ in range(num_layers))
+        self.layers: nn.ModuleList = nn.ModuleList(
+            CELLS[cell](hidden_size, hidden_size) for _ in range(num_layers)
+        )
         rates = [input_dropout, *[layer_dropout] * (num_layers - 1), output_dropout]
-        self.dropouts = nn.ModuleList(map(LockedDropout, rates))
+        self.dropouts: nn.ModuleList = nn.ModuleList(map(LockedDropout, rates))
 
     def cells(self) -> list[Layer]:
         """The layers, from the first to the last."""
@@ -184,8 +186,10 @@ class LSTMLanguageModel(nn.Module):
         # nn.Embedding(…) is not used, because its initialization takes a second on the meta device
         weight = torch.empty(vocab_size, hidden_size)
         self.embedding: nn.Embedding = nn.Embedding.from_pretrained(weight, freeze=False)  # type: ignore[no-untyped-call]
-        self.lstm = LSTMStack(hidden_size, num_layers, input_dropout, layer_dropout, output_dropout, cell)
-        self.bias = nn.Parameter(torch.empty(vocab_size))
+        self.lstm: LSTMStack = LSTMStack(
+            hidden_size, num_layers, input_dropout, layer_dropout, output_dropout, cell
+        )
+        self.bias: nn.Parameter = nn.Parameter(torch.empty(vocab_size))
         if not self.bias.is_meta:
             self._initialize(hidden_size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -46,8 +47,9 @@ class PoetModel(LSTMLanguageModel, Writer):
             )
         rates = config.input_dropout, config.layer_dropout, config.output_dropout
         super().__init__(config.vocab_size, config.hidden_size, config.num_layers, *rates, cell=config.cell)
-        self.config, self.tokenizer = config, tokenizer
-        self.generation_config = generation_config or GenerationConfig()
+        self.config: PoetConfig = config
+        self.tokenizer: PoetTokenizer = tokenizer
+        self.generation_config: GenerationConfig = generation_config or GenerationConfig()
         # (versions, weights, stepper), where the stepper in use was made from these weights
         self._stepper: tuple[list[tuple[int, int]], list[torch.Tensor], TorchStepper] | None = None
         # the folder that the model was loaded from, and the fingerprint of its weights
@@ -175,8 +177,6 @@ class PoetModel(LSTMLanguageModel, Writer):
             >>> model.push_to_hub("user/tang-lstm", private=True)  # doctest: +SKIP
             'https://huggingface.co/user/tang-lstm/commit/…'
         """
-        import tempfile
-
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "model"
             self.save_pretrained(folder, transformers=transformers)

@@ -49,8 +49,9 @@ class NumpyPoetModel(Writer):
         weights: dict[str, FloatArray],
         generation_config: GenerationConfig | None = None,
     ):
-        self.config, self.tokenizer = config, tokenizer
-        self.generation_config = generation_config or GenerationConfig()
+        self.config: PoetConfig = config
+        self.tokenizer: PoetTokenizer = tokenizer
+        self.generation_config: GenerationConfig = generation_config or GenerationConfig()
         self._stepper: NumpyStepper = NumpyStepper(config, weights)
 
     def stepper(self) -> NumpyStepper:

@@ -35,7 +35,8 @@ def test_every_function_says_its_types(path):
 
 
 def test_a_missing_type_is_seen():
-    code = "def a(x: int) -> None: ...\ndef b(x) -> None: ...\ndef c(*x: int): ...\nclass D:\n def e(self): ...\n"
+    code = "def a(x: int) -> None: ...\ndef b(x) -> None: ...\ndef c(*x: int): ...\n"
+    code += "class D:\n def e(self): ...\n"
     assert untyped(ast.parse(code)) == ["b (line 2)", "c (line 3)", "e (line 5)"]
 
 

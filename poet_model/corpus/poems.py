@@ -121,7 +121,9 @@ class StoredPoems(Sequence[PoemRecord]):
     """
 
     def __init__(self, path: Path, split: str, count: int, content: str):
-        self.path, self.split, self.content = path, split, content
+        self.path: Path = path
+        self.split: str = split
+        self.content: str = content
         self._count = count
 
     def __len__(self) -> int:

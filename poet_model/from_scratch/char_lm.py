@@ -107,8 +107,7 @@ class CharLM:
         for index, before in enumerate(self.zero_state(len(ids)) if state is None else state):
             if self.config.cell == "rnn":
                 x, h, of_rnn = rnn.forward(x, before[0], self.layer(index), mask)
-                after.append((h,))
-                caches.append(of_rnn)
+                after, caches = [*after, (h,)], [*caches, of_rnn]
             else:
                 x, last, of_lstm = lstm.forward(x, before[0], before[1], self.layer(index), mask)
                 after.append(last)

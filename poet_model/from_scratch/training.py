@@ -103,7 +103,10 @@ class Training:
     ):
         if not poems:
             raise ValueError("there is no poem to train on")
-        self.model, self.valid, self.config, self.output = model, valid, config, Path(output)
+        self.model: CharLM = model
+        self.valid: Sequence[str] = valid
+        self.config: TrainingConfig = config
+        self.output: Path = Path(output)
         self._on_batch, self._rows = on_batch, encode(model, poems, config.length)
         self.optimizer: Optimizer = OPTIMIZERS[config.optimizer](model.parameters, config.learning_rate)
         per_epoch = -(-len(poems) // config.batch_size)

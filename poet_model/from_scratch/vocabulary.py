@@ -28,8 +28,8 @@ class Vocabulary:
     """
 
     def __init__(self, characters: Iterable[str]):
-        self.tokens = (*SPECIAL_TOKENS, *characters)
-        self.ids = {token: index for index, token in enumerate(self.tokens)}
+        self.tokens: tuple[str, ...] = (*SPECIAL_TOKENS, *characters)
+        self.ids: dict[str, int] = {token: index for index, token in enumerate(self.tokens)}
         if len(self.ids) != len(self.tokens) or any(len(c) != 1 for c in self.tokens[5:]):
             raise ValueError("a vocabulary must consist of single characters, each of them once")
 

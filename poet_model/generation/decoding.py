@@ -115,7 +115,8 @@ class BestOfLines:
     """
 
     def __init__(self, rngs: Sequence[np.random.Generator], width: int, config: GenerationConfig):
-        self.width, self._rngs = width, rngs
+        self.width: int = width
+        self._rngs = rngs
         self._config = replace(config, top_k=0, top_p=1.0)
         self._line: list[Drawn] = []
 

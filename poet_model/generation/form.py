@@ -69,13 +69,15 @@ class RegularForm:
     """
 
     def __init__(self, masks: VocabularyMasks, options: FormOptions, start: str = ""):
-        self.options, self.masks = options, masks
-        self.lines, self.length = options.lines, options.length
+        self.options: FormOptions = options
+        self.masks: VocabularyMasks = masks
+        self.lines: int = options.lines
+        self.length: int = options.length
         self._ends = masks.line_ends
         self._given = frozenset(options.heads + options.tails + start)
         self._groups = open_groups(masks, options)
         self._templates = self._open_templates() if options.has_tones else [None]
-        # caches
+
         self._tones_here: dict[str, int] = {}
         self._steps: dict[tuple[FormState, int | str], FormState | None] = {}
         self._mask_of: dict[FormState, FloatArray] = {}
@@ -158,8 +160,7 @@ class RegularForm:
         """The patterns of a line that its head and its tail fit."""
         if line >= self.lines:
             return ()
-        level = self.options.level
-        if template is None or level is None:
+        if template is None or (level := self.options.level) is None:
             last = PING if self.options.rhyme and line % 2 else ANY
             return ((*[ANY] * (self.length - 1), last),)
         is_rhyme = bool(self.options.rhyme) and line in template.rhymes
@@ -170,7 +171,6 @@ class RegularForm:
         return tuple(pattern for pattern in patterns if pattern[0] & head and pattern[-1] & tail)
 
     # Transitions
-
     def _next_line(self, state: FormState, character: str) -> FormState | None:
         """The state after a line end."""
         if character != LINE_ENDS[state.line % 2]:

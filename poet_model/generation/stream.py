@@ -43,7 +43,9 @@ class PoemStream(Iterator[str]):
             given, heads: see the attributes.
         """
         self._pieces = pieces
-        self.poem, self.given, self.heads = unwritten, given, heads
+        self.given: int = given
+        self.heads: str = heads
+        self.poem: Poem = unwritten
         self.is_finished = False
 
     def __next__(self) -> str:

@@ -45,8 +45,9 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], content: dict[str, str] | None = None):
-        self.folder, self.content = folder, content or {}
-        self.identity = json.loads(json.dumps(identity))  # as it will be when read from the file
+        self.folder: Path = folder
+        self.content: dict[str, str] = content or {}
+        self.identity: Any = json.loads(json.dumps(identity))  # as it will be when read from the file
         self.step: int | None = None
 
     def save(

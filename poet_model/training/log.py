@@ -29,7 +29,8 @@ class TrainingLog:
     """
 
     def __init__(self, path: Path, accelerator: Accelerator):
-        self.path, self.accelerator = path, accelerator
+        self.path: Path = path
+        self.accelerator: Any = accelerator
         self._bar: tqdm | None = None
         self.restart_clock(0.0)
 

@@ -26,7 +26,8 @@ class OutputLock:
     """
 
     def __init__(self, folder: Path):
-        self.folder, self._path = folder, folder / _NAME
+        self.folder: Path = folder
+        self._path = folder / _NAME
         self._descriptor: int | None = None
         self._holder = ""  # the content of the lock file; '' while the lock is not held
 

@@ -80,9 +80,12 @@ class PoemObjective(Objective):
     ):
         super().__init__()
         self.model: PoetModel = model
-        self.softmax_frequent, self.softmax_sampled = softmax_frequent, softmax_sampled
-        self.softmax_exact, self.input_mask = softmax_exact, input_mask
-        self.rhyme_memory, self.rhyme_weight = rhyme_memory, rhyme_weight
+        self.softmax_frequent: int = softmax_frequent
+        self.softmax_sampled: int = softmax_sampled
+        self.softmax_exact: float = softmax_exact
+        self.input_mask: float = input_mask
+        self.rhyme_memory: RhymeMemory | None = rhyme_memory
+        self.rhyme_weight: float = rhyme_weight
         self.samples_softmax = False
 
     @classmethod

@@ -15,18 +15,13 @@ import uuid
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, cast
 
-import fastapi
+from fastapi import Request
 from gradio.block_function import BlockFunction
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event, EventQueue, Queue
-from gradio.server_messages import (
-    EstimationMessage,
-    EventMessage,
-    LogMessage,
-    ProcessCompletedMessage,
-)
+from gradio.server_messages import EstimationMessage, EventMessage, LogMessage, ProcessCompletedMessage
 
 from .visitors import client_of
 
@@ -38,9 +33,7 @@ UNREAD_SECONDS = 10  # how long an answer may be asked for after the wish
 MAX_SESSION_NAME = 64  # characters; Gradio's own have about ten
 TOLD_SECONDS = 1  # a waiting visitor is told the place no more often
 NOTICE_SECONDS = 2  # a shorter wait is no news
-
-# whether a wish is taken, its id or why not, and a word for the status
-Answer = tuple[bool, str | list[dict[str, Any]], Literal["success", "error", "queue_full", "validator_error"]]
+Reply = tuple[Any, ...]  # what Gradio's `push` returns
 LOBBY = "lobby"
 BUSY = "此刻求詩的人太多，請過一會兒再試。 The page is busy at the moment. Please try again a little later."
 ENOUGH = (
@@ -61,13 +54,12 @@ class Lane(EventQueue):
 
     def __init__(self, name: str, running: int, places: int, seconds: float):
         super().__init__(name, running)
-        self.running = running
         self.places, self.seconds = places, seconds
         self.turn = 0  # the turn of the wish that was begun last
 
     def wait(self, rank: int) -> float:
         """About how many seconds pass before the wish at this rank is begun."""
-        return self.seconds * (rank + 1) / self.running
+        return self.seconds * (rank + 1) / (self.concurrency_limit or 1)
 
 
 @dataclass(eq=False)
@@ -106,6 +98,7 @@ class FairQueue(Queue):
 
     def __init__(self, **options: Any):
         super().__init__(**options)
+        self.page: Any = self.blocks  # a Page
         self.quick = Lane("quick", 4, 128, 0.02)
         self.poems = Lane("poems", 2, 128, 0.2)
         self.dear = Lane("dear", 1, 32, 1.0)
@@ -119,7 +112,7 @@ class FairQueue(Queue):
         """Makes the wishes for a function wait in the lobby first."""
         block_fn.concurrency_id = LOBBY
 
-    async def push(self, body: PredictBodyInternal, request: fastapi.Request, username: str | None) -> Answer:
+    async def push(self, body: PredictBodyInternal, request: Request, username: str | None) -> Reply:
         """Takes a wish, or says why not; see Gradio's method for what is returned."""
         fn = self.blocks.fns.get(-1 if body.fn_index is None else body.fn_index)
         if fn is None or fn.fn is None or len(body.session_hash or "") > MAX_SESSION_NAME:
@@ -154,10 +147,9 @@ class FairQueue(Queue):
         of_client = sum(self.place_of[event].client == client for event in events if event in self.place_of)
         return ENOUGH if of_session >= SESSION_PLACES or of_client >= CLIENT_PLACES else ""
 
-    def _refuse(self, fn: BlockFunction, session: str, refusal: str) -> Answer:
+    def _refuse(self, fn: BlockFunction, session: str, refusal: str) -> Reply:
         """Answers on the page if it has a place for that, otherwise with HTTP 503."""
-        data = self._on_page(fn, refusal)
-        if data is None:
+        if (data := self.page.refusal_on_page(fn, refusal)) is None:
             return False, refusal, "queue_full"
         event_id = uuid.uuid4().hex
         message = ProcessCompletedMessage(output={"data": data}, success=True, event_id=event_id)
@@ -165,25 +157,18 @@ class FairQueue(Queue):
         self.pending_event_ids_session.setdefault(session, set()).add(event_id)
         return True, event_id, "success"
 
-    def _on_page(self, fn: BlockFunction, refusal: str) -> list[Any] | None:
-        page: Any = self.blocks  # a Page
-        shown: list[Any] | None = page.refusal_on_page(fn, refusal)
-        return shown
-
     def _turn_away(self, event: Event) -> None:
         """Answers a wish in the lobby that the page is busy."""
         self.lobby.queue.remove(event)
         self.event_ids_to_events.pop(event._id, None)
-        data = self._on_page(event.fn, BUSY)
+        data = self.page.refusal_on_page(event.fn, BUSY)
         output = {"error": BUSY} if data is None else {"data": data}
         self.send_message(event, ProcessCompletedMessage(output=output, success=data is not None))
 
     def _mailbox(self, session: str) -> Mailbox:
         if session not in self.pending_messages_per_session:
             self.pending_messages_per_session[session] = Mailbox(lambda: self._admit(session))
-        mailbox = self.pending_messages_per_session[session]
-        assert isinstance(mailbox, Mailbox)
-        return mailbox
+        return cast(Mailbox, self.pending_messages_per_session[session])
 
     def _admit(self, session: str) -> None:
         """Moves the wishes of a session, which is read, from the lobby to their lanes."""
@@ -232,8 +217,8 @@ class FairQueue(Queue):
             if now < place.told_at + TOLD_SECONDS:
                 continue
             place.told_at = now
-            size = len(lane.queue)
-            self.send_message(event, EstimationMessage(rank=rank, rank_eta=seconds, queue_size=size))
+            message = EstimationMessage(rank=rank, rank_eta=seconds, queue_size=len(lane.queue))
+            self.send_message(event, message)
             if seconds >= NOTICE_SECONDS and now >= place.noticed_until:
                 shown = min(seconds, 5.0)
                 place.noticed_until = now + shown

@@ -17,7 +17,7 @@ class Adam(Optimizer):
     m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ) correct for the zeros that m and v started with.
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
@@ -28,12 +28,14 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(parameters, learning_rate, weight_decay)
+        self.beta1: float
+        self.beta2: float
         self.beta1, self.beta2 = betas
         self.eps = eps
 
     def begin_step(self) -> None:
-        self.correction1 = 1 - self.beta1**self.steps
-        self.correction2 = 1 - self.beta2**self.steps
+        self.correction1: float = 1 - self.beta1**self.steps
+        self.correction2: float = 1 - self.beta2**self.steps
 
     def update(self, p: Array, g: Array, m: Array, v: Array) -> None:
         m *= self.beta1
@@ -75,7 +77,7 @@ class Adamax(Optimizer):
     The bias correction is applied to the step only; m is stored uncorrected, and u, a maximum, needs none.
     """
 
-    slots = ("m", "u")
+    slots: tuple[str, ...] = ("m", "u")
 
     def __init__(
         self,
@@ -86,6 +88,8 @@ class Adamax(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(parameters, learning_rate, weight_decay)
+        self.beta1: float
+        self.beta2: float
         self.beta1, self.beta2 = betas
         self.eps = eps
 
@@ -103,7 +107,7 @@ class NAdam(Optimizer):
     p ← p - η [(1-μₜ) g / (1-Πμ_{≤t}) + μₜ₊₁ m / (1-Πμ_{≤t+1})] / (√v̂ + ε)
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
@@ -115,8 +119,11 @@ class NAdam(Optimizer):
         momentum_decay: float = 4e-3,
     ):
         super().__init__(parameters, learning_rate, weight_decay)
+        self.beta1: float
+        self.beta2: float
         self.beta1, self.beta2 = betas
-        self.eps, self.momentum_decay = eps, momentum_decay
+        self.eps: float = eps
+        self.momentum_decay: float = momentum_decay
 
     def _mu(self, t: int) -> float:
         return self.beta1 * (1 - 0.5 * math.pow(0.96, t * self.momentum_decay))
@@ -144,7 +151,7 @@ class AdaBound(Optimizer):
     (This follows the paper. The authors' program leaves out the √t and corrects for bias.)
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
@@ -156,7 +163,10 @@ class AdaBound(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(parameters, learning_rate, weight_decay)
-        self.final_rate, self.gamma = final_rate, gamma
+        self.final_rate: float = final_rate
+        self.gamma: float = gamma
+        self.beta1: float
+        self.beta2: float
         self.beta1, self.beta2 = betas
 
     def update(self, p: Array, g: Array, m: Array, v: Array) -> None:

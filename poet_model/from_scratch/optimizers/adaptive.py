@@ -13,7 +13,7 @@ from .base import Optimizer
 class Adagrad(Optimizer):
     """s ← s + g²;  p ← p - η g / (√s + ε)   (Duchi et al. 2011)"""
 
-    slots = ("s",)
+    slots: tuple[str, ...] = ("s",)
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Adagrad(Optimizer):
 class RMSProp(Optimizer):
     """s ← α s + (1-α) g²;  p ← p - η g / (√s + ε)   (Hinton 2012, lecture 6e)"""
 
-    slots = ("s",)
+    slots: tuple[str, ...] = ("s",)
 
     def __init__(
         self,
@@ -44,7 +44,8 @@ class RMSProp(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(parameters, learning_rate, weight_decay)
-        self.alpha, self.eps = alpha, eps
+        self.alpha: float = alpha
+        self.eps: float = eps
 
     def update(self, p: Array, g: Array, s: Array) -> None:
         s *= self.alpha
@@ -55,7 +56,7 @@ class RMSProp(Optimizer):
 class Adadelta(Optimizer):
     """s ← ρ s + (1-ρ) g²;  d = g √(u + ε) / √(s + ε);  u ← ρ u + (1-ρ) d²;  p ← p - η d   (Zeiler 2012)"""
 
-    slots = ("s", "u")
+    slots: tuple[str, ...] = ("s", "u")
 
     def __init__(
         self,
@@ -66,7 +67,8 @@ class Adadelta(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(parameters, learning_rate, weight_decay)
-        self.rho, self.eps = rho, eps
+        self.rho: float = rho
+        self.eps: float = eps
 
     def update(self, p: Array, g: Array, s: Array, u: Array) -> None:
         s *= self.rho

@@ -29,9 +29,11 @@ class Optimizer:
         for name, value in (("learning_rate", learning_rate), ("weight_decay", weight_decay)):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be 0 or more, got {quoted(value)}")
-        self.parameters, self.learning_rate, self.weight_decay = dict(parameters), learning_rate, weight_decay
+        self.parameters: dict[str, Array] = dict(parameters)
+        self.learning_rate: float = learning_rate
+        self.weight_decay: float = weight_decay
         self.steps = 0
-        self.state = {
+        self.state: dict[str, dict[str, Array]] = {
             name: {slot: np.zeros_like(p) for slot in self.slots} for name, p in self.parameters.items()
         }
 

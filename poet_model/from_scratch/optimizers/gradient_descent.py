@@ -23,7 +23,7 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """v ← μ v + g;  p ← p - η v   (Polyak 1964)"""
 
-    slots = ("v",)
+    slots: tuple[str, ...] = ("v",)
 
     def __init__(
         self,
