@@ -19,7 +19,7 @@ from types import ModuleType
 
 # old module that was split -> the modules that now hold its contents, in search order, each with one name
 # from it to show in the warning ('' for none)
-SPLIT = {
+SPLIT: dict[str, dict[str, str]] = {
     "card": {"hub.card": "write_card", "model_folder": "read_log", "ui.facts": "facts"},
     "cells": {"layers": "LSTMStack", "stepper": "StackedCells"},
     "constraints": {
@@ -43,7 +43,7 @@ SPLIT = {
     },
 }
 # old module -> the modules that have its names now
-MODULES = {
+MODULES: dict[str, tuple[str, ...]] = {
     "batches": ("corpus.batches",),
     "encoded": ("corpus.encoded",),
     "hardware": ("machine",),
@@ -70,7 +70,7 @@ RENAMED = {
     "table.text_of": "evaluation.report.report_text",
 }
 # a package that used to be a single module -> the names it had then, each with the module that has it now
-NAMES = {
+NAMES: dict[str, dict[str, str]] = {
     "corpus": {
         **dict.fromkeys(("MAX_CHARACTERS", "MAX_RAW_CHARACTERS", "MIN_CHARACTERS"), "corpus.cleaning"),
         **dict.fromkeys(("clean", "clean_header", "clean_text", "unwrap"), "corpus.cleaning"),

@@ -71,8 +71,8 @@ class EncodedPoems:
                 "bytes per character: free some space, or set POET_CACHE to another folder"
             ) from error
         self._ids = None if self._file else np.frombuffer(ids, self._dtype)
-        self.starts = _running_total(lengths.all())
-        self.parts = parts.all().reshape(-1, 3)
+        self.starts: np.ndarray = _running_total(lengths.all())
+        self.parts: np.ndarray = parts.all().reshape(-1, 3)
 
     def __len__(self) -> int:
         return len(self.parts)

@@ -46,7 +46,7 @@ class PoemStream(Iterator[str]):
         self.given: int = given
         self.heads: str = heads
         self.poem: Poem = unwritten
-        self.is_finished = False
+        self.is_finished: bool = False
 
     def __next__(self) -> str:
         try:

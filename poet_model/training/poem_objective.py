@@ -86,7 +86,7 @@ class PoemObjective(Objective):
         self.input_mask: float = input_mask
         self.rhyme_memory: RhymeMemory | None = rhyme_memory
         self.rhyme_weight: float = rhyme_weight
-        self.samples_softmax = False
+        self.samples_softmax: bool = False
 
     @classmethod
     def from_config(cls, model: PoetModel, config: TrainingConfig) -> PoemObjective:

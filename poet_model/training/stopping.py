@@ -28,7 +28,7 @@ class StopRequest:
     """
 
     def __init__(self) -> None:
-        self.signum = 0
+        self.signum: int = 0
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -32,7 +32,7 @@ class Optimizer:
         self.parameters: dict[str, Array] = dict(parameters)
         self.learning_rate: float = learning_rate
         self.weight_decay: float = weight_decay
-        self.steps = 0
+        self.steps: int = 0
         self.state: dict[str, dict[str, Array]] = {
             name: {slot: np.zeros_like(p) for slot in self.slots} for name, p in self.parameters.items()
         }
