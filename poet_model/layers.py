@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -129,7 +131,7 @@ class LSTMStack(nn.Module):
 
     def cells(self) -> list[Layer]:
         """The layers, from the first to the last."""
-        return [layer for layer in self.layers if isinstance(layer, Layer)]
+        return [cast(Layer, layer) for layer in self.layers]
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Inputs (B, T, H) and the state before them -> outputs (B, T, H) and the state after them."""

@@ -240,8 +240,8 @@ def look_ahead(
         values = np.take_along_axis(logits[part], ids, axis=1)
         after, _ = stepper.step(ids.ravel(), stepper.select(state, np.repeat(part, ids.shape[1])))
         allowed = np.flatnonzero(np.isfinite(values).ravel())  # indices into the R x C candidates
-        characters = [form.masks.tokenizer.tokens[i] for i in ids.flat]
-        ahead = [rows[part[i // ids.shape[1]]].after(characters[i]) for i in allowed]
+        tokens = form.masks.tokenizer.tokens
+        ahead = [rows[part[i // ids.shape[1]]].after(tokens[ids.flat[i]]) for i in allowed]
         gain = np.full(ids.size, -np.inf, np.float32)
         gain[allowed] = _log_share_allowed(after[allowed], ahead, filters)
         logits[part] = -np.inf
