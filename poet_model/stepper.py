@@ -117,6 +117,7 @@ class RowProduct:
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, reads_float16: bool = True):
         self._plain: tuple[torch.Tensor, torch.Tensor] | None = (weight, bias)
+        self._packed: object = None
         is_float32 = weight.device.type == "cpu" and weight.dtype == torch.float32
         if reads_float16 and is_float32 and _has_fbgemm() and torch.equal(weight.half().float(), weight):
             self._packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)

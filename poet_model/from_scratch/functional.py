@@ -20,34 +20,29 @@ Cache = tuple[Array, Array, Array]  # probabilities, targets and weights of cros
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x), computed as (1 + tanh(x / 2)) / 2, which cannot overflow."""
-    result: Array = 0.5 * (1 + np.tanh(0.5 * x))
-    return result
+    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     """σ' = σ (1 - σ), so the output y is enough to compute it."""
-    result: Array = dy * y * (1 - y)
-    return result
+    return dy * y * (1 - y)
 
 
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent."""
-    result: Array = np.tanh(x)
-    return result
+    return np.tanh(x)
 
 
 def tanh_backward(dy: Array, y: Array) -> Array:
     """tanh' = 1 - tanh², so the output y is enough to compute it."""
-    result: Array = dy * (1 - y * y)
-    return result
+    return dy * (1 - y * y)
 
 
 def affine(x: Array, weight: Array, bias: Array) -> Array:
     """x (..., K), weight (N, K), bias (N,) -> x Wᵀ + b, (..., N). As in torch, W has one row per output."""
     check_shape("the last axis of x", x.shape[-1:], weight.shape[1:])
     check_shape("bias", bias.shape, weight.shape[:1])
-    result: Array = x @ weight.T + bias
-    return result
+    return x @ weight.T + bias
 
 
 def affine_backward(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
@@ -84,8 +79,7 @@ def softmax(logits: Array, temperature: float = 1.0) -> Array:
             f"temperature must be above 0, got {quoted(temperature)}; in place of 0, take the argmax"
         )
     exponents = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
-    result: Array = exponents / exponents.sum(axis=-1, keepdims=True)
-    return result
+    return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
 def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, Cache]:
