@@ -22,7 +22,7 @@ from .errors import CheckpointError, InvalidValueError, excerpt
 from .files import opened, parse_json
 from .model_folder import INDEX_NAME, weight_files
 
-DTYPES = {"F16": np.float16, "BF16": np.uint16, "F32": np.float32, "F64": np.float64}
+DTYPES: Mapping[str, type] = {"F16": np.float16, "BF16": np.uint16, "F32": np.float32, "F64": np.float64}
 _NAMES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 _TYPE_OF = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 FINGERPRINT = "content_sha256"  # a key of the file's metadata

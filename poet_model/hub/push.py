@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..errors import HubError, InvalidValueError
 from ..folders import finish_save
@@ -17,7 +17,7 @@ from .client import DEFAULT_NAME, api_with, check_name, explained
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
-TRANSFORMERS_KEYS = {  # added to config.json for transformers
+TRANSFORMERS_KEYS: dict[str, Any] = {  # added to config.json for transformers
     "auto_map": {
         "AutoConfig": "configuration_poet.PoetConfig",
         "AutoModelForCausalLM": "modeling_poet.PoetModel",
