@@ -1,4 +1,4 @@
-# make app: open the page. make test: set up and run the tests. make train: python train.py. make quality: lint.
+# make app: open the page. make test: set up and run the tests. make train: python train.py. make quality: lint, types.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
@@ -22,12 +22,13 @@ style: $(VENV)/.ready-dev
 quality: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 browser: $(VENV)/.ready-dev
 	$(BIN)/python tests/install_browser.py
 
 clean:
-	rm -rf $(VENV) runs test-artifacts .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) runs test-artifacts .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # A fresh virtual environment; on Linux torch comes from requirements.txt as the CPU or CUDA build pip chooses.
 $(VENV)/bin/python:

@@ -49,6 +49,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
     from .config import PoetConfig
     from .errors import (
         CheckpointError,
@@ -66,7 +70,7 @@ if TYPE_CHECKING:
     from .tokenizer import PoetTokenizer
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
@@ -82,7 +86,9 @@ class _OldModules:
     """Finds old names of modules, last in sys.meta_path. It loads deprecated.py only when it is needed."""
 
     @staticmethod
-    def find_spec(name: str, path=None, target=None):
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if not name.startswith(f"{__name__}."):
             return None
         from . import deprecated

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from .errors import CheckpointError, InvalidValueError, check_number, quoted
 from .files import MAX_CONFIG_BYTES, read_json, write_text
@@ -38,6 +39,11 @@ class PoetConfig:
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
+
+    Example:
+        >>> config = PoetConfig(vocab_size=7524, hidden_size=512)
+        >>> f"{config.num_parameters:,}"
+        '8,062,308'
     """
 
     vocab_size: int
@@ -48,7 +54,7 @@ class PoetConfig:
     output_dropout: float = 0.0
     cell: str = "lstm"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, low, high in (("vocab_size", 6, 200_000), ("hidden_size", 1, 8192), ("num_layers", 1, 16)):
             check_number(name, getattr(self, name), low, high, whole=True)
         for name in ("input_dropout", "layer_dropout", "output_dropout"):
@@ -67,7 +73,7 @@ class PoetConfig:
         width, gates = self.hidden_size, CELL_GATES[self.cell]
         return self.vocab_size * (width + 1) + self.num_layers * gates * width * (2 * width + 2)
 
-    def save(self, folder: Path, more: dict | None = None) -> None:
+    def save(self, folder: Path, more: dict[str, Any] | None = None) -> None:
         """Writes `config.json` into `folder`; `more` holds extra keys for other libraries."""
         record = {"model_type": MODEL_TYPE, "format_version": FORMAT_VERSION, "architectures": ["PoetModel"]}
         text = json.dumps(record | (more or {}) | asdict(self), indent=2)

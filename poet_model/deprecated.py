@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 # old module that was split -> the modules that now hold its contents, in search order, each with one name
 # from it to show in the warning ('' for none)
-SPLIT = {
+SPLIT: dict[str, dict[str, str]] = {
     "card": {"hub.card": "write_card", "model_folder": "read_log", "ui.facts": "facts"},
     "cells": {"layers": "LSTMStack", "stepper": "StackedCells"},
     "constraints": {
@@ -42,7 +43,7 @@ SPLIT = {
     },
 }
 # old module -> the modules that have its names now
-MODULES = {
+MODULES: dict[str, tuple[str, ...]] = {
     "batches": ("corpus.batches",),
     "encoded": ("corpus.encoded",),
     "hardware": ("machine",),
@@ -69,7 +70,7 @@ RENAMED = {
     "table.text_of": "evaluation.report.report_text",
 }
 # a package that used to be a single module -> the names it had then, each with the module that has it now
-NAMES = {
+NAMES: dict[str, dict[str, str]] = {
     "corpus": {
         **dict.fromkeys(("MAX_CHARACTERS", "MAX_RAW_CHARACTERS", "MIN_CHARACTERS"), "corpus.cleaning"),
         **dict.fromkeys(("clean", "clean_header", "clean_text", "unwrap"), "corpus.cleaning"),
@@ -132,7 +133,7 @@ def find_spec(name: str) -> ModuleSpec | None:
     return ModuleSpec(name, _Loader(old)) if old in MODULES else None
 
 
-class _Loader:
+class _Loader(Loader):
     """Creates an empty module that looks its names up in the new modules."""
 
     def __init__(self, old: str):
@@ -143,7 +144,7 @@ class _Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         _warn(module.__name__, _new_homes(self._old), stacklevel=3)
-        module.__getattr__ = self._find
+        vars(module)["__getattr__"] = self._find
 
     def _find(self, name: str) -> object:
         if f"{self._old}.{name}" in RENAMED:

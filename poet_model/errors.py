@@ -20,6 +20,14 @@ class PoetError(Exception):
 
     Attributes:
         chinese: the message in Chinese if it can appear on the page, otherwise ''.
+
+    Example:
+        >>> import poet_model
+        >>> try:
+        ...     poet_model.load().generate("春", form="十絕")
+        ... except poet_model.PoetError as error:
+        ...     print(error)
+        form must be one of 五絕 七絕 五律 七律 (or a long name such as 五言絕句) or empty, got '十絕'
     """
 
     def __init__(self, message: str = "", *, chinese: str = ""):
@@ -37,11 +45,15 @@ class UnknownCharacterError(PoetError, ValueError):
     Attributes:
         character: that character.
         suggestions: at most five characters that are in the vocabulary.
+
+    Example:
+        >>> print(UnknownCharacterError("Q", ["春", "山"]))
+        'Q' is not among the characters this model knows; try one of these instead: 春 山
     """
 
     def __init__(self, character: str, suggestions: list[str]):
         self.character = character
-        self.suggestions = suggestions[:5]
+        self.suggestions: list[str] = suggestions[:5]
         known = "".join(f"「{suggestion}」" for suggestion in self.suggestions)
         super().__init__(
             f"{quoted(character)} is not among the characters this model knows; "
@@ -49,7 +61,8 @@ class UnknownCharacterError(PoetError, ValueError):
             chinese=f"這個模型沒學過「{excerpt(character)}」，不妨試試{known}。",
         )
 
-    def __reduce__(self):  # makes the error picklable, so that another process can raise it
+    # makes the error picklable, so that another process can raise it
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (self.character, self.suggestions)
 
 
@@ -68,7 +81,7 @@ class HubError(PoetError, OSError):
 class _ShortRepr(reprlib.Repr):
     """A `repr` that is short, takes little time, and works where `__repr__` fails."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.maxlevel, self.maxstring, self.maxother = 2, MAX_SHOWN, MAX_SHOWN
         self.fillvalue = "…"
@@ -160,10 +173,11 @@ def check_number(
     if value is None and optional:
         return
     is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    number = value if is_number and isinstance(value, (int, float)) else math.nan
     # false for NaN, for which every comparison is false
-    is_number = is_number and abs(value) <= sys.float_info.max
-    enough = is_number and (value > low if above else value >= low)
-    if enough and (high is None or (value < high if below else value <= high)):
+    is_number = abs(number) <= sys.float_info.max
+    enough = is_number and (number > low if above else number >= low)
+    if enough and (high is None or (number < high if below else number <= high)):
         return
     kind = "a whole number" if whole else "a number" if high is not None else "a finite number"
     if high is None:

@@ -12,12 +12,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from .errors import CheckpointError, InvalidValueError, quoted
 from .temporary import temporary_file
 
+Json = TypeVar("Json", dict[str, Any], list[Any])  # what a JSON file may hold at its top level
 # Parsed JSON takes up to 26 times as much memory as its text, so each reader limits the size of its file.
 MAX_JSON_BYTES = 4 << 20  # the largest record of the shipped model has 0.2 MB
 MAX_CONFIG_BYTES = 1 << 20
@@ -63,7 +65,7 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
     flush(path.parent)
 
 
-def append_json_line(path: Path, record: dict) -> None:
+def append_json_line(path: Path, record: dict[str, Any]) -> None:
     """Appends one JSON object as a line to a `.jsonl` file, after ending an incomplete last line.
 
     The line survives a power cut.
@@ -109,7 +111,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, remedy: str) -> Iterator[BinaryIO]:
+def opened(path: Path, remedy: str) -> Iterator[BufferedReader]:
     """A context manager that opens a file for reading.
 
     Args:
@@ -145,7 +147,7 @@ def _content(path: Path, limit: int | None, remedy: str) -> bytes:
         return file.read(size)
 
 
-def read_json_lines(path: Path, limit: int | None = None) -> list[dict]:
+def read_json_lines(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
     """The JSON objects of a `.jsonl` file; [] if there is no such file.
 
     Other lines are skipped, such as one that a killed process left incomplete.
@@ -176,10 +178,10 @@ def is_number(value: object) -> bool:
 
 def read_json(
     path: Path,
-    kind: type,
+    kind: type[Json],
     remedy: str = "a model folder needs it: download it again",
     limit: int = MAX_JSON_BYTES,
-) -> dict | list:
+) -> Json:
     """The content of a JSON file, whose top-level value must be of type `kind`.
 
     Args:
@@ -195,7 +197,7 @@ def read_json(
     return parse_json(_content(Path(path), limit, remedy), path, kind, remedy)
 
 
-def parse_json(data: bytes, path: Path, kind: type, remedy: str = "download it again") -> dict | list:
+def parse_json(data: bytes, path: Path, kind: type[Json], remedy: str = "download it again") -> Json:
     """Parses the content of the file `path` as `read_json` does; duplicate keys are refused."""
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_object)
@@ -212,11 +214,13 @@ def parse_json(data: bytes, path: Path, kind: type, remedy: str = "download it a
     return value
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     if len(result := dict(pairs)) < len(pairs):
         seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise ValueError(f"the key {quoted(twice)} occurs twice")
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {quoted(key)} occurs twice")
+            seen.add(key)
     return result
 
 

@@ -225,7 +225,7 @@ def _carry_over(old: Path, new: Path) -> None:
             _link(entry, target)
 
 
-def _link(source, target) -> None:
+def _link(source: str | Path, target: str | Path) -> None:
     try:
         os.link(source, target)
     except OSError:

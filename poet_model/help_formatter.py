@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-_NO_DEFAULT = (None, False, "", [])  # what a parser has for an option that was not given
+_NO_DEFAULT: tuple[object, ...] = (None, False, "", [])  # what a parser has for an option that was not given
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -32,10 +34,10 @@ class _HandwrittenLayer(nn.Module):
         super().__init__()
         self.hidden_size = hidden_size
         rows, bound = self.gates * hidden_size, hidden_size**-0.5
-        self.weight_ih_l0 = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
-        self.weight_hh_l0 = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
-        self.bias_ih_l0 = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
-        self.bias_hh_l0 = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+        self.weight_ih_l0: nn.Parameter = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
+        self.weight_hh_l0: nn.Parameter = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
+        self.bias_ih_l0: nn.Parameter = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+        self.bias_hh_l0: nn.Parameter = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Inputs (B, T, D) and the state before, (1, B, H) each -> outputs (B, T, H) and the state after."""
@@ -61,7 +63,7 @@ class HandwrittenLSTM(_HandwrittenLayer):
     gates = 4
 
     @staticmethod
-    def activate(a, c):
+    def activate(a: torch.Tensor, c: torch.Tensor) -> State:
         i, f, g, o = a.chunk(4, dim=1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
@@ -73,18 +75,28 @@ class HandwrittenRNN(_HandwrittenLayer):
     gates = 1
 
     @staticmethod
-    def activate(a, c):
+    def activate(a: torch.Tensor, c: torch.Tensor) -> State:
         return torch.tanh(a), c
 
 
 class _FusedLSTM(nn.LSTM):
     """One layer of `nn.LSTM`, with the same constructor as the hand-written layers."""
 
+    weight_ih_l0: nn.Parameter
+    weight_hh_l0: nn.Parameter
+    bias_ih_l0: nn.Parameter
+    bias_hh_l0: nn.Parameter
+
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__(input_size, hidden_size, batch_first=True)
 
 
-CELLS = {"lstm": _FusedLSTM, "handwritten_lstm": HandwrittenLSTM, "handwritten_rnn": HandwrittenRNN}
+Layer = _FusedLSTM | _HandwrittenLayer
+CELLS: dict[str, type[Layer]] = {
+    "lstm": _FusedLSTM,
+    "handwritten_lstm": HandwrittenLSTM,
+    "handwritten_rnn": HandwrittenRNN,
+}
 
 
 class LSTMStack(nn.Module):
@@ -111,9 +123,15 @@ class LSTMStack(nn.Module):
         cell: str = "lstm",
     ):
         super().__init__()
-        self.layers = nn.ModuleList(CELLS[cell](hidden_size, hidden_size) for _ in range(num_layers))
+        self.layers: nn.ModuleList = nn.ModuleList(
+            CELLS[cell](hidden_size, hidden_size) for _ in range(num_layers)
+        )
         rates = [input_dropout, *[layer_dropout] * (num_layers - 1), output_dropout]
-        self.dropouts = nn.ModuleList(map(LockedDropout, rates))
+        self.dropouts: nn.ModuleList = nn.ModuleList(map(LockedDropout, rates))
+
+    def cells(self) -> list[Layer]:
+        """The layers, from the first to the last."""
+        return [cast(Layer, layer) for layer in self.layers]
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Inputs (B, T, H) and the state before them -> outputs (B, T, H) and the state after them."""
@@ -127,7 +145,7 @@ class LSTMStack(nn.Module):
 
         Without `dropout` they are those of evaluation mode, whatever the mode of the module.
         """
-        dropouts = self.dropouts if dropout else [nn.Identity()] * len(self.dropouts)
+        dropouts = list(self.dropouts) if dropout else [nn.Identity()] * len(self.dropouts)
         x = dropouts[0](x)
         outputs, hidden, cell = [], [], []
         for index, layer in enumerate(self.layers):
@@ -157,14 +175,23 @@ class LSTMLanguageModel(nn.Module):
     """
 
     def __init__(
-        self, vocab_size: int, hidden_size: int, num_layers: int, *dropout: float, cell: str = "lstm"
+        self,
+        vocab_size: int,
+        hidden_size: int,
+        num_layers: int,
+        input_dropout: float = 0.0,
+        layer_dropout: float = 0.0,
+        output_dropout: float = 0.0,
+        cell: str = "lstm",
     ):
         super().__init__()
         # nn.Embedding(…) is not used, because its initialization takes a second on the meta device
         weight = torch.empty(vocab_size, hidden_size)
-        self.embedding = nn.Embedding.from_pretrained(weight, freeze=False)
-        self.lstm = LSTMStack(hidden_size, num_layers, *dropout, cell=cell)
-        self.bias = nn.Parameter(torch.empty(vocab_size))
+        self.embedding: nn.Embedding = nn.Embedding.from_pretrained(weight, freeze=False)  # type: ignore[no-untyped-call]
+        self.lstm: LSTMStack = LSTMStack(
+            hidden_size, num_layers, input_dropout, layer_dropout, output_dropout, cell
+        )
+        self.bias: nn.Parameter = nn.Parameter(torch.empty(vocab_size))
         if not self.bias.is_meta:
             self._initialize(hidden_size)
 
@@ -177,7 +204,7 @@ class LSTMLanguageModel(nn.Module):
         """
         for name, value in new_embedding(*self.embedding.weight.shape).items():
             self.get_parameter(name).copy_(value)
-        for layer in self.lstm.layers:
+        for layer in self.lstm.cells():
             nn.init.orthogonal_(layer.weight_hh_l0)
             layer.bias_ih_l0.zero_()
             layer.bias_hh_l0.zero_()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from pathlib import Path
+from typing import Any, Unpack
 
-import numpy as np
 import torch
 
 from .config import PoetConfig
@@ -15,11 +16,12 @@ from .generation.options import GenerationConfig
 from .generation.writer import Writer
 from .hub.card import write_card
 from .hub.fetch import find_folder
-from .hub.push import TRANSFORMERS_KEYS, copy_remote_code, push_folder
+from .hub.push import TRANSFORMERS_KEYS, PushOptions, copy_remote_code, push_folder
 from .layers import LSTMLanguageModel, new_embedding
 from .machine import device_named, dtype_named
 from .model_folder import CARD_NAME, WEIGHTS_NAME, copy_records
 from .stepper import TorchStepper
+from .tensors import to_array, to_tensor
 from .tokenizer import PoetTokenizer
 from .weights import check_finite, load_weights, read_fingerprint, save_weights
 
@@ -28,10 +30,11 @@ class PoetModel(LSTMLanguageModel, Writer):
     """A character-level LSTM language model of Tang poems, together with its tokenizer.
 
     Example:
+        >>> from poet_model import PoetModel
         >>> model = PoetModel.from_pretrained("assets/tang-lstm")
-        >>> poem = model.generate("春", seed=7)
-        >>> poem.text[0]
-        '春'
+        >>> print(model.generate("春", form="五絕", tones=True, rhyme=True, seed=12))
+        春風飄落日，花影送殘暉。
+        還有長安客，回看一醉歸。
     """
 
     def __init__(
@@ -42,19 +45,13 @@ class PoetModel(LSTMLanguageModel, Writer):
                 f"config.vocab_size is {config.vocab_size}, the tokenizer has {len(tokenizer)} ids; "
                 "they must be equal"
             )
-        super().__init__(
-            config.vocab_size,
-            config.hidden_size,
-            config.num_layers,
-            config.input_dropout,
-            config.layer_dropout,
-            config.output_dropout,
-            cell=config.cell,
-        )
-        self.config, self.tokenizer = config, tokenizer
-        self.generation_config = generation_config or GenerationConfig()
+        rates = config.input_dropout, config.layer_dropout, config.output_dropout
+        super().__init__(config.vocab_size, config.hidden_size, config.num_layers, *rates, cell=config.cell)
+        self.config: PoetConfig = config
+        self.tokenizer: PoetTokenizer = tokenizer
+        self.generation_config: GenerationConfig = generation_config or GenerationConfig()
         # (versions, weights, stepper), where the stepper in use was made from these weights
-        self._stepper: tuple[list, list, TorchStepper] | None = None
+        self._stepper: tuple[list[tuple[int, int]], list[torch.Tensor], TorchStepper] | None = None
         # the folder that the model was loaded from, and the fingerprint of its weights
         self._loaded: tuple[Path, str] | None = None
 
@@ -80,9 +77,9 @@ class PoetModel(LSTMLanguageModel, Writer):
             self._stepper = kept = versions, weights, stepper
         return kept[2]
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         """What is copied or pickled: everything but what decoding has cached."""
-        return super().__getstate__() | {"_stepper": None}
+        return self.__dict__ | {"_stepper": None}
 
     def with_tokenizer(self, tokenizer: PoetTokenizer, config: PoetConfig) -> PoetModel:
         """A copy of the model for another vocabulary, in which new characters have initial weights.
@@ -118,7 +115,8 @@ class PoetModel(LSTMLanguageModel, Writer):
         dtype: torch.dtype = torch.float16,
         transformers: bool = False,
         push_to_hub: bool = False,
-        **push,
+        repo_id: str | None = None,
+        **push: Unpack[PushOptions],
     ) -> None:
         """Writes config, weights, tokenizer and generation settings into a folder; its other files stay.
 
@@ -129,15 +127,25 @@ class PoetModel(LSTMLanguageModel, Writer):
             transformers: whether to add two files of code, with which AutoModelForCausalLM of transformers
                 can load the model too (trust_remote_code=True). This package never reads them.
             push_to_hub: whether to push the model afterwards.
-            **push: arguments of `push_to_hub`; `repo_id` is the folder's name by default.
+            repo_id: the name of the repository; by default the folder's name.
+            **push: further arguments of `push_to_hub`.
 
         Raises:
             InvalidValueError: a weight is not finite in `dtype`, or an argument is only for push_to_hub=True.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> model = PoetModel.from_pretrained("assets/tang-lstm")
+            >>> with TemporaryDirectory() as folder:
+            ...     model.save_pretrained(folder, dtype=torch.float32)
+            ...     PoetModel.from_pretrained(folder).num_parameters == model.num_parameters
+            True
         """
-        if push and not push_to_hub:
-            raise InvalidValueError(f"{', '.join(push)} is for a push only: add push_to_hub=True, or omit it")
+        only = [*["repo_id"] * (repo_id is not None), *push]
+        if only and not push_to_hub:
+            raise InvalidValueError(f"{', '.join(only)} is for a push only: add push_to_hub=True, or omit it")
         weights = {
-            name: _to_array(value.detach().to("cpu", dtype)) for name, value in self.state_dict().items()
+            name: to_array(value.detach().to("cpu", dtype)) for name, value in self.state_dict().items()
         }
         with replaced_folder(Path(folder)) as fresh:
             self.config.save(fresh, TRANSFORMERS_KEYS if transformers else None)
@@ -147,11 +155,9 @@ class PoetModel(LSTMLanguageModel, Writer):
                 copy_remote_code(fresh)
             save_weights(fresh / WEIGHTS_NAME, weights, self.config.fingerprinted(self.tokenizer.characters))
         if push_to_hub:
-            self.push_to_hub(
-                push.pop("repo_id", Path(folder).resolve().name), transformers=transformers, **push
-            )
+            self.push_to_hub(repo_id or Path(folder).resolve().name, transformers=transformers, **push)
 
-    def push_to_hub(self, repo_id: str, *, transformers: bool = False, **options) -> str:
+    def push_to_hub(self, repo_id: str, *, transformers: bool = False, **options: Unpack[PushOptions]) -> str:
         """Saves the model to a temporary folder and uploads it in one commit.
 
         A model that was loaded and has not changed is pushed with the card, metrics and training records of
@@ -165,9 +171,12 @@ class PoetModel(LSTMLanguageModel, Writer):
 
         Returns:
             The URL of the commit, or of the pull request.
-        """
-        import tempfile
 
+        Example:
+            >>> model = PoetModel.from_pretrained("assets/tang-lstm")
+            >>> model.push_to_hub("user/tang-lstm", private=True)  # doctest: +SKIP
+            'https://huggingface.co/user/tang-lstm/commit/…'
+        """
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "model"
             self.save_pretrained(folder, transformers=transformers)
@@ -212,6 +221,10 @@ class PoetModel(LSTMLanguageModel, Writer):
             CheckpointError: the folder is damaged, or does not hold a model of this package.
             HubError: the Hub has no such model or cannot be reached.
             InvalidValueError: there is no such device on this machine, or no such dtype.
+
+        Example:
+            >>> PoetModel.from_pretrained("assets/tang-lstm", dtype="float16").bias.dtype
+            torch.float16
         """
         target = device_named(device)
         folder = find_folder(
@@ -239,19 +252,9 @@ class PoetModel(LSTMLanguageModel, Writer):
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
         weights, fingerprint = load_weights(folder, shapes, config.fingerprinted(tokenizer.characters))
         model._loaded = folder, fingerprint
-        target = dtype_named(dtype, _to_tensor(next(iter(weights.values()))).dtype)
+        target = dtype_named(dtype, to_tensor(next(iter(weights.values()))).dtype)
         # each array is freed as soon as it is converted
-        tensors = {name: _to_tensor(weights.pop(name)).to(target) for name in list(weights)}
+        tensors = {name: to_tensor(weights.pop(name)).to(target) for name in list(weights)}
         check_finite(folder, {name: bool(value.isfinite().all()) for name, value in tensors.items()})
         model.load_state_dict(tensors, assign=True)
         return model
-
-
-def _to_array(value: torch.Tensor) -> np.ndarray:
-    """A tensor as an array of weights.py, where bfloat16 is stored as uint16."""
-    return (value.view(torch.uint16) if value.dtype == torch.bfloat16 else value).contiguous().numpy()
-
-
-def _to_tensor(array: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(array)
-    return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor

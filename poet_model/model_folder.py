@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from .errors import CheckpointError, excerpt, quoted
 from .files import MAX_CONFIG_BYTES, MAX_JSON_BYTES, is_number, opened, read_json, read_json_lines
@@ -149,7 +150,7 @@ def copy_records(source: Path, folder: Path) -> None:
             shutil.copyfile(source / name, folder / name)
 
 
-def read_metrics(folder: str | Path) -> dict:
+def read_metrics(folder: str | Path) -> dict[str, Any]:
     """The content of `metrics.json`; {} if there is no such file.
 
     Up to and including version 0.1.0, the metric measured by the protocol of tangshi-gpt, another model of
@@ -160,20 +161,22 @@ def read_metrics(folder: str | Path) -> dict:
         CheckpointError: the file is damaged.
     """
     path = Path(folder) / METRICS_NAME
-    metrics = read_json(path, dict, "delete it, and measure the model again") if os.path.lexists(path) else {}
+    if not os.path.lexists(path):
+        return {}
+    metrics = read_json(path, dict, "delete it, and measure the model again")
     perplexity, external = metrics.get("perplexity"), metrics.get("external", {})
     if isinstance(perplexity, dict) and "tangshi_gpt" in perplexity and isinstance(external, dict):
         metrics["external"] = {"tangshi_gpt": perplexity.pop("tangshi_gpt")} | external
     return metrics
 
 
-def earlier_trainings(metrics: dict) -> list[dict]:
+def earlier_trainings(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """The records of the training runs before the last one: `corpus`, `training` and `commands` of each."""
     earlier = metrics.get("earlier")
     return [one for one in earlier if isinstance(one, dict)] if isinstance(earlier, list) else []
 
 
-def read_log(folder: str | Path) -> list[dict]:
+def read_log(folder: str | Path) -> list[dict[str, Any]]:
     """The training log of a model, preceded by that of the run it continued on the same corpus, if any.
 
     Epochs and steps are numbered continuously.

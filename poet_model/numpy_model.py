@@ -1,8 +1,4 @@
-"""NumpyPoetModel: reads and runs a model folder without torch. It writes the same poems as PoetModel.
-
->>> from poet_model import NumpyPoetModel
->>> print(NumpyPoetModel.from_pretrained("assets/tang-lstm").generate("春", form="五絕", tones=True))
-"""
+"""NumpyPoetModel: reads and runs a model folder without torch. It writes the same poems as PoetModel."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .arrays import FloatArray, IntArray
 from .config import CELL_GATES, PoetConfig
 from .folders import read_steadily
 from .generation.options import GenerationConfig
@@ -19,7 +16,7 @@ from .hub.fetch import find_folder
 from .tokenizer import PoetTokenizer
 from .weights import check_finite, is_finite, load_weights, to_float32
 
-State = tuple[np.ndarray, np.ndarray]  # hidden and cell state, each (L, B, H)
+State = tuple[FloatArray, FloatArray]  # hidden and cell state, each (L, B, H)
 # as torch, without warnings: huge weights give logits that are not finite, which `sample` refuses
 _SILENT = np.errstate(over="ignore", invalid="ignore")
 
@@ -36,18 +33,26 @@ class NumpyPoetModel(Writer):
         tokenizer: the tokenizer with the vocabulary.
         weights: float32 arrays by their names in a PoetModel.
         generation_config: the default sampling settings.
+
+    Example:
+        >>> from poet_model import NumpyPoetModel
+        >>> model = NumpyPoetModel.from_pretrained("assets/tang-lstm")
+        >>> print(model.generate("春", form="五絕", tones=True, rhyme=True, seed=12))
+        春風飄落日，花影送殘暉。
+        還有長安客，回看一醉歸。
     """
 
     def __init__(
         self,
         config: PoetConfig,
         tokenizer: PoetTokenizer,
-        weights: dict[str, np.ndarray],
+        weights: dict[str, FloatArray],
         generation_config: GenerationConfig | None = None,
     ):
-        self.config, self.tokenizer = config, tokenizer
-        self.generation_config = generation_config or GenerationConfig()
-        self._stepper = NumpyStepper(config, weights)
+        self.config: PoetConfig = config
+        self.tokenizer: PoetTokenizer = tokenizer
+        self.generation_config: GenerationConfig = generation_config or GenerationConfig()
+        self._stepper: NumpyStepper = NumpyStepper(config, weights)
 
     @property
     def num_parameters(self) -> int:
@@ -79,8 +84,13 @@ class NumpyPoetModel(Writer):
 
         Raises:
             CheckpointError: the folder is damaged, or does not hold a model of this package.
-            HubError: the Hub has no such model or cannot be reached. InvalidValueError: an argument has the
-                wrong type or form.
+            HubError: the Hub has no such model or cannot be reached.
+            InvalidValueError: an argument has the wrong type or form.
+
+        Example:
+            >>> NumpyPoetModel.from_pretrained("assets/tang-lstm").config.hidden_size
+            512
+            >>> NumpyPoetModel.from_pretrained("user/tang-lstm", revision="v1")  # doctest: +SKIP
         """
         folder = find_folder(
             name_or_path,
@@ -128,7 +138,7 @@ class NumpyStepper:
     """
 
     @_SILENT
-    def __init__(self, config: PoetConfig, weights: dict[str, np.ndarray]):
+    def __init__(self, config: PoetConfig, weights: dict[str, FloatArray]):
         self._embedding, self._bias = weights["embedding.weight"], weights["bias"]
         self._zeros = np.zeros((config.num_layers, 1, config.hidden_size), np.float32)
         self._is_rnn = CELL_GATES[config.cell] == 1
@@ -139,7 +149,7 @@ class NumpyStepper:
             self._layers.append((weight, parts["bias_ih"] + parts["bias_hh"]))
 
     @_SILENT
-    def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
+    def read(self, ids: Sequence[int], first: int = 0) -> tuple[FloatArray, State]:
         """Runs the model over the ids (T,) that begin a sequence, from the zero state.
 
         Returns:
@@ -152,19 +162,19 @@ class NumpyStepper:
         return self._logits(np.concatenate(hidden[first:])), state
 
     @_SILENT
-    def step(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+    def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
         hidden, state = self._hidden(ids, state)
         return self._logits(hidden), state
 
-    def select(self, state: State, rows: Sequence[int]) -> State:
+    def select(self, state: State, rows: Sequence[int] | IntArray) -> State:
         """The state of the given rows of the batch; rows may be dropped, repeated or reordered."""
         return state[0][:, rows], state[1][:, rows]
 
-    def _logits(self, hidden: np.ndarray) -> np.ndarray:
+    def _logits(self, hidden: FloatArray) -> FloatArray:
         return hidden @ self._embedding.T + self._bias
 
-    def _hidden(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+    def _hidden(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """Takes ids (B,) and the state before them; returns the outputs (B, H) and the new state."""
         x, hidden, cell = self._embedding[ids], [], []
         for (weight, bias), h, c in zip(self._layers, *state, strict=True):
@@ -183,6 +193,7 @@ class NumpyStepper:
 _PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
+def _sigmoid(x: FloatArray) -> FloatArray:
     """The sigmoid, computed by tanh because that never overflows."""
-    return 0.5 * np.tanh(0.5 * x) + 0.5
+    result: FloatArray = 0.5 * np.tanh(0.5 * x) + 0.5
+    return result

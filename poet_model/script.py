@@ -6,8 +6,12 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from .terminal import valid_text
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 # by what a mark becomes; … is `...` in NFKC, and full-width marks are half-width ones
 _COMMAS, _STOPS = ",､、﹐;；，", ".．｡?!？！。…"
@@ -19,7 +23,7 @@ _KEPT_BY_TRADITIONAL = "却荆迹脚烟脉凭笋衮恒葱虬耻叶姹灾踪强�
 
 
 @functools.cache
-def _opencc(name: str):
+def _opencc(name: str) -> OpenCC:
     import opencc  # imported here because it takes 50 ms
 
     return opencc.OpenCC(name)
@@ -27,7 +31,7 @@ def _opencc(name: str):
 
 def to_simplified(text: str) -> str:
     """Converts traditional text to simplified characters (OpenCC t2s, by phrase: 乾坤 keeps 乾)."""
-    return _opencc("t2s").convert(valid_text(text))
+    return str(_opencc("t2s").convert(valid_text(text)))
 
 
 def to_traditional(text: str) -> str:
@@ -35,7 +39,7 @@ def to_traditional(text: str) -> str:
 
     A single character may have several traditional forms, of which one is guessed.
     """
-    return _opencc("s2t").convert(valid_text(text))
+    return str(_opencc("s2t").convert(valid_text(text)))
 
 
 def characterwise(convert: Callable[[str], str], characters: Sequence[str]) -> list[str]:

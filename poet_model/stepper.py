@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from .layers import HandwrittenRNN, LSTMStack, State
+from .arrays import FloatArray, IntArray
+from .layers import HandwrittenRNN, Layer, LSTMStack, State
 
 
 class TorchStepper:
@@ -30,10 +29,10 @@ class TorchStepper:
     ):
         self._embedding = embedding.detach()
         self._output = RowProduct(self._embedding, bias.detach(), reads_float16)
-        self._cells = StackedCells(lstm.layers, reads_float16)
+        self._cells = StackedCells(lstm.cells(), reads_float16)
 
     @torch.inference_mode()
-    def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, State]:
+    def read(self, ids: Sequence[int], first: int = 0) -> tuple[FloatArray, State]:
         """Reads ids (T,) from the beginning of a stream.
 
         For the few ids of a prompt this is faster than nn.LSTM, which prepares its weights in every call.
@@ -42,28 +41,29 @@ class TorchStepper:
             The logits (T - first, V) after each id from position `first` on, and the state after the last id.
         """
         hidden, state = [], self._cells.zero_state()
-        for row in self._embedding[self._on_device(ids)].split(1):
+        for row in torch.split(self._embedding[self._on_device(ids)], 1):
             output, state = self._cells.step(row, state)
             hidden.append(output)
         return self._logits(torch.cat(hidden[first:])), state
 
     @torch.inference_mode()
-    def step(self, ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+    def step(self, ids: IntArray, state: State) -> tuple[FloatArray, State]:
         """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
         hidden, state = self._cells.step(self._embedding[self._on_device(ids)], state)
         return self._logits(hidden), state
 
     @torch.inference_mode()
-    def select(self, state: State, rows: Sequence[int]) -> State:
+    def select(self, state: State, rows: Sequence[int] | IntArray) -> State:
         """The state of the given rows of the batch; rows may be dropped, repeated or reordered."""
         chosen = self._on_device(rows)
         return state[0][:, chosen], state[1][:, chosen]
 
-    def _on_device(self, numbers: Sequence[int] | np.ndarray) -> torch.Tensor:
+    def _on_device(self, numbers: Sequence[int] | IntArray) -> torch.Tensor:
         return torch.as_tensor(numbers, dtype=torch.int64, device=self._embedding.device)
 
-    def _logits(self, hidden: torch.Tensor) -> np.ndarray:
-        return self._output(hidden).float().cpu().numpy()
+    def _logits(self, hidden: torch.Tensor) -> FloatArray:
+        logits: FloatArray = self._output(hidden).float().cpu().numpy()
+        return logits
 
 
 class StackedCells:
@@ -74,7 +74,7 @@ class StackedCells:
     """
 
     @torch.no_grad()
-    def __init__(self, layers: nn.ModuleList, reads_float16: bool = True):
+    def __init__(self, layers: Sequence[Layer], reads_float16: bool = True):
         self._products = [
             RowProduct(
                 torch.cat([m.weight_ih_l0, m.weight_hh_l0], dim=1),
@@ -116,16 +116,18 @@ class RowProduct:
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, reads_float16: bool = True):
-        self._weight, self._bias, self._packed = weight, bias, None
+        self._plain: tuple[torch.Tensor, torch.Tensor] | None = (weight, bias)
+        self._packed: object = None
         is_float32 = weight.device.type == "cpu" and weight.dtype == torch.float32
         if reads_float16 and is_float32 and _has_fbgemm() and torch.equal(weight.half().float(), weight):
             self._packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
-            self._weight = self._bias = None
+            self._plain = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:  # (B, K) -> (B, N)
-        if self._packed is None:
-            return F.linear(x, self._weight, self._bias)
-        return torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
+        if self._plain is not None:
+            return F.linear(x, *self._plain)
+        product: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
+        return product
 
 
 def _has_fbgemm() -> bool:

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 CLOSED_PIPE = 128 + 13  # the exit status of a program that SIGPIPE ended, as shells report it
 _FAILS = ("strict", "surrogateescape", "surrogatepass")  # they raise for a character that the encoding lacks
@@ -100,6 +101,6 @@ def valid_text(text: str) -> str:
     return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-def is_terminal(stream: object) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether a stream is a terminal. None, which stands for a closed stream, is not."""
     return stream is not None and stream.isatty()

@@ -41,15 +41,15 @@ class PoetTokenizer:
     """
 
     def __init__(self, characters: Iterable[str], authors: Iterable[str] = ()):
-        self.characters = tuple(characters)
-        self.authors = tuple(authors)
+        self.characters: tuple[str, ...] = tuple(characters)
+        self.authors: tuple[str, ...] = tuple(authors)
         counts = Counter(self.characters)
         if bad := [c for c, count in counts.items() if len(c) != 1 or count > 1]:
             raise InvalidValueError(
                 f"a vocabulary needs single characters, each only once, got {quoted(bad)}"
             )
-        self.tokens = (*SPECIAL_TOKENS, *self.characters)
-        self.ids = {token: index for index, token in enumerate(self.tokens)}
+        self.tokens: tuple[str, ...] = (*SPECIAL_TOKENS, *self.characters)
+        self.ids: dict[str, int] = {token: index for index, token in enumerate(self.tokens)}
 
     @classmethod
     def from_texts(

@@ -11,16 +11,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, TensorSpec, safe_open, serialize
 
+from .arrays import FloatArray
 from .errors import CheckpointError, InvalidValueError, excerpt
 from .files import opened, parse_json
 from .model_folder import INDEX_NAME, weight_files
 
-DTYPES = {"F16": np.float16, "BF16": np.uint16, "F32": np.float32, "F64": np.float64}
+DTYPES: Mapping[str, type] = {"F16": np.float16, "BF16": np.uint16, "F32": np.float32, "F64": np.float64}
 _NAMES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 _TYPE_OF = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 FINGERPRINT = "content_sha256"  # a key of the file's metadata
@@ -41,7 +43,8 @@ _READING = (
     ValueError,
 )  # raised by safetensors, the system and NumPy for a bad file
 Shape = tuple[int, ...]
-Tensors = dict[str, np.ndarray]
+Tensor = npt.NDArray[Any]  # of one of DTYPES
+Tensors = dict[str, Tensor]
 
 
 def save_weights(path: Path, weights: Tensors, about: str) -> None:
@@ -70,19 +73,19 @@ def save_weights(path: Path, weights: Tensors, about: str) -> None:
     path.write_bytes(_ordered(serialize(specs, {"format": "pt", FINGERPRINT: fingerprint(weights, about)})))
 
 
-def name_of(value: np.ndarray) -> str:
+def name_of(value: Tensor) -> str:
     """The name of a tensor's type in torch, such as `bfloat16`."""
     return _NAMES[_TYPE_OF[value.dtype]]
 
 
-def is_finite(value: np.ndarray) -> bool:
+def is_finite(value: Tensor) -> bool:
     """Whether all numbers of a tensor are finite."""
     if value.dtype == np.uint16:
         return bool(((value & 0x7F80) != 0x7F80).all())  # infinities and NaN have an exponent of ones only
     return bool(np.isfinite(value).all())
 
 
-def to_float32(value: np.ndarray) -> np.ndarray:
+def to_float32(value: Tensor) -> FloatArray:
     """Converts a tensor of any type in DTYPES to float32. Numbers that are too large become infinite."""
     if value.dtype == np.uint16:
         return (value.astype(np.uint32) << 16).view(np.float32)
@@ -103,7 +106,7 @@ def fingerprint(weights: Tensors, about: str) -> str:
     digest = hashlib.sha256(about.encode("utf-8", "surrogatepass"))
     for name, value in sorted(weights.items()):
         digest.update(f"{name} torch.{name_of(value)} {tuple(value.shape)}".encode())
-        digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -165,7 +168,7 @@ def check_finite(folder: Path, is_finite: Mapping[str, bool]) -> None:
         )
 
 
-def _read_tensors(path: Path, header: dict[str, dict]) -> Tensors:
+def _read_tensors(path: Path, header: dict[str, dict[str, Any]]) -> Tensors:
     """The tensors of a file whose header has been checked."""
     tensors = {}
     with opened(path, AGAIN) as file:
@@ -175,7 +178,7 @@ def _read_tensors(path: Path, header: dict[str, dict]) -> Tensors:
         for name, entry in header.items():
             tensors[name] = np.empty(entry["shape"], DTYPES[entry["dtype"]])
             file.seek(begin + entry["data_offsets"][0])
-            if file.readinto(tensors[name]) < tensors[name].nbytes:
+            if file.readinto(tensors[name].data) < tensors[name].nbytes:
                 raise _damaged(path, "it became shorter while it was read")
     return tensors
 
@@ -197,7 +200,7 @@ def read_fingerprint(path: Path) -> str | None:
     return (_read_header(path).get("__metadata__") or {}).get(FINGERPRINT)
 
 
-def _read_header(path: Path) -> dict[str, dict]:
+def _read_header(path: Path) -> dict[str, dict[str, Any]]:
     """The JSON header of a safetensors file. The file is not trusted: nothing large is allocated."""
     with opened(path, AGAIN) as file:
         start = file.read(64)
@@ -233,7 +236,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(map(excerpt, names[:5]))
 
 
-def _compare(entries: dict[str, dict], shapes: Mapping[str, Shape], path: Path) -> None:
+def _compare(entries: dict[str, dict[str, Any]], shapes: Mapping[str, Shape], path: Path) -> None:
     """Raises CheckpointError unless the names, shapes and types in the headers are those of the model."""
     known = [name for name in shapes if name in entries]
     wrong = [

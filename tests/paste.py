@@ -178,8 +178,8 @@ def check_paths_and_options(program: list[str]) -> None:
         load_preset(arguments[arguments.index("--preset") + 1])
 
 
-def run_program(program: list[str], statuses: tuple = (0,)) -> None:
-    """Runs a program as `python` would, in this process."""
+def run_program(program: list[str], statuses: tuple = (0,)) -> int:
+    """Runs a program as `python` would, in this process, and returns its exit status."""
     before, path, handlers = sys.argv, list(sys.path), {}
     for number in (signal.SIGINT, signal.SIGTERM):
         handlers[number] = signal.getsignal(number)
@@ -205,6 +205,7 @@ def run_program(program: list[str], statuses: tuple = (0,)) -> None:
             GradientState._reset_state()
     if status not in statuses:
         raise RuntimeError(f"exit status {status}")
+    return status
 
 
 def interrupt(program: list[str]) -> None:

@@ -15,6 +15,7 @@ import poet_model
 # room: (imported rooms, imported libraries), exactly these; the standard library is always allowed. A room is
 # a module or a folder of poet_model. The __main__.py of a folder combines several rooms and is listed apart.
 LAW = {
+    "arrays": ("", "numpy"),
     "terminal": ("", ""),
     "paths": ("", ""),
     "extras": ("", ""),
@@ -30,9 +31,10 @@ LAW = {
     "folders": ("errors files temporary", ""),
     "model_folder": ("errors files", ""),
     "prosody": ("errors script", ""),
-    "stepper": ("layers", "numpy torch"),
+    "stepper": ("arrays layers", "torch"),
     "config": ("errors files model_folder", ""),
-    "weights": ("errors files model_folder", "numpy safetensors"),
+    "weights": ("arrays errors files model_folder", "numpy safetensors"),
+    "tensors": ("weights", "torch"),
     "tokenizer": ("errors files model_folder prosody script", "tokenizers"),
     "novelty": ("deprecated errors files folders prosody script", "numpy"),
     "novelty.__main__": ("corpus errors novelty script", ""),
@@ -43,15 +45,15 @@ LAW = {
     "corpus.__main__": ("corpus errors", ""),
     "hub": ("deprecated errors files folders help_formatter model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
-    "generation": ("deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
-    "numpy_model": ("config folders generation hub tokenizer weights", "numpy"),
+    "generation": ("arrays deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
+    "numpy_model": ("arrays config folders generation hub tokenizer weights", "numpy"),
     "loading": ("errors hub model numpy_model", ""),
     "model": (
-        "config errors folders generation hub layers machine model_folder stepper tokenizer weights",
-        "numpy torch",
+        "config errors folders generation hub layers machine model_folder stepper tensors tokenizer weights",
+        "torch",
     ),
     "evaluation": (
-        "corpus deprecated errors files hub machine model_folder novelty paths prosody script terminal "
+        "corpus deprecated errors files hub machine model model_folder novelty paths prosody script terminal "
         "tokenizer",
         "numpy torch tqdm",
     ),
@@ -63,7 +65,7 @@ LAW = {
     ),
     "training.__main__": ("errors help_formatter hub training", ""),
     "ui": (
-        "errors files generation help_formatter hub loading model_folder novelty prosody script",
+        "errors files generation help_formatter hub loading model_folder novelty prosody script tokenizer",
         "fastapi gradio httpx pandas yaml",
     ),
     "cli": (
@@ -73,7 +75,7 @@ LAW = {
     ),
     "__main__": ("cli errors", ""),
     "from_scratch": ("corpus errors files folders prosody script terminal", "numpy safetensors"),
-    "from_scratch.__main__": ("corpus from_scratch terminal", ""),
+    "from_scratch.__main__": ("corpus from_scratch prosody terminal", ""),
     # they compare the NumPy and the torch code, and draw
     "from_scratch.experiments": (
         "corpus extras from_scratch layers model prosody terminal",

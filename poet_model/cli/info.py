@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..config import PoetConfig
 from ..errors import command
@@ -45,7 +46,7 @@ def main(words: Sequence[str] | None = None, prog: str = "poet info") -> None:
     print(json.dumps(record, ensure_ascii=False, indent=2) if options.json else in_words(folder, record))
 
 
-def describe(folder: Path) -> dict[str, object]:
+def describe(folder: Path) -> dict[str, Any]:
     """What is in a model folder, as JSON values.
 
     Raises:
@@ -69,7 +70,7 @@ def describe(folder: Path) -> dict[str, object]:
     }
 
 
-def in_words(folder: Path, record: dict) -> str:
+def in_words(folder: Path, record: dict[str, Any]) -> str:
     """The record of `describe` as a text."""
     metrics = record["metrics"]
     lines = [

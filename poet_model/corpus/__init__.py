@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     from ..deprecated import moved_name
 
     return moved_name(__name__, name)

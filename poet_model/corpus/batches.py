@@ -73,9 +73,13 @@ class PoemBatches:
         exact_length: bool = True,
         seed: int = 0,
     ):
-        self.batch_size, self.max_tokens, self.header, self.seed = batch_size, max_tokens, header, seed
-        self.score_title, self.exact_length = score_title, exact_length
-        self.poems = EncodedPoems(poems, tokenizer, max_length)
+        self.batch_size: int = batch_size
+        self.max_tokens: int = max_tokens
+        self.header: HeaderRates | None = header
+        self.seed: int = seed
+        self.score_title: bool = score_title
+        self.exact_length: bool = exact_length
+        self.poems: EncodedPoems = EncodedPoems(poems, tokenizer, max_length)
 
     def epoch(self, number: int) -> Epoch:
         """The batches of epoch `number`, counted from 0."""

@@ -142,7 +142,8 @@ def _to_traditional(poems: list[PoemRecord], report: CorpusReport) -> list[PoemR
         changed = _changeable("".join(fields), signs, stray)
         if changed and (restored := _restore(fields, changed)) != fields:
             report.converted_from_simplified += 1
-            poem = PoemRecord(*restored, form=poem.form)
+            text, title, author = restored
+            poem = PoemRecord(text, title, author, poem.form)
         if poem.text in result:
             report.dropped["the same text again"] = report.dropped.get("the same text again", 0) + 1
         result.setdefault(poem.text, poem)

@@ -59,7 +59,7 @@ def damage_of(text: str) -> str:
         return LOST
     if _NOTE_NUMBER.search(bare) or any(map(_READING.search, bracketed)):
         return NOTES
-    if any(bare.count(opening) != bare.count(closing) for opening, closing in _PAIRS):
+    if any(bare.count(pair[0]) != bare.count(pair[1]) for pair in _PAIRS):
         return LONE_BRACKET
     if _HEADING.search(text) or _HEADING.search(bare):
         return HEADINGS

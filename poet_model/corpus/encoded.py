@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
-from typing import IO
+from collections.abc import Callable, Iterable, Iterator
+from io import BufferedRandom
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,8 @@ class EncodedPoems:
     ):
         ids = array("H" if len(tokenizer) <= 1 << 16 else "I")
         lengths, parts = _SmallNumbers(), _SmallNumbers()
-        self._dtype, self._file = np.dtype(ids.typecode), None
+        self._dtype: np.dtype[Any] = np.dtype(ids.typecode)
+        self._file: BufferedRandom | None = None
         try:
             for fields, row in _rows(poems, tokenizer, max_length):
                 ids.extend(row)
@@ -69,8 +71,8 @@ class EncodedPoems:
                 "bytes per character: free some space, or set POET_CACHE to another folder"
             ) from error
         self._ids = None if self._file else np.frombuffer(ids, self._dtype)
-        self.starts = _running_total(lengths.all())
-        self.parts = parts.all().reshape(-1, 3)
+        self.starts: np.ndarray = _running_total(lengths.all())
+        self.parts: np.ndarray = parts.all().reshape(-1, 3)
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -81,11 +83,11 @@ class EncodedPoems:
         lengths = (self.starts[rows + 1] - self.starts[rows]).tolist()
         ids = np.zeros((len(rows), max(lengths)), self._dtype)
         for row, start, length in zip(ids, starts, lengths, strict=True):
-            if self._file is None:
+            if self._ids is not None:
                 row[:length] = self._ids[start : start + length]
-            else:
+            elif self._file is not None:
                 self._file.seek(start * self._dtype.itemsize)
-                self._file.readinto(row[:length])
+                self._file.readinto(row[:length].data)
         return ids
 
 
@@ -95,7 +97,8 @@ def _rows(
     """For each row, the lengths of its header fields and all its ids."""
     encode = tokenizer.encode_characters
     for poem in poems:
-        lengths = tuple(len(encode(field)) for field in (poem.form, poem.author, poem.title))
+        form, author, title = (len(encode(field)) for field in (poem.form, poem.author, poem.title))
+        lengths = form, author, title
         header = tokenizer.encode_header(poem.title, poem.author, poem.form)
         room = max(16, max_length - len(poem.title) - len(poem.author) - 8)
         if len(poem.text) < room:
@@ -104,7 +107,7 @@ def _rows(
             yield from ((lengths, header + body) for body in _pieces(poem.text, encode, room))
 
 
-def _pieces(text: str, encode, room: int) -> list[list[int]]:
+def _pieces(text: str, encode: Callable[[str], list[int]], room: int) -> list[list[int]]:
     """The ids of a poem in pieces of whole lines, each of at most `room` tokens (a longer line is cut)."""
     pieces: list[list[int]] = [[]]
     for line in split_lines(text):
@@ -122,8 +125,9 @@ def _pieces(text: str, encode, room: int) -> list[list[int]]:
 class _SmallNumbers:
     """A growing array of integers, stored in the smallest unsigned types that hold them."""
 
-    def __init__(self):
-        self._latest, self._pieces = array("I"), []
+    def __init__(self) -> None:
+        self._latest = array("I")
+        self._pieces: list[np.ndarray] = []
 
     def extend(self, numbers: Iterable[int]) -> None:
         self._latest.extend(numbers)
@@ -146,7 +150,7 @@ def _running_total(numbers: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(1, total), np.cumsum(numbers, dtype=total)])
 
 
-def _unnamed_file() -> IO[bytes]:
+def _unnamed_file() -> BufferedRandom:
     """A file that is deleted when closed; in the cache folder, or in the temporary folder if that fails."""
     with contextlib.suppress(OSError):
         cache_folder().mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from .. import script
@@ -30,7 +30,8 @@ def cluster(texts: list[str]) -> list[int]:
     """
     characters = sorted({c for text in texts for c in text})
     fold = dict(zip(characters, script.characterwise(script.to_simplified, characters), strict=True))
-    lines = [[line.rstrip(LINE_ENDS) for line in split_lines("".join(map(fold.get, text)))] for text in texts]
+    folded = ("".join(fold[c] for c in text) for text in texts)
+    lines = [[line.rstrip(LINE_ENDS) for line in split_lines(text)] for text in folded]
     lines = [[line for line in poem if len(line) >= MIN_SHARED_LINE] for poem in lines]
     parent = list(range(len(texts)))
 
@@ -56,7 +57,9 @@ def cluster(texts: list[str]) -> list[int]:
     return [root(index) for index in range(len(texts))]
 
 
-def _holders(lines: list[list[str]], keys: Callable) -> dict[object, list[int]]:
+def _holders(
+    lines: list[list[str]], keys: Callable[[list[str]], Iterable[object]]
+) -> dict[object, list[int]]:
     """The indices of the poems that have each key, in order, for keys that occur in more than one poem."""
     holders: dict[object, list[int]] = defaultdict(list)
     for index, poem in enumerate(lines):
@@ -97,4 +100,4 @@ def split(poems: list[PoemRecord], excluded: list[PoemRecord], report: CorpusRep
         smallest = min(poem.text for poem in group)
         splits[_split_of(smallest)].extend(group)
     describe(splits, report)
-    return Corpus(splits, report)
+    return Corpus({**splits}, report)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import overload
 
 from ..errors import CorpusError
 from ..files import write_pieces
@@ -120,10 +121,13 @@ class StoredPoems(Sequence[PoemRecord]):
     """
 
     def __init__(self, path: Path, split: str, count: int, content: str):
-        self.path, self.split, self.count, self.content = path, split, count, content
+        self.path: Path = path
+        self.split: str = split
+        self.content: str = content
+        self._count = count
 
     def __len__(self) -> int:
-        return self.count
+        return self._count
 
     def __iter__(self) -> Iterator[PoemRecord]:
         content = ContentHash()
@@ -142,7 +146,13 @@ class StoredPoems(Sequence[PoemRecord]):
                 f"({type(error).__name__}: {error}); run the command again"
             ) from error
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> PoemRecord: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[PoemRecord]: ...
+
+    def __getitem__(self, index: int | slice) -> PoemRecord | list[PoemRecord]:
         if isinstance(index, slice) and (index.step or 1) > 0:
             return list(islice(self, *index.indices(len(self))))
         return list(self)[index]

@@ -124,7 +124,7 @@ def _check_prepared(source: str, corpus: Corpus, exclude: list[str], held_out: S
         )
 
 
-def _cached(key: list, prepare: Callable[[], Corpus], use_cache: bool) -> Corpus:
+def _cached(key: list[object], prepare: Callable[[], Corpus], use_cache: bool) -> Corpus:
     """The corpus cached under `key`; if there is none, the result of `prepare`, which is then cached."""
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     path = cache_folder() / f"corpus-{name}.jsonl"
@@ -174,7 +174,7 @@ def mix(corpora: Sequence[Corpus]) -> Corpus:
     return Corpus(splits, report)
 
 
-def _read_excluded(path: str, report: CorpusReport) -> list[PoemRecord]:
+def _read_excluded(path: str, report: CorpusReport) -> Sequence[PoemRecord]:
     """Reads poems to exclude, which may be of any length; counts the unusable ones in `report`.
 
     If a poem has lost characters (□), its complete lines are used, so that an undamaged copy is excluded too.

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import CorpusError, quoted
 from ..prosody.lines import read_lines
@@ -157,8 +158,8 @@ def _from_json(value: object, author: str = "") -> Iterator[RawPoem]:
         yield from _from_object(value, author)
     elif isinstance(value, str):
         yield RawPoem("", author, value)
-    elif _is_strings(value):
-        yield from _from_strings(value, author)
+    elif strings := _strings(value):
+        yield from _from_strings(strings, author)
     elif isinstance(value, list) and value:
         for item in value:
             yield from _from_json(item, author)
@@ -169,41 +170,37 @@ def _from_json(value: object, author: str = "") -> Iterator[RawPoem]:
 def _from_object(record: Mapping[str, object], author: str = "") -> Iterator[RawPoem]:
     fields = {_key(name): value for name, value in record.items()}
     title = next((fields[key] for key in TITLE_KEYS if key in fields), "")
-    author = next((fields[key] for key in AUTHOR_KEYS if key in fields), author)
-    key = next((key for key in TEXT_KEYS if key in fields), None)
-    body = _as_value(fields.get(key))
+    by = next((fields[key] for key in AUTHOR_KEYS if key in fields), author)
+    key = next((key for key in TEXT_KEYS if key in fields), "")
+    body = _as_value(fields[key]) if key else None
     if isinstance(body, Mapping) and not _is_column(body):
-        yield from _from_object(body, _name(author))
+        yield from _from_object(body, _name(by))
     elif isinstance(body, Mapping) or (isinstance(body, list) and isinstance(title, list)):
-        yield from _from_columns(title, author, body)
+        yield from _from_columns(title, by, body)
     elif isinstance(body, str):
-        yield RawPoem(_name(title), _name(author), body)
+        yield RawPoem(_name(title), _name(by), body)
     elif body == []:
-        yield RawPoem(_name(title), _name(author), "")
-    elif _is_strings(body) and (_name(title) or key in LINES_KEYS or not are_poems(body)):
-        yield from split_at_headings(_name(title), _name(author), body)
+        yield RawPoem(_name(title), _name(by), "")
+    elif (lines := _strings(body)) and (_name(title) or key in LINES_KEYS or not are_poems(lines)):
+        yield from split_at_headings(_name(title), _name(by), lines)
     elif isinstance(body, list) and body and all(isinstance(item, Mapping | str) for item in body):
-        yield from _from_json(body, _name(author))
-    elif {"columns", "data"} <= fields.keys() and _is_strings(names := fields["columns"]):
+        yield from _from_json(body, _name(by))
+    elif "data" in fields and (names := _strings(fields.get("columns"))):
         for row in fields["data"] if isinstance(fields["data"], list) else []:
             is_row = isinstance(row, list) and len(row) == len(names)
             yield from _from_object(dict(zip(names, row, strict=True)) if is_row else {})
-    elif key is None and (inner := [v for v in record.values() if isinstance(v, Mapping | list) and v]):
+    elif not key and (inner := [v for v in record.values() if isinstance(v, Mapping | list) and v]):
         for value in inner:
-            yield from _from_json(value, _name(author))
+            yield from _from_json(value, _name(by))
     else:
         yield RawPoem("", "", None)
 
 
-def _from_columns(titles: object, authors: object, bodies: Mapping | list) -> Iterator[RawPoem]:
+def _from_columns(titles: object, authors: object, bodies: object) -> Iterator[RawPoem]:
     """The records of a table that is stored by columns: `{"title": […], "text": […]}`, as of pandas."""
-    columns = [
-        dict(enumerate(column)) if isinstance(column, list) else column
-        for column in (bodies, titles, authors)
-    ]
-    bodies, titles, authors = (column if isinstance(column, Mapping) else {} for column in columns)
-    for row, body in bodies.items():
-        yield from _from_object({"text": body, "title": titles.get(row), "author": authors.get(row)})
+    texts, names, poets = map(_as_column, (bodies, titles, authors))
+    for row, body in texts.items():
+        yield from _from_object({"text": body, "title": names.get(row), "author": poets.get(row)})
 
 
 def _as_value(body: object) -> object:
@@ -214,7 +211,7 @@ def _as_value(body: object) -> object:
     return body
 
 
-def _as_column(values: object) -> Mapping:
+def _as_column(values: object) -> Mapping[Any, Any]:
     if isinstance(values, list):
         return dict(enumerate(values))
     return values if isinstance(values, Mapping) else {}
@@ -237,8 +234,9 @@ def are_poems(strings: Sequence[str]) -> bool:
     return 2 * sum(len(read_lines(text)) >= 3 for text in strings) >= len(strings) > 0
 
 
-def _is_strings(value: object) -> bool:
-    return isinstance(value, list) and value != [] and all(isinstance(item, str) for item in value)
+def _strings(value: object) -> list[str]:
+    """The value if it is a list of strings, else []."""
+    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
 
 
 def _name(value: object) -> str:

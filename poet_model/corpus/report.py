@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from ..prosody.lines import FORMS, line_lengths
 from .cleaning import MAX_CHARACTERS
 from .poems import ContentHash, Corpus, CorpusReport, PoemRecord
 
 
-def describe(splits: dict[str, list[PoemRecord]], report: CorpusReport) -> None:
+def describe(splits: Mapping[str, Sequence[PoemRecord]], report: CorpusReport) -> None:
     """Adds the sizes and hashes of the splits, and the forms and lengths of the poems, to a report."""
     report.kept = sum(map(len, splits.values()))
     report.splits = {name: len(group) for name, group in splits.items()}

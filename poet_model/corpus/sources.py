@@ -124,7 +124,8 @@ def _read_tarball(path: Path, wanted: str) -> Iterator[RawPoem]:
     try:
         with tarfile.open(path) as archive:
             members = [m for m in archive if m.isfile() and fnmatchcase(m.name, f"*/quantangshi/{wanted}")]
-            contents = {path / m.name: archive.extractfile(m).read() for m in members}
+            files = {path / m.name: archive.extractfile(m) for m in members}
+            contents = {name: file.read() for name, file in files.items() if file}
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise CorpusError(
             f"{path} is damaged ({error}); delete it: a named corpus such as tang is then downloaded again"
@@ -153,7 +154,7 @@ def _read_file(text: str, path: Path) -> Iterable[RawPoem]:
     return reader(text, path)
 
 
-def fingerprint(paths: Iterable[Path]) -> list[list]:
+def fingerprint(paths: Iterable[Path]) -> list[list[list[str]]]:
     """The name and SHA-256 of each file to read, by path: a cache key that changes whenever the poems may.
 
     Sizes and times would not do: a file can be replaced by one that has the same.

@@ -77,10 +77,11 @@ class TraditionalForms:
     def restore(self, text: str, title: str = "", author: str = "") -> tuple[str, str, str]:
         """The simplified text, title and author of a poem in the characters of 全唐詩."""
         name = self.fold(author)
-        return tuple(
-            _LINE.sub(lambda match: self._restore_line(match[0], name), value)
-            for value in (text, title, author)
-        )
+
+        def restored(value: str) -> str:
+            return _LINE.sub(lambda match: self._restore_line(match[0], name), value)
+
+        return restored(text), restored(title), restored(author)
 
     def _restore_line(self, line: str, author: str) -> str:
         places = [match.start() for match in self._choices.finditer(line)]
@@ -113,7 +114,7 @@ class TraditionalForms:
         return (family.members[0] if family else simplified), form
 
 
-class _Cache(dict):
+class _Cache(dict[int, str]):
     """A table for str.translate that calls a function for each new character."""
 
     def __init__(self, function: Callable[[str], str]):

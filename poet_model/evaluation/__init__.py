@@ -25,7 +25,7 @@ _MODULE_OF = {
 __all__ = ["command_line", "held_out_corpus", "measure", "update_folder"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
         from ..deprecated import moved_name
 

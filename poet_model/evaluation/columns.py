@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError
 from ..prosody.lines import FORMS
 from .metrics import Asked
 from .progress import POEM, RULED_POEM, SILENT, Progress
 
+if TYPE_CHECKING:
+    from ..model import PoetModel
+
 TEMPERATURE = 0.8
 
 
 def written_columns(
-    model, poems_a_form: int, best_of: int = 1, progress: Progress = SILENT
+    model: PoetModel, poems_a_form: int, best_of: int = 1, progress: Progress = SILENT
 ) -> tuple[dict[str, list[Asked]], str]:
     """The poems that the model writes for the columns of the section `measures`.
 
@@ -37,7 +41,9 @@ def written_columns(
     return columns, ""
 
 
-def write_each_form(model, poems_a_form: int, progress: Progress, cost: float, **options) -> list[Asked]:
+def write_each_form(
+    model: PoetModel, poems_a_form: int, progress: Progress, cost: float, **options: Any
+) -> list[Asked]:
     """Poems of each form, each with the requested form.
 
     Args:

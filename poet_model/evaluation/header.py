@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,10 @@ from .intervals import Estimate
 from .perplexity import score, without_header
 from .progress import SILENT, TITLED_POEM, Progress
 
+if TYPE_CHECKING:
+    from ..model import PoetModel
+    from ..tokenizer import PoetTokenizer
+
 TITLES, SCORED_POEMS = 100, 400  # upper limits
 POEMS_A_TITLE = 8
 TITLE_FORM = "七絕"
@@ -31,7 +35,7 @@ SHUFFLE_SEED = 0
 T = TypeVar("T")
 
 
-def some_titles(records: Sequence[PoemRecord], tokenizer, most: int) -> list[str]:
+def some_titles(records: Sequence[PoemRecord], tokenizer: PoetTokenizer, most: int) -> list[str]:
     """Different titles of two to six hanzi, taken at even intervals from the records.
 
     Args:
@@ -55,7 +59,7 @@ def spread(items: Sequence[T], most: int) -> list[T]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def neighbours(model, characters: Sequence[str], count: int = NEIGHBOURS) -> dict[str, set[str]]:
+def neighbours(model: PoetModel, characters: Sequence[str], count: int = NEIGHBOURS) -> dict[str, set[str]]:
     """For each character, the `count` other hanzi whose embeddings have the largest cosine with its own.
 
     Args:
@@ -75,13 +79,13 @@ def neighbours(model, characters: Sequence[str], count: int = NEIGHBOURS) -> dic
 
 
 def title_effect(
-    model,
+    model: PoetModel,
     titles: Sequence[str],
     *,
     poems_a_title: int = POEMS_A_TITLE,
     temperature: float = 0.8,
     progress: Progress = SILENT,
-) -> dict:
+) -> dict[str, Any]:
     """How many poems contain a character of the title or a near neighbour, with and without the title.
 
     Each poem with a title is compared with one that has the same seed and form and an empty title. Intervals
@@ -92,13 +96,19 @@ def title_effect(
         `difference`: `character` counts poems that contain a character of the title; `near` also accepts one
         of the ten nearest neighbours of such a character.
     """
-    options = {"form": TITLE_FORM, "impose_form": False, "temperature": temperature}
     counts = {"character": np.zeros((2, len(titles))), "near": np.zeros((2, len(titles)))}
     near = neighbours(model, sorted({character for title in titles for character in title}))
     for i, title in enumerate(titles):
-        accepted = {"character": set(title), "near": set(title).union(*map(near.get, title))}
+        accepted = {"character": set(title), "near": set(title).union(*(near[c] for c in title))}
         for row, given in enumerate((title, "")):
-            poems = model.generate(title=given, seed=i * poems_a_title, num_poems=poems_a_title, **options)
+            poems = model.generate(
+                title=given,
+                form=TITLE_FORM,
+                impose_form=False,
+                temperature=temperature,
+                seed=i * poems_a_title,
+                num_poems=poems_a_title,
+            )
             progress.advance(TITLED_POEM * poems_a_title)
             for name, characters in accepted.items():
                 counts[name][row, i] = sum(not characters.isdisjoint(poem.text) for poem in poems)
@@ -137,8 +147,8 @@ def form_effect(
 
 
 def saved_nats(
-    model, records: Sequence[PoemRecord], *, progress: Progress = SILENT
-) -> dict[str, dict[str, Estimate]]:
+    model: PoetModel, records: Sequence[PoemRecord], *, progress: Progress = SILENT
+) -> dict[str, dict[str, Estimate | None]]:
     """The nats per token that a header field saves on real poems, compared with an empty header.
 
     `true` is the saving with the poem's own field and nothing else in the header; `other` is the saving with

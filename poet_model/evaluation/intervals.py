@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
     n: int
 
 
-def as_json(section: dict) -> dict:
+def as_json(section: dict[str, Any]) -> dict[str, Any]:
     """A copy of a section of metrics.json with each Estimate as a dict of `value`, `low`, `high` and `n`."""
 
     def plain(value: object) -> object:
@@ -47,8 +47,8 @@ def as_json(section: dict) -> dict:
 
 
 def _estimate(value: float, low: float | None, high: float | None, n: int) -> Estimate:
-    rounded = (None if number is None else round(float(number), 5) for number in (value, low, high))
-    return Estimate(*rounded, int(n))
+    low, high = (None if end is None else round(float(end), 5) for end in (low, high))
+    return Estimate(round(float(value), 5), low, high, int(n))
 
 
 def share(flags: Sequence[bool] | np.ndarray) -> Estimate | None:
@@ -97,7 +97,7 @@ def ratio(
     drawn = np.random.default_rng(SEED).integers(0, n, (RESAMPLES, n))
     ratios = numerators[drawn].sum(axis=1) / denominators[drawn].sum(axis=1)
     low, high = transform(np.percentile(ratios, [2.5, 97.5]))
-    return _estimate(transform(numerators.sum() / denominators.sum()), low, high, n)
+    return _estimate(float(transform(numerators.sum() / denominators.sum())), low, high, n)
 
 
 def part(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..corpus import Corpus, PoemRecord
 from ..corpus.held_out import check_same_corpus, pick, read_held_out, write_held_out
@@ -32,19 +33,22 @@ from .metrics import Asked
 from .perplexity import score, without_header
 from .progress import INDEXED_POEM, POEM, RULED_POEM, SILENT, TITLED_POEM, Progress
 
+if TYPE_CHECKING:
+    from ..model import PoetModel
+
 SHORT = 130  # characters; the few longer poems are harder and contain more than a quarter of the tokens
 FEW_POEMS_A_FORM = 50  # used at the end of a training
 BEST_OF = 4  # the same as on the page
 
 
 def measure(
-    model,
+    model: PoetModel,
     corpus: Corpus,
     *,
     poems_a_form: int = FEW_POEMS_A_FORM,
     best_of: int = 1,
     progress: Progress = SILENT,
-) -> dict:
+) -> dict[str, Any]:
     """All metrics of a model on a corpus, as sections of metrics.json.
 
     Args:
@@ -86,7 +90,7 @@ def work(corpus: Corpus, poems_a_form: int = FEW_POEMS_A_FORM, best_of: int = 1)
     )
 
 
-def measure_perplexity(model, corpus: Corpus, progress: Progress = SILENT) -> dict:
+def measure_perplexity(model: PoetModel, corpus: Corpus, progress: Progress = SILENT) -> dict[str, Any]:
     """The section `perplexity` of metrics.json; splits without poems are omitted."""
     valid, test = corpus.splits["valid"], corpus.splits["test"]
     section = {}
@@ -105,8 +109,8 @@ def measure_perplexity(model, corpus: Corpus, progress: Progress = SILENT) -> di
 
 
 def measure_poems(
-    model, corpus: Corpus, poems_a_form: int, best_of: int = 1, progress: Progress = SILENT
-) -> dict:
+    model: PoetModel, corpus: Corpus, poems_a_form: int, best_of: int = 1, progress: Progress = SILENT
+) -> dict[str, Any]:
     """The sections `poems`, `measures` and `header` of metrics.json.
 
     All columns of `measures` use the same functions. `real` measures held-out poems without near-copies,
@@ -117,9 +121,8 @@ def measure_poems(
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
     count = len(FORMS) * poems_a_form
     progress.stage(f"{count:,} poems written without a form")
-    free = model.generate(num_poems=count, temperature=TEMPERATURE, seed=0)
+    free = [poem.text for poem in model.generate(num_poems=count, temperature=TEMPERATURE, seed=0)]
     progress.advance(POEM * count)
-    free = [poem.text for poem in free]
     columns = {"real": metrics.draw_real(_no_copies(held_out), poems_a_form)}
     written, refused = written_columns(model, poems_a_form, best_of, progress)
     columns |= written
@@ -146,13 +149,13 @@ def measure_poems(
 
 
 def measure_header(
-    model,
+    model: PoetModel,
     corpus: Corpus,
     named: Sequence[Asked],
     free: Sequence[str],
     poems_a_form: int,
     progress: Progress = SILENT,
-) -> dict:
+) -> dict[str, Any]:
     """The section `header` of metrics.json: the effects of form, title and author in the header.
 
     Args:
@@ -161,7 +164,9 @@ def measure_header(
         poems_a_form: limits the titles to this number and the scored poems to twice this number.
     """
     held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
-    section = {"form": form_effect([(form_of(text), form) for text, form in named], [*map(form_of, free)])}
+    section: dict[str, Any] = {
+        "form": form_effect([(form_of(text), form) for text, form in named], [*map(form_of, free)])
+    }
     if titles := some_titles(held_out, model.tokenizer, min(TITLES, poems_a_form)):
         progress.stage(f"the effect of {len(titles)} titles")
         section["title"] = title_effect(model, titles, temperature=TEMPERATURE, progress=progress)
@@ -172,7 +177,7 @@ def measure_header(
     return section
 
 
-def _settings(model) -> dict:
+def _settings(model: PoetModel) -> dict[str, Any]:
     defaults = model.generation_config
     return {
         "temperature": TEMPERATURE,
@@ -182,7 +187,7 @@ def _settings(model) -> dict:
     }
 
 
-def _forms_kept(named: Sequence[Asked], poems_a_form: int) -> dict:
+def _forms_kept(named: Sequence[Asked], poems_a_form: int) -> dict[str, Any]:
     kept = {form: sum(form_of(text) == form == requested for text, requested in named) for form in FORMS}
     return {"poems": len(named), "a_form": poems_a_form, "kept": sum(kept.values()), "by_form": kept}
 
@@ -220,4 +225,4 @@ def held_out_corpus(folder: Path, source: str, exclude: Sequence[str]) -> Corpus
         write_held_out(folder, corpus)
         held_out = read_held_out(folder)
         corpus = load_corpus(source) if exclude else corpus
-    return pick(corpus, held_out)
+    return pick(corpus, held_out or {})

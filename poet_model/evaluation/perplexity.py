@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from ..prosody.lines import LINE_ENDS
 from ..tokenizer import EOS, UNK
 from . import intervals
 from .progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from ..model import PoetModel
 
 UNKNOWN_CHOICES = 20_000  # an <unk> counts as one of this many CJK characters outside the vocabulary
 WHOLE = 1 << 30  # longer than any poem
@@ -75,7 +79,7 @@ class Score:
         mask = np.array(chosen, dtype=bool)
         return Score(*(getattr(self, field.name)[mask] for field in fields(self)))
 
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """The entry for metrics.json, with 95 % intervals by bootstrap over poems."""
         return {
             **perplexity_record(self.poem_nats, self.poem_tokens),
@@ -95,12 +99,12 @@ def perplexity_record(nats: np.ndarray, tokens: np.ndarray, kind: str = "") -> d
     """
     estimate = intervals.ratio(nats, tokens, np.exp) or intervals.Estimate(1, 1, 1, 0)
     names = {"perplexity": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {kind + name: round(number, 3) for name, number in names.items()}
+    return {kind + name: round(number, 3) for name, number in names.items() if number is not None}
 
 
 @torch.inference_mode()
 def score(
-    model,
+    model: PoetModel,
     poems: Sequence[PoemRecord],
     *,
     with_title: bool = False,
@@ -137,15 +141,16 @@ def score(
         losses += (targets == UNK) * math.log(UNKNOWN_CHOICES)
         is_hanzi = ~np.isin(targets, ends)
         poem_rows = epoch.rows(index)[batch_rows]
-        for i, values in enumerate((losses, 1.0, losses * is_hanzi, is_hanzi)):
+        one = np.ones_like(losses)
+        for i, values in enumerate((losses, one, losses * is_hanzi, one * is_hanzi)):
             np.add.at(sums[i], poem_rows, values)
         progress.advance(len(targets))
     return Score(*sums)
 
 
-def _nats(model, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _nats(model: PoetModel, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """The nats (N,) of targets (N,) given outputs of the last layer (N, H), in chunks to save memory."""
-    pairs = zip(states.split(CHUNK), targets.split(CHUNK), strict=True)
+    pairs = zip(torch.split(states, CHUNK), torch.split(targets, CHUNK), strict=True)
     return torch.cat([F.cross_entropy(model.project(s).float(), t, reduction="none") for s, t in pairs])
 
 

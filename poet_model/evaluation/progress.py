@@ -29,7 +29,8 @@ class Progress:
     """
 
     def __init__(self, total: float = 0.0, file: TextIO | None = None):
-        self.total, self.done = total, 0.0
+        self.total: float = total
+        self.done: float = 0.0
         self._file = file or sys.stderr
         self._bar: tqdm | None = None
         if total and is_terminal(self._file):

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..files import read_json, write_text
 from ..model_folder import METRICS_NAME, REPORT_NAME, read_metrics, weights_mark
@@ -22,7 +23,7 @@ def check_records(folder: Path) -> None:
     read_json(folder / REPORT_NAME, dict)
 
 
-def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
+def update_folder(folder: Path, measured: dict[str, Any], **commands: str) -> dict[str, Any]:
     """Updates metrics.json with new sections and rewrites the model card.
 
     Entries of the section `external` are measured by the protocols of other projects and need their files.
@@ -51,7 +52,7 @@ def update_folder(folder: Path, measured: dict, **commands: str) -> dict:
     return metrics
 
 
-def _external(metrics: dict) -> dict:
+def _external(metrics: dict[str, Any]) -> dict[str, Any]:
     """The complete entries of the section `external` of an old metrics.json."""
     section = metrics.get("external")
     if not isinstance(section, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 from ..hub.metric import shown
 from .metrics import METRICS
@@ -17,7 +18,7 @@ COLUMNS = {  # the columns of the section `measures`, and their descriptions in 
 FIRST, OTHERS = 68, 29  # widths in terminal columns
 
 
-def report_text(metrics: dict) -> str:
+def report_text(metrics: dict[str, Any]) -> str:
     """The report: perplexities, the metrics of real and generated poems side by side, and header effects."""
     lines = [_row("perplexity", ("", "95 %", "tokens"))]
     for name, entry in (metrics["perplexity"] | metrics.get("external", {})).items():
@@ -44,12 +45,12 @@ def report_text(metrics: dict) -> str:
     return "\n".join(lines)
 
 
-def _cell(estimate: dict | None, shape: str) -> str:
+def _cell(estimate: dict[str, Any] | None, shape: str) -> str:
     """An estimate with its interval, or a dash if it was not measured."""
     return "–" if estimate is None else shown(estimate, shape)
 
 
-def _estimates(label: str, section: dict, names: Sequence[str], shape: str) -> str:
+def _estimates(label: str, section: dict[str, Any], names: Sequence[str], shape: str) -> str:
     return _row(f"  {label}", [_cell(section[name], shape) for name in names])
 
 

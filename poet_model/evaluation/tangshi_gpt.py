@@ -6,6 +6,7 @@ dengfeng-ai/tangshi-gpt (GitHub) is a GPT of six layers; it reports a perplexity
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +15,11 @@ from ..corpus.poems import ContentHash
 from .perplexity import perplexity_record, score
 from .progress import SILENT, Progress
 
+if TYPE_CHECKING:
+    from ..model import PoetModel
 
-def measure_by_protocol(model, path: str | Path, progress: Progress = SILENT) -> dict:
+
+def measure_by_protocol(model: PoetModel, path: str | Path, progress: Progress = SILENT) -> dict[str, Any]:
     """The perplexity as tangshi-gpt counts it.
 
     Our model is scored on title, `<sep>`, poem and `<eos>`, with an empty form and author. Its nats are
@@ -35,11 +39,11 @@ def measure_by_protocol(model, path: str | Path, progress: Progress = SILENT) ->
     Raises:
         CorpusError: the file is missing or contains no poems.
     """
-    raw = [poem for poem in sources.read_source(str(path)) if poem.text]
-    poems = [PoemRecord(poem.text.replace("\n", ""), poem.title.replace(" ", "，")) for poem in raw]
+    raw = [(poem.text, poem.title) for poem in sources.read_source(str(path)) if poem.text]
+    poems = [PoemRecord(text.replace("\n", ""), title.replace(" ", "，")) for text, title in raw]
     progress.stage(f"the perplexity of {len(poems):,} poems by the protocol of tangshi-gpt")
     scored = score(model, poems, with_title=True, progress=progress)
-    tokens = np.array([len(poem.title) + len(poem.text) + 3 for poem in raw])
+    tokens = np.array([len(title) + len(text) + 3 for text, title in raw])
     return {
         **perplexity_record(scored.poem_nats, tokens),
         "tokens": int(tokens.sum()),

@@ -16,14 +16,17 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ..corpus.poems import CorpusReport
+from ..prosody.lines import LINE_ENDS
 from ..terminal import on_any_terminal
 from .char_lm import CharLM
+from .config import TrainingConfig
 from .data import fingerprint, read_poems, split
 from .presets import load_preset, new_model
-from .training import BEST, LAST, LOG_NAME, Training, TrainingConfig, evaluate
-from .vocabulary import LINE_ENDS, Vocabulary
+from .training import BEST, LAST, LOG_NAME, Training, evaluate
+from .vocabulary import Vocabulary
 from .writing import generate, punctuate
 
 PROGRAM = "python -m poet_model.from_scratch"
@@ -31,7 +34,7 @@ PROGRAM = "python -m poet_model.from_scratch"
 RECIPE_NAME = "recipe.json"
 
 
-OPTIONS: dict[str, dict] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "corpus": {
         "required": True,
         "help": "a UTF-8 file: one poem per line, JSON or CSV (docs/corpus.md)",
@@ -172,9 +175,11 @@ def parse_arguments(arguments: Iterable[str] | None = None) -> argparse.Namespac
     )
     modes = parser.add_subparsers(required=True, metavar="train | continue | test | generate")
 
-    def mode(name: str, run, *names: str) -> None:
+    def mode(name: str, run: Callable[[argparse.Namespace], object], *names: str) -> None:
         sub = modes.add_parser(
-            name, help=run.__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+            name,
+            help=(run.__doc__ or "").splitlines()[0],
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         for option in names:
             settings = dict(OPTIONS[option])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class CharLM:
     Example:
         >>> model = CharLM.from_pretrained("assets/tang-lstm")
         >>> logits, state = model.forward(np.array([[2, 3, 3, 3]]))
+        >>> logits.shape
+        (1, 4, 7524)
     """
 
     def __init__(
@@ -95,19 +98,20 @@ class CharLM:
         hidden, state, _ = self._hidden(ids, state, None)
         return functional.affine(hidden, self.output_weight, self.parameters["bias"]), state
 
-    def _hidden(self, ids: Array, state: State | None, mask: Array | None) -> tuple[Array, State, list]:
+    def _hidden(self, ids: Array, state: State | None, mask: Array | None) -> tuple[Array, State, list[Any]]:
         """The outputs of the last layer (B, T, H), the state after them, and the caches of each layer."""
         _check_batch(ids)
         x = functional.embedding(ids, self.parameters["embedding.weight"])
-        after, caches = [], []
+        after: State = []
+        caches: list[Any] = []
         for index, before in enumerate(self.zero_state(len(ids)) if state is None else state):
             if self.config.cell == "rnn":
-                x, h, cache = rnn.forward(x, *before, self.layer(index), mask)
-                after.append((h,))
+                x, h, of_rnn = rnn.forward(x, before[0], self.layer(index), mask)
+                after, caches = [*after, (h,)], [*caches, of_rnn]
             else:
-                x, last, cache = lstm.forward(x, *before, self.layer(index), mask)
+                x, last, of_lstm = lstm.forward(x, before[0], before[1], self.layer(index), mask)
                 after.append(last)
-            caches.append(cache)
+                caches.append(of_lstm)
         return x, after, caches
 
     def loss_and_gradients(
@@ -163,9 +167,9 @@ class CharLM:
         check_shape("targets", targets.shape, ids.shape)
         time_first = np.ascontiguousarray(ids.T)
         x = functional.embedding(time_first, self.parameters["embedding.weight"])  # (T, B, E)
-        after = []
+        after: State = []
         for index, before in enumerate(self.zero_state(len(ids)) if state is None else state):
-            x, (h, c) = self._fast_layers[index].forward(x, *before, self.layer(index))
+            x, (h, c) = self._fast_layers[index].forward(x, before[0], before[1], self.layer(index))
             after.append((h.copy(), c.copy()))
         rows, mask_rows = x.reshape(-1, x.shape[2]), None if mask is None else mask.T.ravel()
         loss, dx, d_output, d_bias = fast_output_loss(
@@ -209,7 +213,8 @@ class CharLM:
         rows = logits[0, len(self.prompt) - 1 :].astype(np.float64)
         rows = rows - rows.max(axis=1, keepdims=True)
         rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
-        return rows[np.arange(len(ids)), ids].tolist()
+        log_probs: list[float] = rows[np.arange(len(ids)), ids].tolist()
+        return log_probs
 
     def save(self, target: str | Path) -> None:
         """Writes one `.npz` file if the name ends in .npz, else a folder. See model_files.py."""

@@ -34,7 +34,7 @@ class CharLMConfig:
     tied: bool = False
     header: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("vocab_size", "embedding_size", "hidden_size", "num_layers"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
@@ -110,7 +110,7 @@ class TrainingConfig:
     max_grad_norm: float = 5.0
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "length"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:

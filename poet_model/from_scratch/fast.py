@@ -29,8 +29,8 @@ class FastLSTM:
     once after each `forward`. The arrays that both return are overwritten by the next call.
     """
 
-    def __init__(self):
-        self._buffers: dict[tuple, Array] = {}
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[object, ...], Array] = {}
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         key = (name, shape, dtype)

@@ -7,11 +7,15 @@ may precede it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import quoted
 
-Array = np.ndarray
+Array = npt.NDArray[Any]  # of floats, or of ids
+Cache = tuple[Array, Array, Array]  # probabilities, targets and weights of cross_entropy
 
 
 def sigmoid(x: Array) -> Array:
@@ -78,7 +82,7 @@ def softmax(logits: Array, temperature: float = 1.0) -> Array:
     return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
-def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, tuple]:
+def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[float, Cache]:
     """The mean of -ln p(target), in nats, and a cache for the backward.
 
     Args:
@@ -102,7 +106,7 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
     return float(loss), (probabilities, targets, weights)
 
 
-def cross_entropy_backward(cache: tuple) -> Array:
+def cross_entropy_backward(cache: Cache) -> Array:
     """dlogits (..., V) = probabilities - one-hot targets, each row times its weight in the mean."""
     probabilities, targets, weights = cache
     dlogits = probabilities * weights[..., None]

@@ -76,7 +76,9 @@ def check_rnn(rng: np.random.Generator, padded: bool = False) -> dict[str, float
 
 
 def check_lstm(
-    rng: np.random.Generator, padded: bool = False, step_backward=lstm.step_backward
+    rng: np.random.Generator,
+    padded: bool = False,
+    step_backward: Callable[..., tuple[Array, Array, Array, Weights]] = lstm.step_backward,
 ) -> dict[str, float]:
     """The errors of `lstm.backward`, checked in the same way, with the given `step_backward`."""
     w = random_weights(4, 4, 5, rng)

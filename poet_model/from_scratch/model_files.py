@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ _DAMAGED = (
 
 
 def write_model(
-    target: str | Path, config: dict, parameters: Mapping[str, Array], vocabulary: Vocabulary
+    target: str | Path, config: dict[str, Any], parameters: Mapping[str, Array], vocabulary: Vocabulary
 ) -> None:
     """Writes one `.npz` file if the name of `target` ends in .npz, else a folder.
 
@@ -54,7 +55,8 @@ def write_model(
     if target.suffix == ".npz":
         tokens = np.array(vocabulary.tokens[5:])
         with replaced_file(target) as file:
-            np.savez(file, **parameters, **{CONFIG_NAME: np.array(text), "characters": tokens})
+            arrays: dict[str, Any] = {**parameters, CONFIG_NAME: np.array(text), "characters": tokens}
+            np.savez(file, **arrays)
         return
     from safetensors.numpy import save
 
@@ -64,7 +66,7 @@ def write_model(
         (fresh / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
 
 
-def read_model(source: str | Path) -> tuple[dict, dict[str, Array], Vocabulary]:
+def read_model(source: str | Path) -> tuple[dict[str, Any], dict[str, Array], Vocabulary]:
     """Reads what `write_model` wrote, or the folder of a model of the torch half.
 
     Returns:
@@ -80,7 +82,7 @@ def read_model(source: str | Path) -> tuple[dict, dict[str, Array], Vocabulary]:
     return config, arrays, Vocabulary.load(source)
 
 
-def _read_npz(path: Path) -> tuple[dict, dict[str, Array], Vocabulary]:
+def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, Array], Vocabulary]:
     arrays = read_arrays(path)
     try:
         config, characters = json.loads(str(arrays.pop(CONFIG_NAME))), arrays.pop("characters").tolist()
@@ -89,7 +91,7 @@ def _read_npz(path: Path) -> tuple[dict, dict[str, Array], Vocabulary]:
         raise ValueError(f"{path} is not a model file: {error} is missing or wrong in it") from error
 
 
-def _read_folder(folder: Path) -> tuple[dict, dict[str, Array]]:
+def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

@@ -28,7 +28,7 @@ class Weights(NamedTuple):
     @property
     def hidden_size(self) -> int:
         """H, the number of units."""
-        return self.weight_hh.shape[1]
+        return int(self.weight_hh.shape[1])
 
     def zeros(self) -> Weights:
         """Gradients of the same shapes, all zero."""

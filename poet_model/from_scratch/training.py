@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from .config import TrainingConfig
 from .data import batches, encode
 from .functional import perplexity
 from .model_files import read_arrays
-from .optimizers import OPTIMIZERS, SCHEDULES, Optimizer, clip_gradients
+from .optimizers import OPTIMIZERS, SCHEDULES, Cosine, Optimizer, StepDecay, clip_gradients
 
 BEST, LAST, STATE_NAME, LOG_NAME = "best", "last", "optimizer.npz", "training_log.jsonl"
 
@@ -34,7 +35,7 @@ def train_epoch(
     rng: np.random.Generator,
     *,
     max_grad_norm: float = 0.0,
-    schedule=None,
+    schedule: Cosine | StepDecay | None = None,
     on_batch: Callable[[float, float], None] | None = None,
 ) -> float:
     """Trains on every row once, in an order drawn from `rng`.
@@ -66,7 +67,9 @@ def train_epoch(
     return nats / tokens
 
 
-def evaluate(model: CharLM, poems: Sequence[str], *, length: int = 4096, batch_size: int = 16) -> dict:
+def evaluate(
+    model: CharLM, poems: Sequence[str], *, length: int = 4096, batch_size: int = 16
+) -> dict[str, Any]:
     """The loss per token over some poems, padding not counted, its perplexity, and the number of tokens."""
     if not poems:
         raise ValueError("there is no poem to measure on")
@@ -100,7 +103,10 @@ class Training:
     ):
         if not poems:
             raise ValueError("there is no poem to train on")
-        self.model, self.valid, self.config, self.output = model, valid, config, Path(output)
+        self.model: CharLM = model
+        self.valid: Sequence[str] = valid
+        self.config: TrainingConfig = config
+        self.output: Path = Path(output)
         self._on_batch, self._rows = on_batch, encode(model, poems, config.length)
         self.optimizer: Optimizer = OPTIMIZERS[config.optimizer](model.parameters, config.learning_rate)
         per_epoch = -(-len(poems) // config.batch_size)
@@ -133,7 +139,7 @@ class Training:
         lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() else []
         log.write_text("".join(lines[: self.epoch]), encoding="utf-8")
 
-    def run(self, *, quiet: bool = False) -> list[dict]:
+    def run(self, *, quiet: bool = False) -> list[dict[str, Any]]:
         """Trains up to the last epoch. Returns the log records of the epochs that it trained."""
         self.output.mkdir(parents=True, exist_ok=True)
         records = []
@@ -151,7 +157,7 @@ class Training:
                 )
         return records
 
-    def _next_epoch(self, quiet: bool) -> dict:
+    def _next_epoch(self, quiet: bool) -> dict[str, Any]:
         """Trains one epoch and measures the model after it; the record for the log."""
         config, started = self.config, time.perf_counter()
         is_shown = not quiet and is_terminal(sys.stderr)
@@ -180,7 +186,7 @@ class Training:
             on_batch=on_batch,
         )
         self.epoch += 1
-        if by_loss:
+        if by_loss and self._schedule is not None:
             self._schedule.step(loss)
         valid = evaluate(self.model, self.valid, length=config.length)
         if not np.isfinite([perplexity(loss), valid["perplexity"]]).all():
@@ -199,21 +205,21 @@ class Training:
             "seconds": round(time.perf_counter() - started, 3),
         }
 
-    def _save(self, record: dict) -> None:
+    def _save(self, record: dict[str, Any]) -> None:
         if record["valid_loss"] < self.best:
             self.best = record["valid_loss"]
             with replaced(self.output / BEST) as folder:
                 self.model.save(folder)
         with replaced(self.output / LAST) as folder:
             self.model.save(folder)
-            np.savez(
-                folder / STATE_NAME,
+            arrays: dict[str, Any] = {
                 **self.optimizer.state_arrays(),
-                epoch=self.epoch,
-                best=self.best,
-                learning_rate=self.optimizer.learning_rate,
-                schedule=self._schedule.state if self._schedule else 0,
-            )
+                "epoch": self.epoch,
+                "best": self.best,
+                "learning_rate": self.optimizer.learning_rate,
+                "schedule": self._schedule.state if self._schedule else 0,
+            }
+            np.savez(folder / STATE_NAME, **arrays)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..errors import InvalidValueError, quoted
 from ..prosody.lines import LINE_ENDS, with_line_ends
@@ -27,8 +28,8 @@ class Vocabulary:
     """
 
     def __init__(self, characters: Iterable[str]):
-        self.tokens = (*SPECIAL_TOKENS, *characters)
-        self.ids = {token: index for index, token in enumerate(self.tokens)}
+        self.tokens: tuple[str, ...] = (*SPECIAL_TOKENS, *characters)
+        self.ids: dict[str, int] = {token: index for index, token in enumerate(self.tokens)}
         if len(self.ids) != len(self.tokens) or any(len(c) != 1 for c in self.tokens[5:]):
             raise ValueError("a vocabulary must consist of single characters, each of them once")
 
@@ -99,7 +100,7 @@ class Vocabulary:
             raise ValueError(f"{path} is not a valid vocabulary: {error}") from error
 
 
-def read_json(path: Path):
+def read_json(path: Path) -> Any:
     """The content of a JSON file of a model.
 
     Raises:

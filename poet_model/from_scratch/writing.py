@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import check_number, check_text
-from ..prosody.lines import join_lines
+from ..prosody.lines import LINE_ENDS, join_lines
 from .char_lm import CharLM
 from .functional import Array
-from .vocabulary import EOS, LINE_ENDS
+from .vocabulary import EOS
 
 MAX_LINE = 16  # characters per line; after that, only a line end is allowed
 

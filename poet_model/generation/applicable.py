@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 GIVE_FORM = ("form", "acrostic", "telestich")  # an acrostic or a telestich implies a form if none is given
 NEED_FORM = ("rhyme", "tones", "template", "best_of")
 
 
-def applicable(options: dict) -> dict:
+def applicable(options: dict[str, Any]) -> dict[str, Any]:
     """The given options, without those that `generate` would refuse for lack of a form.
 
     Options that need a form are dropped if no other option gives one. `generate` itself raises in that case;

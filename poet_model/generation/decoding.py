@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..arrays import DoubleArray, FloatArray, IntArray
 from ..tokenizer import EOS
 from .filters import FrequencyPenalty, LogitFilter, filters_of
 from .masks import VocabularyMasks
@@ -29,7 +30,7 @@ class Stepper(Protocol):
     Logits are float32 arrays. The state may be of any type: only the stepper itself looks inside it.
     """
 
-    def read(self, ids: Sequence[int], first: int = 0) -> tuple[np.ndarray, Any]:
+    def read(self, ids: Sequence[int], first: int = 0) -> tuple[FloatArray, Any]:
         """Runs the model over a prompt, the beginning of a sequence, from the initial state.
 
         Args:
@@ -41,10 +42,10 @@ class Stepper(Protocol):
             id, for a batch of one row.
         """
 
-    def step(self, ids: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+    def step(self, ids: IntArray, state: Any) -> tuple[FloatArray, Any]:
         """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
 
-    def select(self, state: Any, rows: Sequence[int]) -> Any:
+    def select(self, state: Any, rows: Sequence[int] | IntArray) -> Any:
         """The state of the given rows; rows may be dropped, repeated or reordered."""
 
 
@@ -72,10 +73,10 @@ class Drawn(NamedTuple):
         weighed_log_probs: (B,) their log-probabilities after the frequency penalty.
     """
 
-    ids: np.ndarray
+    ids: IntArray
     characters: list[str]
-    log_probs: np.ndarray
-    weighed_log_probs: np.ndarray
+    log_probs: FloatArray
+    weighed_log_probs: FloatArray
 
 
 class EachCharacter:
@@ -86,7 +87,7 @@ class EachCharacter:
     def __init__(self, rngs: Sequence[np.random.Generator]):
         self._rngs = rngs
 
-    def uniforms(self, rows: Sequence[Row]) -> np.ndarray:
+    def uniforms(self, rows: Sequence[Row]) -> DoubleArray:
         """Random numbers (B,) in [0, 1), each from the generator of the row's poem."""
         return np.array([self._rngs[row.poem].random() for row in rows])
 
@@ -114,11 +115,12 @@ class BestOfLines:
     """
 
     def __init__(self, rngs: Sequence[np.random.Generator], width: int, config: GenerationConfig):
-        self.width, self._rngs = width, rngs
+        self.width: int = width
+        self._rngs = rngs
         self._config = replace(config, top_k=0, top_p=1.0)
         self._line: list[Drawn] = []
 
-    def uniforms(self, rows: Sequence[Row]) -> np.ndarray:
+    def uniforms(self, rows: Sequence[Row]) -> DoubleArray:
         """Random numbers (B,) in [0, 1): `width` numbers from the generator of each poem."""
         return np.concatenate([self._rngs[row.poem].random(self.width) for row in rows[:: self.width]])
 
@@ -127,7 +129,7 @@ class BestOfLines:
         if drawn.ids[0] == EOS:
             return [], []
         self._line.append(drawn)
-        if rows[0].place < rows[0].form.length:
+        if (form := rows[0].form) and rows[0].place < form.length:
             return [], list(range(len(rows)))
         best = self._draw(rows)
         characters = [
@@ -140,12 +142,12 @@ class BestOfLines:
 
     def _draw(self, rows: Sequence[Row]) -> list[int]:
         """Samples one candidate line per poem by log-probability, and returns the indices of their rows."""
-        scores = np.zeros(len(rows), np.float32)
+        scores: FloatArray = np.zeros(len(rows), np.float32)
         for step in self._line:
             scores += step.weighed_log_probs
         scores = scores.reshape(-1, self.width)  # (poems, candidates)
         uniforms = np.array([self._rngs[row.poem].random() for row in rows[:: self.width]])
-        return (sample(scores, uniforms, self._config) + self.width * np.arange(len(scores))).tolist()
+        return list(map(int, sample(scores, uniforms, self._config) + self.width * np.arange(len(scores))))
 
 
 def decode(
@@ -209,7 +211,7 @@ def decode(
 def look_ahead(
     stepper: Stepper,
     state: Any,
-    logits: np.ndarray,
+    logits: FloatArray,
     rows: Sequence[Row],
     filters: Sequence[LogitFilter],
     temperature: float,
@@ -225,18 +227,20 @@ def look_ahead(
         state: its state before the character, for B rows.
         logits: (B, V), changed in place for the rows in which a rhyme word or a tail comes after the next
             character.
-        rows: the B rows.
+        rows: the B rows, all of one form.
         filters: the rules to apply.
         temperature: the temperature of the sampling; 0 counts as 1 here.
     """
-    numbers = [number for number, row in enumerate(rows) if row.form.is_before_few(row.state)]
+    if (form := rows[0].form) is None:
+        return
+    numbers = [i for i, row in enumerate(rows) if row.state and form.is_before_few(row.state)]
     for first in range(0, len(numbers), LOOK_AHEAD_ROWS):
         part = numbers[first : first + LOOK_AHEAD_ROWS]
         ids = largest(logits[part], LOOK_AHEAD)  # (R, C)
         values = np.take_along_axis(logits[part], ids, axis=1)
         after, _ = stepper.step(ids.ravel(), stepper.select(state, np.repeat(part, ids.shape[1])))
         allowed = np.flatnonzero(np.isfinite(values).ravel())  # indices into the R x C candidates
-        tokens = rows[0].form.masks.tokenizer.tokens
+        tokens = form.masks.tokenizer.tokens
         ahead = [rows[part[i // ids.shape[1]]].after(tokens[ids.flat[i]]) for i in allowed]
         gain = np.full(ids.size, -np.inf, np.float32)
         gain[allowed] = _log_share_allowed(after[allowed], ahead, filters)
@@ -245,13 +249,11 @@ def look_ahead(
         logits[np.array(part)[:, None], ids] = weighed
 
 
-def _log_share_allowed(logits: np.ndarray, rows: Sequence[Row], filters: Sequence[LogitFilter]) -> np.ndarray:
-    """The log of the total probability (N,) of the ids that the filters allow.
-
-    Changes the logits (N, V) in place.
-    """
+def _log_share_allowed(logits: FloatArray, rows: Sequence[Row], filters: Sequence[LogitFilter]) -> FloatArray:
+    """The log of the total probability (N,) of the ids that the filters allow; changes the logits (N, V)."""
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     for rule in filters:
         rule(logits, rows)
     with np.errstate(divide="ignore"):  # log(0) is -inf where no id is allowed
-        return np.log((weights * (logits > -np.inf)).sum(axis=1) / weights.sum(axis=1))
+        share = np.log((weights * (logits > -np.inf)).sum(axis=1) / weights.sum(axis=1))
+    return np.asarray(share, np.float32)

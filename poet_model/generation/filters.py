@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, plain
 from ..tokenizer import EOS
 from .form import RegularForm
@@ -22,7 +23,7 @@ MAX_LINE = 16  # the most characters a line may have without a form; only a few 
 class LogitFilter(Protocol):
     """A rule of the poem."""
 
-    def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
+    def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
         """Sets the logits (B, V) of the ids that must not come next in the B rows to -inf, in place."""
 
 
@@ -32,7 +33,7 @@ class OnlyPoemCharacters:
     def __init__(self, masks: VocabularyMasks):
         self._barred = np.flatnonzero(~masks.poem_characters)
 
-    def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
+    def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
         logits[:, self._barred] = -np.inf
 
 
@@ -46,7 +47,7 @@ class WholeLines:
         self._masks, self._max_length = masks, max_length
         self._comma, self._stop = self._ends = masks.line_ends
 
-    def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
+    def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
         for row, its_logits in zip(rows, logits, strict=True):
             is_ended, is_long = row.text.endswith("。"), len(row.text) >= self._max_length
             if not is_ended:
@@ -67,8 +68,8 @@ class KeepsForm:
     def __init__(self, form: RegularForm):
         self._form = form
 
-    def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
-        masks = [self._form.mask(row.state) for row in rows]
+    def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
+        masks = [self._form.mask(row.state) for row in rows if row.state]
         logits += masks[0] if all(mask is masks[0] for mask in masks) else np.stack(masks)
 
 
@@ -85,7 +86,7 @@ class OriginalLines:
         self._ids, self._ends, self._length = masks.ids_by_plain, masks.line_ends, length
         self._followers = functools.cache(index.followers)
 
-    def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
+    def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
         for row, its_logits in zip(rows, logits, strict=True):
             line = row.line
             if len(line) + 1 < (self._length or MIN_ORIGINAL):
@@ -110,11 +111,13 @@ class FrequencyPenalty:
     def __init__(self, masks: VocabularyMasks, penalty: float):
         self._ids, self._penalty = masks.tokenizer.ids, penalty
 
-    def __call__(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
+    def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
         """Lowers the logits (B, V) in place."""
         if not self._penalty:
             return
-        lengths, ids, counts = [], [], []
+        lengths: list[int] = []
+        ids: list[int] = []
+        counts: list[int] = []
         for row in rows:
             # If the last character of the poem is new, it is also the last key of `counts`. It is left out.
             is_last_new = row.place > 0 and row.counts[row.text[-1]] == 1

@@ -11,7 +11,7 @@ from ..prosody.lines import FORMS, LINE_ENDS, SHAPES, join_lines, read_lines, sp
 from ..prosody.templates import L1, L2
 from ..script import is_hanzi
 from ..tokenizer import PoetTokenizer
-from .form import RegularForm
+from .form import FormState, RegularForm
 from .form_options import FormOptions
 from .masks import VocabularyMasks
 
@@ -115,9 +115,9 @@ def _is_possible(masks: VocabularyMasks, options: FormOptions, start: str) -> bo
 def _less_strict(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]:
     """Less strict options, smallest change first, as (English description, Chinese description, options)."""
     level, rhyme = options.level, options.rhyme
-    if options.has_tones and level < L1:
+    if level is not None and level < L1:
         yield "tones=True", "平仄用 L1", replace(options, level=L1)
-    if options.has_tones and level < L2:
+    if level is not None and level < L2:
         yield 'tones="L2"', "平仄放寬到 L2", replace(options, level=L2)
     if options.template:
         yield 'template=""', "不指定譜式", replace(options, template="")
@@ -148,9 +148,9 @@ def fit_start(rules: RegularForm, start: str) -> str:
         is_ended = start.endswith(tuple(LINE_ENDS))
         start = join_lines(given)
         start = start if is_ended or not start else start[:-1]
-    state = rules.first()
+    state: FormState | None = rules.first()
     for place, character in enumerate(start):
-        state = rules.after(state, character)
+        state = state and rules.after(state, character)
         if state is None:
             fitting = start[:place]
             fits = f"{quoted(fitting)} would fit" if fitting else "no start can begin with it"

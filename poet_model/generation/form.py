@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from ..arrays import FloatArray
 from ..errors import InvalidValueError
 from ..prosody.lines import LINE_ENDS
 from ..prosody.readings import ANY, PING, rhyme_groups, tone_mask, tones
@@ -70,16 +69,18 @@ class RegularForm:
     """
 
     def __init__(self, masks: VocabularyMasks, options: FormOptions, start: str = ""):
-        self.options, self.masks = options, masks
-        self.lines, self.length = options.lines, options.length
+        self.options: FormOptions = options
+        self.masks: VocabularyMasks = masks
+        self.lines: int = options.lines
+        self.length: int = options.length
         self._ends = masks.line_ends
         self._given = frozenset(options.heads + options.tails + start)
         self._groups = open_groups(masks, options)
         self._templates = self._open_templates() if options.has_tones else [None]
-        # caches
+
         self._tones_here: dict[str, int] = {}
         self._steps: dict[tuple[FormState, int | str], FormState | None] = {}
-        self._mask_of: dict[FormState, np.ndarray] = {}
+        self._mask_of: dict[FormState, FloatArray] = {}
 
     def first(self) -> FormState:
         """The state before the first character."""
@@ -104,12 +105,12 @@ class RegularForm:
 
     def state_of(self, text: str) -> FormState | None:
         """The state after a text; None if the text breaks a rule."""
-        state = self.first()
+        state: FormState | None = self.first()
         for character in text:
             state = state and self.after(state, character)
         return state
 
-    def mask(self, state: FormState) -> np.ndarray:
+    def mask(self, state: FormState) -> FloatArray:
         """The mask (V,) to add to the logits in a state: 0 for allowed ids, -inf for all others."""
         if state not in self._mask_of:
             self._mask_of[state] = self._make_mask(state)
@@ -159,18 +160,17 @@ class RegularForm:
         """The patterns of a line that its head and its tail fit."""
         if line >= self.lines:
             return ()
-        if template is None:
+        if template is None or (level := self.options.level) is None:
             last = PING if self.options.rhyme and line % 2 else ANY
             return ((*[ANY] * (self.length - 1), last),)
         is_rhyme = bool(self.options.rhyme) and line in template.rhymes
         heads, tails = self.options.heads[line:], self.options.tails[line:]
         head = (tone_mask(heads[0]) if heads else 0) or ANY
         tail = (tone_mask(tails[0], is_rhyme=is_rhyme) if tails else 0) or ANY
-        patterns = template.patterns(line, self.options.level)
+        patterns = template.patterns(line, level)
         return tuple(pattern for pattern in patterns if pattern[0] & head and pattern[-1] & tail)
 
     # Transitions
-
     def _next_line(self, state: FormState, character: str) -> FormState | None:
         """The state after a line end."""
         if character != LINE_ENDS[state.line % 2]:
@@ -238,7 +238,7 @@ class RegularForm:
             return self.options.heads[state.line :][:1]
         return self.options.tails[state.line :][:1] if state.place == self.length - 1 else ""
 
-    def _make_mask(self, state: FormState) -> np.ndarray:
+    def _make_mask(self, state: FormState) -> FloatArray:
         if state.line == self.lines:
             return self.masks.only(EOS)
         if state.place == self.length:

@@ -67,7 +67,7 @@ class FormOptions:
     def __str__(self) -> str:
         edges = [f"{name} {given}" for name, given in (("heads", self.heads), ("tails", self.tails)) if given]
         names = [t.name for t in self.templates] if len(self.templates) == 1 else []
-        tones = [" ".join(["tones", LEVELS[self.level], *names])] if self.has_tones else []
+        tones = [] if self.level is None else [" ".join(["tones", LEVELS[self.level], *names])]
         return ", ".join([self.form, *tones, *["rhyme"] * bool(self.rhyme), *edges])
 
     @property

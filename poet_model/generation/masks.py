@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..arrays import BoolArray, FloatArray
 from ..errors import InvalidValueError
 from ..novelty.index import plain
 from ..prosody.lines import LINE_ENDS
@@ -32,9 +33,9 @@ class VocabularyMasks:
 
     def __init__(self, tokenizer: PoetTokenizer):
         self.tokenizer = tokenizer
-        self._kept: dict[tuple, np.ndarray] = {}
+        self._kept: dict[object, FloatArray] = {}
 
-    def __reduce__(self):  # a copy computes its masks when it needs them
+    def __reduce__(self) -> tuple[type, tuple[PoetTokenizer]]:  # a copy computes its masks when it needs them
         return type(self), (self.tokenizer,)
 
     @cached_property
@@ -42,30 +43,33 @@ class VocabularyMasks:
         """The ids and characters of all hanzi."""
         return [(i, token) for i, token in enumerate(self.tokenizer.tokens) if is_hanzi(token)]
 
-    def _where(self, allows: Callable[[str], object]) -> np.ndarray:
+    def _where(self, allows: Callable[[str], bool]) -> BoolArray:
         mask = np.zeros(len(self.tokenizer), dtype=bool)
         mask[[i for i, hanzi in self._hanzi if allows(hanzi)]] = True
         return mask
 
     @cached_property
-    def poem_characters(self) -> np.ndarray:
+    def poem_characters(self) -> BoolArray:
         """Hanzi, `，`, `。` and `<eos>`: all tokens that a poem may contain."""
         allowed = self._where(lambda hanzi: True)
         allowed[[EOS, *self.line_ends]] = True
         return allowed
 
     @cached_property
-    def by_tone(self) -> dict[int, np.ndarray]:
+    def by_tone(self) -> dict[int, BoolArray]:
         """Maps PING and ZE to the characters that may have that tone."""
-        return {tone: self._where(lambda c, t=tone: tone_mask(c) & t) for tone in (PING, ZE)}
+        masks = {}
+        for tone in (PING, ZE):
+            masks[tone] = self._where(lambda c, tone=tone: bool(tone_mask(c) & tone))  # type: ignore[misc]
+        return masks
 
     @cached_property
-    def unknown(self) -> np.ndarray:
+    def unknown(self) -> BoolArray:
         """Hanzi whose readings are not in the table."""
         return self._where(lambda c: not tone_mask(c))
 
     @cached_property
-    def by_group(self) -> dict[str, np.ndarray]:
+    def by_group(self) -> dict[str, BoolArray]:
         """Maps each rhyme group of 平 to the characters that rhyme in it."""
         masks = {group: np.zeros(len(self.tokenizer), dtype=bool) for group in all_groups()}
         for i, hanzi in self._hanzi:
@@ -95,7 +99,7 @@ class VocabularyMasks:
             )
         return [self.tokenizer.ids[c] for c in LINE_ENDS]
 
-    def only(self, token: int) -> np.ndarray:
+    def only(self, token: int) -> FloatArray:
         """The mask that bars every id but one."""
         kept = self._kept.get(token)
         if kept is not None:
@@ -106,7 +110,7 @@ class VocabularyMasks:
 
     def only_like(
         self, tones: int, groups: frozenset[str], with_unknown: bool, without: frozenset[int]
-    ) -> np.ndarray:
+    ) -> FloatArray:
         """The mask that allows every hanzi with one of the tones or in one of the rhyme groups.
 
         Args:
@@ -126,7 +130,7 @@ class VocabularyMasks:
         allowed[list(without)] = False
         return self._keep(key, allowed)
 
-    def _keep(self, key: object, allowed: np.ndarray) -> np.ndarray:
+    def _keep(self, key: object, allowed: BoolArray) -> FloatArray:
         """Caches a mask as floats: adding it to logits is several times faster than boolean indexing.
 
         Returns the mask, because another thread may empty the cache at any time.

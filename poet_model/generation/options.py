@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from ..errors import CheckpointError, InvalidValueError, check_number, quoted
 from ..files import MAX_CONFIG_BYTES, read_json, write_text
@@ -85,6 +85,13 @@ class GenerationConfig:
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
+
+    Example:
+        >>> GenerationConfig(temperature=0.7).top_k
+        40
+        >>> GenerationConfig(top_p=0)
+        Traceback (most recent call last):
+        poet_model.errors.InvalidValueError: top_p must be a number above 0 and at most 1, got 0
     """
 
     temperature: float = 0.8
@@ -93,14 +100,14 @@ class GenerationConfig:
     max_length: int = 128
     frequency_penalty: float = 1.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_number("temperature", self.temperature, 0, 100)
         check_number("top_k", self.top_k, 0, whole=True)
         check_number("top_p", self.top_p, 0, 1, above=True)
         check_number("frequency_penalty", self.frequency_penalty, 0, 100)
         check_number("max_length", self.max_length, 1, 4096, whole=True)
 
-    def save(self, folder: Path, more: dict | None = None) -> None:
+    def save(self, folder: Path, more: dict[str, Any] | None = None) -> None:
         """Writes `generation_config.json` into `folder`; `more` holds extra keys for other libraries."""
         text = json.dumps((more or {}) | asdict(self), indent=2)
         write_text(Path(folder) / GENERATION_CONFIG_NAME, text + "\n")

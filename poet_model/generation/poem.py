@@ -18,6 +18,14 @@ class Poem:
             characters of the start have one too.
         seed: the seed that gives the same poem again with the same options.
         title, author, requested_form: the header that the model was given; '' for a missing part.
+
+    Example:
+        >>> poem = Poem("春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。", log_probs=(), seed=7)
+        >>> poem.form, poem.lines[0], poem.simplified[:6]
+        ('五絕', '春眠不覺曉，', '春眠不觉晓，')
+        >>> print(poem)
+        春眠不覺曉，處處聞啼鳥。
+        夜來風雨聲，花落知多少。
     """
 
     text: str

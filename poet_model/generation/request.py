@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -113,7 +114,9 @@ class Request:
         )
 
 
-def _split_options(defaults: GenerationConfig, options: dict) -> tuple[GenerationConfig, dict]:
+def _split_options(
+    defaults: GenerationConfig, options: Mapping[str, object]
+) -> tuple[GenerationConfig, dict[str, Any]]:
     """The sampling settings, and all other options with their defaults filled in."""
     settings = [field.name for field in fields(GenerationConfig)]
     if unknown := [name for name in options if name not in DEFAULTS and name not in settings]:
@@ -123,12 +126,12 @@ def _split_options(defaults: GenerationConfig, options: dict) -> tuple[Generatio
         raise InvalidValueError(
             f"there is no generation option {quoted(unknown[0])}; {meant}the options are {', '.join(names)}"
         )
-    given = {name: options[name] for name in settings if options.get(name) is not None}
+    given: dict[str, Any] = {name: options[name] for name in settings if options.get(name) is not None}
     others = {name: options.get(name, default) for name, default in DEFAULTS.items()}
     return replace(defaults, **given), others
 
 
-def _check_types(given: dict) -> None:
+def _check_types(given: dict[str, Any]) -> None:
     """Checks everything but form and start, before any of it is read."""
     for name, chinese in _HEADER.items():
         check_text(name, given[name], MAX_HEADER, chinese)

@@ -39,7 +39,7 @@ def _large_groups(counts: dict[str, int]) -> frozenset[str]:
 
 
 def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str, int]) -> frozenset[str]:
-    given = masks.tokenizer.normalize(read_title(options.rhyme))
+    given = masks.tokenizer.normalize(read_title(str(options.rhyme)))
     group, needed = group_named(given), options.lines // 2 + 1
     if counts.get(group, 0) >= needed:
         return frozenset({group})

@@ -44,7 +44,7 @@ class Row:
 
     def after(self, character: str) -> Row:
         """The row with one more character, which the form must allow."""
-        state = self.form.after(self.state, character) if self.form else None
+        state = self.form.after(self.state, character) if self.form and self.state else None
         if character in LINE_ENDS:
             return Row(self.poem, self.text + character, 0, self.form, state, self.counts)
         counts = self.counts | {character: self.counts.get(character, 0) + 1}

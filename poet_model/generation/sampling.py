@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import DoubleArray, FloatArray, IntArray
 from ..errors import CheckpointError, InvalidValueError
 from .options import GenerationConfig
 
 
-def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -> np.ndarray:
+def sample(logits: FloatArray, uniforms: DoubleArray, config: GenerationConfig) -> IntArray:
     """Samples one id per row by inverting the cumulative distribution, in float64.
 
     Args:
@@ -24,7 +25,7 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -
             rule.)
         CheckpointError: a logit is NaN or +inf.
     """
-    likeliest = logits.max(axis=1)
+    likeliest: FloatArray = logits.max(axis=1)
     _check(bool((likeliest < np.inf).all()))  # false for NaN, which is the maximum of a row that has one
     if (likeliest == -np.inf).any():
         raise InvalidValueError(
@@ -32,7 +33,8 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -
             chinese="這些要求合在一起，接不下去了；請換個種子，或少些要求。",
         )
     if config.temperature == 0:
-        return logits.argmax(axis=1)
+        best: IntArray = logits.argmax(axis=1)
+        return best
     ids = largest(logits, config.top_k or logits.shape[1])
     ids.sort(axis=1)  # makes the cumulative sum independent of the order that argpartition gives
     values = np.take_along_axis(logits, ids, axis=1).astype(np.float64)
@@ -44,17 +46,19 @@ def sample(logits: np.ndarray, uniforms: np.ndarray, config: GenerationConfig) -
         _keep_top_p(weights, config.top_p)
     cumulative = np.cumsum(weights, axis=1)
     chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
-    return ids[np.arange(len(ids)), np.minimum(chosen, ids.shape[1] - 1)]
+    sampled: IntArray = ids[np.arange(len(ids)), np.minimum(chosen, ids.shape[1] - 1)]
+    return sampled
 
 
-def largest(logits: np.ndarray, count: int) -> np.ndarray:
+def largest(logits: FloatArray, count: int) -> IntArray:
     """The ids (B, count) of the largest of the logits (B, V) in each row, in no particular order."""
     if count >= logits.shape[1]:
         return np.tile(np.arange(logits.shape[1]), (len(logits), 1))
-    return np.argpartition(logits, -count, axis=1)[:, -count:]
+    found: IntArray = np.argpartition(logits, -count, axis=1)[:, -count:]
+    return found
 
 
-def log_sum_exp(logits: np.ndarray) -> np.ndarray:
+def log_sum_exp(logits: FloatArray) -> FloatArray:
     """The logarithm (B,) of the sum of exponentials of each row of finite logits (B, V).
 
     Raises:
@@ -64,10 +68,11 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
     _check(bool(np.isfinite(highest).all()))
     weights = logits - highest
     np.exp(weights, out=weights)
-    return highest[:, 0] + np.log(weights.sum(axis=1))
+    result: FloatArray = highest[:, 0] + np.log(weights.sum(axis=1))
+    return result
 
 
-def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def log_probs_of(logits: FloatArray, ids: IntArray) -> FloatArray:
     """The log-probabilities (B,) of one id per row, given the logits (B, V)."""
     return logits[np.arange(len(ids)), ids] - log_sum_exp(logits)
 
@@ -82,7 +87,7 @@ def _check(are_numbers: bool) -> None:
         )
 
 
-def _keep_top_p(weights: np.ndarray, top_p: float) -> None:
+def _keep_top_p(weights: DoubleArray, top_p: float) -> None:
     """Keeps the largest weights (B, k) with at least `top_p` of each row's sum; sets the rest to 0."""
     order = np.argsort(-weights, axis=1, kind="stable")
     falling = np.take_along_axis(weights, order, axis=1)

@@ -22,9 +22,14 @@ class PoemStream(Iterator[str]):
         is_finished: whether the poem is complete.
 
     Example:
-        >>> stream = PoetModel.from_pretrained("assets/tang-lstm").stream("春", form="五絕", seed=7)
-        >>> for piece in stream:
-        ...     print(stream.poem.text)
+        >>> import poet_model
+        >>> stream = poet_model.load().stream("春", form="五絕", seed=7)
+        >>> next(stream), next(stream), stream.poem.text
+        ('春', '寒', '春寒')
+        >>> "".join(stream)
+        '猶未盡，晚日又先空。有路相逢處，閑居最是中。'
+        >>> stream.poem.lines[0], stream.is_finished
+        ('春寒猶未盡，', True)
     """
 
     def __init__(
@@ -38,8 +43,10 @@ class PoemStream(Iterator[str]):
             given, heads: see the attributes.
         """
         self._pieces = pieces
-        self.poem, self.given, self.heads = unwritten, given, heads
-        self.is_finished = False
+        self.given: int = given
+        self.heads: str = heads
+        self.poem: Poem = unwritten
+        self.is_finished: bool = False
 
     def __next__(self) -> str:
         try:

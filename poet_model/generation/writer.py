@@ -37,10 +37,10 @@ class Writer:
         return VocabularyMasks(self.tokenizer)
 
     @overload
-    def generate(self, start: str = "", *, num_poems: None = None, **options: Unpack[Options]) -> Poem: ...
+    def generate(self, /, start: str = "", *, num_poems: None = None, **options: Unpack[Options]) -> Poem: ...
 
     @overload
-    def generate(self, start: str = "", *, num_poems: int, **options: Unpack[Options]) -> list[Poem]: ...
+    def generate(self, /, start: str = "", *, num_poems: int, **options: Unpack[Options]) -> list[Poem]: ...
 
     def generate(
         self, /, start: str = "", *unnamed: object, num_poems: int | None = None, **options: Unpack[Options]
@@ -79,6 +79,12 @@ class Writer:
             UnknownCharacterError: an option has a character that is not in the vocabulary.
             InvalidValueError: an option is invalid or cannot be met; the message says what is possible.
             CheckpointError: `original` is True, and there is no index.
+
+        Example:
+            >>> import poet_model
+            >>> poems = poet_model.load().generate("春", num_poems=2, form="五絕", rhyme="東", seed=7)
+            >>> [poem.lines[-1] for poem in poems]
+            ['黃昏走馬風。', '寒煙雪又空。']
         """
         count = 1 if num_poems is None else num_poems
         check_number("num_poems", count, 1, MAX_POEMS, whole=True)
@@ -100,6 +106,11 @@ class Writer:
 
         Raises:
             PoetError: as `generate` does.
+
+        Example:
+            >>> import poet_model
+            >>> "".join(poet_model.load().stream("春", form="五絕", seed=7))
+            '春寒猶未盡，晚日又先空。有路相逢處，閑居最是中。'
         """
         request = self._request(start, unnamed, options)
         unwritten = _poem_of(request, 0, [])
@@ -114,7 +125,7 @@ class Writer:
                 yield "".join(one.character for one in committed)
         return _poem_of(request, 0, characters)
 
-    def _request(self, start: str, unnamed: tuple, options: Options) -> Request:
+    def _request(self, start: str, unnamed: tuple[object, ...], options: Options) -> Request:
         """The request of a call; `unnamed` holds what was given without a name after the start."""
         if unnamed:
             raise InvalidValueError(

@@ -7,6 +7,7 @@ measured. So a card states only what metrics.json holds.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -30,7 +31,7 @@ class _Environment(jinja2.Environment):
         return self.undefined(obj=obj, name=attribute) if value is None else value
 
 
-def render(template: str, metrics: dict) -> str:
+def render(template: str, metrics: dict[str, Any]) -> str:
     """Fills in a Jinja2 template and removes the lines in which a metric is missing.
 
     `{{ perplexity.valid.tokens | number(",") }}` uses Python's format specification. A metric with an
@@ -72,7 +73,7 @@ def number(value: object, spec: str = "") -> str:
     return _MISSING if value is None or isinstance(value, jinja2.Undefined) else shown(value, spec)
 
 
-def card_text(folder: str | Path, known: dict | None = None, template: Path | None = None) -> str:
+def card_text(folder: str | Path, known: dict[str, Any] | None = None, template: Path | None = None) -> str:
     """The text of the card of a model folder.
 
     Args:
@@ -100,11 +101,11 @@ def card_text(folder: str | Path, known: dict | None = None, template: Path | No
     return render(template.read_text(encoding="utf-8"), metrics)
 
 
-def _source(metrics: dict) -> str:
+def _source(metrics: dict[str, Any]) -> str:
     corpus = metrics.get("corpus")
     return str(corpus.get("source")) if isinstance(corpus, dict) else ""
 
 
-def write_card(folder: str | Path, known: dict | None = None) -> None:
+def write_card(folder: str | Path, known: dict[str, Any] | None = None) -> None:
     """Writes the card into a model folder; `folder` and `known` are as in `card_text`."""
     write_text(Path(folder) / CARD_NAME, card_text(folder, known))

@@ -12,6 +12,7 @@ from .network import check_environment, one_line, why_it_failed, why_nothing_cam
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
 
 DEFAULT_NAME = "user/tang-lstm"  # the model's name in the card before the model is pushed
 
@@ -99,7 +100,7 @@ def _missing(name: str, writing: bool, near: str | None, kind: str) -> str:
     return lead + _NOT_FOUND.format(kind)
 
 
-def _refusal(name: str, error: Exception) -> str:
+def _refusal(name: str, error: HfHubHTTPError) -> str:
     """The meaning of an HTTP error; '' if the repository may be private or may not exist."""
     status = error.response.status_code
     message = error.response.headers.get("X-Error-Message") or one_line(error)
@@ -135,7 +136,8 @@ def api_with(token: str | None) -> HfApi:
 def check_name(repo_id: str) -> None:
     """Raises InvalidValueError if `repo_id` is not a valid name of a repository."""
     check_environment()
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # named in their docs
 
     try:
         validate_repo_id(repo_id)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..errors import CheckpointError, InvalidValueError, quoted
 from ..folders import finish_save
@@ -99,7 +100,7 @@ def _local_folder(name_or_path: str | Path, subfolder: str) -> Path | None:
 
 
 def _snapshot(
-    name: str, revision: str | None, subfolder: str, patterns: Sequence[str], options: dict
+    name: str, revision: str | None, subfolder: str, patterns: Sequence[str], options: dict[str, Any]
 ) -> Path:
     """Fetches the files of `subfolder` that match a pattern, and returns the folder of the snapshot."""
     parts = [part for part in subfolder.split("/") if part]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def shown(metric: float | str | dict, spec: str) -> str:
+def shown(metric: object, spec: str) -> str:
     """Formats a metric by Python's format specification, as `93.7% (92.1 to 95.0)` if it has an interval."""
     if not isinstance(metric, dict):
         return format(metric, spec)

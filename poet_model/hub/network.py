@@ -8,6 +8,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from json import JSONDecodeError
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import check_variables, quoted, unusable_variables
@@ -29,10 +30,11 @@ def check_environment() -> None:
         raise unusable_variables("tqdm", error, "TQDM_") from error
 
 
-def download(name: str, **options: object) -> Path:
+def download(name: str, **options: Any) -> Path:
     """`huggingface_hub.snapshot_download`; what is in the cache serves whenever the Hub cannot be reached.
 
-    huggingface_hub itself uses its cache only for some of the ways in which a request can fail.
+    The options are those of that function. huggingface_hub itself uses its cache only for some of the ways
+    in which a request can fail.
     """
     from huggingface_hub import is_offline_mode, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..errors import CheckpointError, HubError, InvalidValueError
 from ..folders import finish_save
@@ -17,7 +17,7 @@ from .client import DEFAULT_NAME, api_with, check_name, explained
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 
-TRANSFORMERS_KEYS = {  # added to config.json for transformers
+TRANSFORMERS_KEYS: dict[str, Any] = {  # added to config.json for transformers
     "auto_map": {
         "AutoConfig": "configuration_poet.PoetConfig",
         "AutoModelForCausalLM": "modeling_poet.PoetModel",
@@ -30,6 +30,18 @@ def copy_remote_code(folder: Path) -> None:
     """Copies the code for transformers into a model folder."""
     for name in REMOTE_CODE:
         shutil.copyfile(Path(__file__).resolve().parent / "remote_code" / name, folder / name)
+
+
+class PushOptions(TypedDict, total=False):
+    """The options of `push_folder`, all of which are optional."""
+
+    private: bool | None
+    token: str | None
+    revision: str | None
+    create_pr: bool
+    commit_message: str | None
+    commit_description: str | None
+    tags: list[str] | None
 
 
 def push_folder(
@@ -74,7 +86,7 @@ def push_folder(
         repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         branch = None if create_pr else revision
         tagged = _prepare_branch(api, repo_id, branch)
-        info = api.repo_info(repo_id, revision=branch)
+        info = api.model_info(repo_id, revision=branch)
         check_visibility(repo_id, info.private, private)
         for tag in tags or ():
             if tagged.get(tag, info.sha) != info.sha:
@@ -83,7 +95,7 @@ def push_folder(
                 )
         commit = api.create_commit(
             repo_id,
-            _changes(folder, names, model_files(file.rfilename for file in info.siblings), repo_id),
+            _changes(folder, names, model_files(file.rfilename for file in info.siblings or ()), repo_id),
             revision=branch,
             create_pr=create_pr,
             commit_message=commit_message or "Upload a Tang poem LSTM",
@@ -152,7 +164,7 @@ def _tag(api: HfApi, repo_id: str, commit: CommitInfo, tags: Sequence[str], tagg
         api.create_tag(repo_id, tag=tag, revision=commit.oid, exist_ok=True)
 
 
-def check_visibility(repo_id: str, is_private: bool, wanted: bool | None) -> None:
+def check_visibility(repo_id: str, is_private: bool | None, wanted: bool | None) -> None:
     """Raises HubError if an existing repository is public although a private one is wanted, or vice versa."""
     if wanted not in (None, is_private):
         now, then = ("private", "public") if is_private else ("public", "private")
@@ -183,7 +195,7 @@ def check_can_push(repo_id: str, *, private: bool | None = None, token: str | No
             )
         with suppress(RepositoryNotFoundError):  # the push will create it
             name = repo_id if "/" in repo_id else f"{me['name']}/{repo_id}"
-            check_visibility(name, api.repo_info(name).private, private)
+            check_visibility(name, api.model_info(name).private, private)
 
 
 def _content(path: Path, repo_id: str) -> bytes | Path:
@@ -191,5 +203,5 @@ def _content(path: Path, repo_id: str) -> bytes | Path:
     if path.name != CARD_NAME:
         return path
     text = path.read_bytes().replace(f'"{DEFAULT_NAME}"'.encode(), f'"{repo_id}"'.encode())
-    short = [f"- name: {name.split('/')[-1]}\n".encode() for name in (DEFAULT_NAME, repo_id)]
-    return text.replace(*short)
+    old, new = (f"- name: {name.split('/')[-1]}\n".encode() for name in (DEFAULT_NAME, repo_id))
+    return text.replace(old, new)

@@ -26,8 +26,10 @@ from .push import check_visibility
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # folders of the package that the page does not need, and the command-line modules
-LEFT_OUT = ("bulk", "cli", "corpus", "evaluation", "from_scratch", "training", "remote_code", INSTALLED.name)
-LEFT_OUT += ("__main__.py", "__pycache__")
+LEFT_OUT = (
+    *("bulk", "cli", "corpus", "evaluation", "from_scratch", "training", "remote_code", INSTALLED.name),
+    *("__main__.py", "__pycache__"),
+)
 MARK = "poet_model/__init__.py"  # a file that every Space made by this program has
 EXAMPLES = """examples:
   {prog} user/tang-poet --model user/tang-lstm
@@ -128,9 +130,9 @@ def push(folder: str | Path, repo_id: str, *, private: bool | None = None, token
     api = api_with(token)
     with explained(repo_id, writing=True):
         url = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
-        now = api.repo_info(url.repo_id, repo_type="space")
+        now = api.space_info(url.repo_id)
         check_visibility(url.repo_id, now.private, private)
-        there = {file.rfilename for file in now.siblings} - {".gitattributes"}
+        there = {file.rfilename for file in now.siblings or ()} - {".gitattributes"}
         if there - {"README.md"} and MARK not in there:
             raise HubError(
                 f"{repo_id} is a Space of another kind, whose files would be deleted; give another name"

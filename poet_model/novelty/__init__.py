@@ -7,7 +7,7 @@ from .index import Match, NoveltyIndex, default_folder
 __all__ = ["Match", "NoveltyIndex", "default_folder"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     from ..deprecated import moved_name
 
     return moved_name(__name__, name)

@@ -18,16 +18,19 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import script
 from ..errors import CheckpointError
 from ..files import cache_folder, opened, read_json, write_text
 from ..folders import replaced_folder
 from ..prosody.lines import check_poem, read_lines
-from .suffixes import SORTED_BY, sort_suffixes
+from .suffixes import SORTED_BY, Codes, Places, sort_suffixes
 
+Number = TypeVar("Number", np.uint32, np.int32)
 TEXT_NAME, SUFFIXES_NAME, POEMS_NAME = "text.npy", "suffixes.npy", "poems.json"
 FORMAT_VERSION = 2
 MAX_LENGTH = 1 << 28  # characters; 全唐詩 and 全宋詩 together have 1 << 24
@@ -63,9 +66,14 @@ class NoveltyIndex:
         text: (N,) code points of the corpus, with 0 between lines and poems.
         suffixes: (N,) all places of `text`, sorted by the text that begins there.
         poems: the place of the first character, the title and the author of each poem, in order.
+
+    Example:
+        >>> index = NoveltyIndex.build([("春眠不覺曉，處處聞啼鳥。", "春曉", "孟浩然")])
+        >>> [match.text for match in index.find("夜來風雨聲，處處聞鐘聲。")]
+        ['', '處處聞']
     """
 
-    def __init__(self, text: np.ndarray, suffixes: np.ndarray, poems: Sequence[tuple[int, str, str]]):
+    def __init__(self, text: Codes, suffixes: Places, poems: Sequence[tuple[int, str, str]]):
         self._text, self._suffixes, self._poems = text, suffixes, poems
         self._starts = np.array([start for start, _, _ in poems])
 
@@ -115,7 +123,7 @@ class NoveltyIndex:
             raise CheckpointError(f"{folder} holds an index of another kind; {remedy}")
         text = _read_array(folder / TEXT_NAME, np.uint32, remedy)
         suffixes = _read_array(folder / SUFFIXES_NAME, np.int32, remedy)
-        poems = record.get("poems")
+        poems = record.get("poems", [])
         if not _fit(text, suffixes, poems):
             raise CheckpointError(f"{folder} holds a damaged index; {remedy}")
         return cls(text, suffixes, [tuple(poem) for poem in poems])
@@ -166,7 +174,7 @@ class NoveltyIndex:
         _, title, author = self._poems[int(np.searchsorted(self._starts, first, side="right")) - 1]
         return Match(number, line[start : start + length], length == len(line), title, author, high - low)
 
-    def _narrow(self, low: int, high: int, depth: int, code: int) -> tuple[int, int] | None:
+    def _narrow(self, low: int, high: int, depth: int, code: int | np.uint32) -> tuple[int, int] | None:
         """Narrows a range of suffixes to those whose character at `depth` is `code`.
 
         Args:
@@ -177,7 +185,7 @@ class NoveltyIndex:
             The bounds of the narrower range; None if it is empty.
         """
 
-        def first(at_least: int) -> int:
+        def first(at_least: int | np.uint32) -> int:
             """The index of the first suffix in the range whose next character is >= `at_least`, or `high`."""
             left, right = low, high
             while left < right:
@@ -193,11 +201,11 @@ class NoveltyIndex:
             return None
         return left, first(int(code) + 1)
 
-    def _code(self, place: int) -> int:
+    def _code(self, place: int | np.int32) -> int | np.uint32:
         return self._text[place] if place < len(self._text) else 0
 
 
-def _read_array(path: Path, dtype: type, remedy: str) -> np.ndarray:
+def _read_array(path: Path, dtype: type[Number], remedy: str) -> npt.NDArray[Number]:
     """The numbers (N,) in a `.npy` file.
 
     Raises:
@@ -213,11 +221,11 @@ def _read_array(path: Path, dtype: type, remedy: str) -> np.ndarray:
         if found != dtype or not 0 < length <= MAX_LENGTH or stored != length * found.itemsize:
             raise CheckpointError(f"{path} is damaged, or of another kind; {remedy}")
         array = np.empty(length, dtype)
-        file.readinto(array)
+        file.readinto(array.data)
         return array
 
 
-def _fit(text: np.ndarray, suffixes: np.ndarray, poems: object) -> bool:
+def _fit(text: Codes, suffixes: Places, poems: object) -> bool:
     """Whether the parts of an index fit together, so that no look-up can fail."""
     if len(text) != len(suffixes) or text.max() > sys.maxunicode:
         return False

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+Codes = npt.NDArray[np.uint32]  # code points
+Places = npt.NDArray[np.int32]  # in a text
 SORTED_BY = 32  # characters by which suffixes are sorted, more than any line of verse has
 
 
-def sort_suffixes(codes: np.ndarray) -> np.ndarray:
+def sort_suffixes(codes: Codes) -> Places:
     """The places of a text, sorted by the SORTED_BY characters that begin there.
 
     The algorithm is prefix doubling (Manber & Myers 1990).

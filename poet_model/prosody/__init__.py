@@ -2,6 +2,9 @@
 
 >>> from poet_model import prosody
 >>> print(prosody.scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"))
+五絕 T1 L1 平韻 尤
+仄仄平平仄，平平仄仄平。
+仄平平仄仄，○仄仄平平。
 """
 
 from __future__ import annotations
@@ -101,7 +104,7 @@ __all__ = [
 _RENAMED = {"evaluate": "scan", "Report": "Scansion"}  # old names, kept for one release
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _RENAMED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     new = _RENAMED[name]

@@ -39,6 +39,10 @@ def split_lines(text: str) -> list[str]:
 
     Raises:
         InvalidValueError: it is not text, or longer than MAX_POEM, as for every function that calls this one.
+
+    Example:
+        >>> split_lines("白日依山盡，黃河入海流。")
+        ['白日依山盡，', '黃河入海流。']
     """
     check_poem(text)
     return re.findall(rf"[^{LINE_ENDS}]*[{LINE_ENDS}]|[^{LINE_ENDS}]+$", text)
@@ -67,7 +71,12 @@ def shape_of(text: str) -> str:
 
 
 def form_of(text: str) -> str:
-    """Like `shape_of`, but the `，` and `。` of the text must alternate: 五絕 七絕 五律 七律; "" if none."""
+    """Like `shape_of`, but the `，` and `。` of the text must alternate: 五絕 七絕 五律 七律; "" if none.
+
+    Example:
+        >>> form_of("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。")
+        '五絕'
+    """
     shape = shape_of(text)
     ends = "".join(character for character in text if character in LINE_ENDS)
     return shape if ends == LINE_ENDS * (len(ends) // 2) else ""

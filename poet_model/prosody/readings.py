@@ -37,7 +37,7 @@ def reading_table(is_inside: bool) -> dict[str, tuple[frozenset[str], frozenset[
 
 def is_simplified(text: str) -> bool:
     """Whether a text has a character that, by the table, only simplified texts have. Needs no OpenCC."""
-    nothing = (frozenset(), frozenset())
+    nothing: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
     return any(every and not own for own, every in (reading_table(False).get(c, nothing) for c in text))
 
 
@@ -50,6 +50,10 @@ def readings(character: str, in_simplified: bool = False, is_inside: bool = Fals
         in_simplified: whether it stands in a simplified text, where a character has the readings of all its
             traditional forms: 才 is also 纔.
         is_inside: whether it is no rhyme word, so that readings only of rhyme words are left out.
+
+    Example:
+        >>> sorted(readings("看"))
+        ['寒平', '翰去']
     """
     own, every = reading_table(is_inside).get(character, (frozenset(), frozenset()))
     return every if in_simplified else own or every
@@ -69,7 +73,12 @@ def tone_mask(character: str, in_simplified: bool = False, is_rhyme: bool = Fals
 
 @functools.cache
 def rhyme_groups(character: str, tone: str = "平", in_simplified: bool = False) -> frozenset[str]:
-    """The groups in which a character may rhyme, without the tone. Regular poems rhyme in 平."""
+    """The groups in which a character may rhyme, without the tone. Regular poems rhyme in 平.
+
+    Example:
+        >>> sorted(rhyme_groups("樓"))
+        ['尤']
+    """
     return frozenset(r[:-1] for r in readings(character, in_simplified) if r[-1] in tone)
 
 
@@ -100,7 +109,12 @@ def _names_of_groups() -> dict[str, str]:
 
 
 def group_named(name: str) -> str:
-    """The group of 平 with a name such as 東, 東韻, 一東 or 上平一東; "" if there is none."""
+    """The group of 平 with a name such as 東, 東韻, 一東 or 上平一東; "" if there is none.
+
+    Example:
+        >>> group_named("上平一東")
+        '東'
+    """
     return _names_of_groups().get(name, "")
 
 
@@ -108,6 +122,10 @@ def tones(text: str) -> str:
     """The text as 平 and 仄, with ○ for either and ？ for unknown. Punctuation is kept.
 
     No character counts as a rhyme word; the tones of a whole poem are those of `scan(poem).tones`.
+
+    Example:
+        >>> tones("白日依山盡，黃河入海流。")
+        '仄仄平平仄，平平仄仄平。'
 
     Raises:
         InvalidValueError: it is not text, or longer than MAX_POEM.

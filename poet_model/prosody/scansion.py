@@ -82,6 +82,9 @@ def scan(text: str) -> Scansion:
     Example:
         >>> scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。").is_regular
         True
+        >>> for fault in scan("春風吹綠水，明月照青山。客來聽夜雨，花落滿人間。").faults:
+        ...     print(fault)
+        第3句第2字「來」失粘
     """
     check_poem(text)
     text = with_line_ends(text)

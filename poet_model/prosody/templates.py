@@ -74,7 +74,12 @@ class Template:
 
 @functools.cache
 def templates(form: str) -> tuple[Template, ...]:
-    """The four templates of a form. The second half of a 律詩 starts with a line that does not rhyme."""
+    """The four templates of a form. The second half of a 律詩 starts with a line that does not rhyme.
+
+    Example:
+        >>> [template.kinds for template in templates("五絕")]
+        ['AbBa', 'abBa', 'BaAb', 'baAb']
+    """
     lines, length = SHAPES[form_name(form)]
     found = []
     for name, kinds in QUATRAINS.items():

@@ -39,6 +39,7 @@ def verdict_of(report: Scansion) -> tuple[str, str]:
     """The report in one line, in Chinese and in English.
 
     Example:
+        >>> from poet_model.prosody import scan
         >>> verdict_of(scan("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"))[0]
         '五絕 · 仄起首句不入韻 · 押尤韻 · 平仄合律'
     """

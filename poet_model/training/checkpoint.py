@@ -8,11 +8,14 @@ import shlex
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
+from torch.amp import GradScaler
+from torch.optim import Optimizer
 
 from ..errors import CheckpointError
 from ..files import read_json, write_text
@@ -41,12 +44,15 @@ class Checkpoint:
         step: the step of the checkpoint; None before it is saved or loaded.
     """
 
-    def __init__(self, folder: Path, identity: dict, content: dict[str, str] | None = None):
-        self.folder, self.content = folder, content or {}
-        self.identity = json.loads(json.dumps(identity))  # as it will be when read from the file
+    def __init__(self, folder: Path, identity: dict[str, Any], content: dict[str, str] | None = None):
+        self.folder: Path = folder
+        self.content: dict[str, str] = content or {}
+        self.identity: Any = json.loads(json.dumps(identity))  # as it will be when read from the file
         self.step: int | None = None
 
-    def save(self, state: TrainingState, module: nn.Module, optimizer, scaler=None) -> None:
+    def save(
+        self, state: TrainingState, module: nn.Module, optimizer: Optimizer, scaler: GradScaler | None = None
+    ) -> None:
         """Writes everything needed to resume. The folder is replaced atomically.
 
         Args:
@@ -71,7 +77,9 @@ class Checkpoint:
             write_text(fresh / STATE_NAME, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         self.step = state.step
 
-    def load(self, module: nn.Module, optimizer, scaler=None) -> TrainingState:
+    def load(
+        self, module: nn.Module, optimizer: Optimizer, scaler: GradScaler | None = None
+    ) -> TrainingState:
         """Restores the module, the optimizer and the scaler, and returns the progress at the checkpoint.
 
         Args:
@@ -111,7 +119,7 @@ class Checkpoint:
                 + _AGAIN.format(self.folder)
             ) from error
 
-    def _check_same(self, record: dict) -> None:
+    def _check_same(self, record: dict[str, Any]) -> None:
         """Raises CheckpointError if the settings or the data are not those of a checkpoint's record."""
         saved = record.get("content")
         saved = saved if isinstance(saved, dict) else {}
@@ -152,7 +160,7 @@ class Checkpoint:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _fingerprint(record: dict, tensors: Path) -> str:
+def _fingerprint(record: dict[str, Any], tensors: Path) -> str:
     """The SHA-256 of a checkpoint's tensors and of its record, as hexadecimal digits."""
     others = {name: value for name, value in record.items() if name != _FINGERPRINT}
     with open(tensors, "rb") as file:
@@ -161,7 +169,7 @@ def _fingerprint(record: dict, tensors: Path) -> str:
     return digest.hexdigest()
 
 
-def _restore(module: nn.Module, optimizer, tensors: dict[str, torch.Tensor]) -> None:
+def _restore(module: nn.Module, optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -> None:
     """Loads a checkpoint's tensors; damaged ones can raise various errors, which the caller handles."""
     module.load_state_dict({name: t for name, t in tensors.items() if not name.startswith(_PREFIX)})
     if not any(name.startswith(_PREFIX) for name in tensors):  # saved before the first update
@@ -172,7 +180,7 @@ def _restore(module: nn.Module, optimizer, tensors: dict[str, torch.Tensor]) -> 
         optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
 
 
-def _differences(given: dict, saved: object, inside: str = "") -> list[str]:
+def _differences(given: dict[str, Any], saved: object, inside: str = "") -> list[str]:
     """Describes each setting that differs from the saved one, with both values."""
     saved, different = saved if isinstance(saved, dict) else {}, []
     for name in given | saved:

@@ -56,7 +56,7 @@ class TrainingConfig:
     max_minutes: float | None = None
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         at_least_one = ("epochs", "batch_size", "gradient_accumulation_steps", "softmax_sampled")
         for name in (*at_least_one, "log_every", "eval_every", "checkpoint_every"):
             check_number(name, getattr(self, name), 1, whole=True)

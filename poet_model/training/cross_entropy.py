@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
@@ -19,7 +21,14 @@ class LinearCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, hidden, weight, bias, targets, log_counts):
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        targets: torch.Tensor,
+        log_counts: torch.Tensor | None,
+    ) -> torch.Tensor:
         """Computes the loss in nats, and the gradients if they are needed.
 
         Args:
@@ -61,7 +70,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx, d_total):
+    def backward(ctx: Any, d_total: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Returns the gradients of hidden, weight and bias: those from `forward`, times that of the loss."""
         gradients = (d * d_total for d in ctx.saved_tensors)
         return *(d.to(dtype) for d, dtype in zip(gradients, ctx.dtypes, strict=True)), None, None

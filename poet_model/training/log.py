@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 from tqdm import tqdm
@@ -28,7 +29,8 @@ class TrainingLog:
     """
 
     def __init__(self, path: Path, accelerator: Accelerator):
-        self.path, self.accelerator = path, accelerator
+        self.path: Path = path
+        self.accelerator: Any = accelerator
         self._bar: tqdm | None = None
         self.restart_clock(0.0)
 
@@ -57,7 +59,9 @@ class TrainingLog:
         self.restart_clock(tokens)
         return done / max(1e-9, seconds)
 
-    def record(self, split: str, state: TrainingState, epoch: float, values: dict) -> dict:
+    def record(
+        self, split: str, state: TrainingState, epoch: float, values: dict[str, Any]
+    ) -> dict[str, Any]:
         """Writes one record and returns it.
 
         Args:
@@ -76,7 +80,7 @@ class TrainingLog:
             self.accelerator.log(numbers, step=state.step)
         return record
 
-    def show(self, progress: float, epoch: int, record: dict, seconds: float) -> None:
+    def show(self, progress: float, epoch: int, record: dict[str, Any], seconds: float) -> None:
         """Updates the progress bar.
 
         Args:
@@ -95,7 +99,7 @@ class TrainingLog:
             f"{record['tokens_per_second']:,} tokens/s ETA {tqdm.format_interval(remaining)}"
         )
 
-    def say_validation(self, record: dict, is_best: bool) -> None:
+    def say_validation(self, record: dict[str, Any], is_best: bool) -> None:
         """Prints the result of a validation above the progress bar."""
         best = " (best)" if is_best else ""
         loss, perplexity = f"{record['loss']:.4f}", f"{record['perplexity']:.2f}"

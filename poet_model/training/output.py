@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ..config import MODEL_TYPE
 from ..corpus import Corpus
@@ -80,7 +81,7 @@ def _is_ours(output: Path) -> bool:
     return is_model or any((output / name).exists() for name in (LOG_NAME, REPORT_NAME, HELD_OUT_NAME))
 
 
-def history(base: str | None, corpus: Corpus) -> tuple[list[dict], list[dict]]:
+def history(base: str | None, corpus: Corpus) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The training history of the model to start from.
 
     Args:
@@ -126,7 +127,9 @@ def remove_previous(output: Path) -> None:
         shutil.rmtree(output / PREVIOUS_NAME, ignore_errors=True)
 
 
-def begin_folder(output: Path, corpus: Corpus, trainings: list[dict], log: list[dict]) -> None:
+def begin_folder(
+    output: Path, corpus: Corpus, trainings: list[dict[str, Any]], log: list[dict[str, Any]]
+) -> None:
     """Creates the output folder of a new run. A model in it is set aside, see `remove_previous`.
 
     Writes the corpus report, the hashes of the held-out poems, and the history of the model to start from.

@@ -26,7 +26,8 @@ class OutputLock:
     """
 
     def __init__(self, folder: Path):
-        self.folder, self._path = folder, folder / _NAME
+        self.folder: Path = folder
+        self._path = folder / _NAME
         self._descriptor: int | None = None
         self._holder = ""  # the content of the lock file; '' while the lock is not held
 
@@ -35,7 +36,7 @@ class OutputLock:
         """Whether the `with` block is running."""
         return bool(self._holder)
 
-    def for_process(self, is_main: bool) -> contextlib.AbstractContextManager:
+    def for_process(self, is_main: bool) -> contextlib.AbstractContextManager[object]:
         """The lock, for a `with` of the main process; nothing in the others, or if it is held already."""
         return self if is_main and not self.is_held else contextlib.nullcontext()
 

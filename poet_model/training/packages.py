@@ -6,8 +6,10 @@ import importlib
 
 from ..extras import how_to_install
 
-NEEDED = ("torch", "accelerate", "safetensors", "tokenizers", "numpy", "tqdm", "jinja2", "opencc")
-NEEDED += ("huggingface_hub",)
+NEEDED = (
+    *("torch", "accelerate", "tokenizers", "jinja2", "tqdm"),
+    *("numpy", "safetensors", "huggingface_hub", "opencc"),
+)
 
 
 def missing_packages() -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..corpus.batches import IGNORE, Batch
 from ..tokenizer import UNK
@@ -15,6 +14,9 @@ from .config import TrainingConfig
 from .cross_entropy import LinearCrossEntropy
 from .objective import BatchSize, Losses, Objective
 from .rhyme_memory import RhymeMemory
+
+if TYPE_CHECKING:
+    from ..model import PoetModel
 
 
 class PreparedBatch(NamedTuple):
@@ -43,8 +45,8 @@ class PreparedBatch(NamedTuple):
         """A copy on the device; copies to a GPU are asynchronous."""
         if device.type == "cuda":
             pinned = (None if tensor is None else tensor.pin_memory() for tensor in self)
-            return PreparedBatch(*(None if t is None else t.to(device, non_blocking=True) for t in pinned))
-        return PreparedBatch(*(None if tensor is None else tensor.to(device) for tensor in self))
+            return PreparedBatch._make(None if t is None else t.to(device, non_blocking=True) for t in pinned)
+        return PreparedBatch._make(None if tensor is None else tensor.to(device) for tensor in self)
 
 
 class PoemObjective(Objective):
@@ -55,7 +57,7 @@ class PoemObjective(Objective):
     other ids are sampled, exp(logit) of each counts n / k times, so that the sum is right on average.
 
     Args:
-        model: a module with `embedding`, `lstm` and `bias`, like PoetModel.
+        model: the model to train.
         softmax_frequent, softmax_sampled, softmax_exact, input_mask: see TrainingConfig.
         rhyme_memory: the auxiliary task; None for none.
         rhyme_weight: weight of the auxiliary loss in the total.
@@ -67,7 +69,7 @@ class PoemObjective(Objective):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: PoetModel,
         *,
         softmax_frequent: int = 0,
         softmax_sampled: int = 0,
@@ -77,14 +79,17 @@ class PoemObjective(Objective):
         rhyme_weight: float = 1.0,
     ):
         super().__init__()
-        self.model = model
-        self.softmax_frequent, self.softmax_sampled = softmax_frequent, softmax_sampled
-        self.softmax_exact, self.input_mask = softmax_exact, input_mask
-        self.rhyme_memory, self.rhyme_weight = rhyme_memory, rhyme_weight
-        self.samples_softmax = False
+        self.model: PoetModel = model
+        self.softmax_frequent: int = softmax_frequent
+        self.softmax_sampled: int = softmax_sampled
+        self.softmax_exact: float = softmax_exact
+        self.input_mask: float = input_mask
+        self.rhyme_memory: RhymeMemory | None = rhyme_memory
+        self.rhyme_weight: float = rhyme_weight
+        self.samples_softmax: bool = False
 
     @classmethod
-    def from_config(cls, model: nn.Module, config: TrainingConfig) -> PoemObjective:
+    def from_config(cls, model: PoetModel, config: TrainingConfig) -> PoemObjective:
         """Creates the objective from a configuration.
 
         The weights of a RhymeMemory are initialized with torch's global generator.
@@ -143,13 +148,17 @@ class PoemObjective(Objective):
         scored = np.flatnonzero(batch.targets != IGNORE)
         arrays = {"inputs": batch.inputs, "places": scored, "targets": batch.targets.reshape(-1)[scored]}
         vocab_size = len(self.model.bias)
-        if self.samples_softmax and self.softmax_sampled < vocab_size - self.softmax_frequent:
+        if (
+            rng is not None
+            and self.samples_softmax
+            and self.softmax_sampled < vocab_size - self.softmax_frequent
+        ):
             arrays |= self._sample(arrays["targets"], vocab_size, rng)
         if self.rhyme_memory is not None:
             arrays["rhyme_places"], arrays["rhyme_words"] = self.rhyme_memory.prepare(batch)
         return PreparedBatch(**{name: torch.from_numpy(value) for name, value in arrays.items()})
 
-    def _sample(self, targets: np.ndarray, vocab_size: int, rng: np.random.Generator) -> dict:
+    def _sample(self, targets: np.ndarray, vocab_size: int, rng: np.random.Generator) -> dict[str, Any]:
         """Draws `candidates` with their `log_counts`, and finds the indices of the targets among them."""
         others = vocab_size - self.softmax_frequent
         log_counts = np.full(vocab_size, -np.inf, np.float32)
@@ -170,11 +179,14 @@ class PoemObjective(Objective):
         model = self.model
         outputs, _ = model.lstm.outputs(model.embedding(prepared.inputs))  # (B, T, H) of each layer
         hidden = outputs[-1].flatten(0, 1).index_select(0, prepared.places)  # (N, H)
-        weight, bias = model.embedding.weight, model.bias
+        weight: torch.Tensor = model.embedding.weight
+        bias: torch.Tensor = model.bias
         if prepared.candidates is not None:
             weight, bias = model.embedding(prepared.candidates), bias.index_select(0, prepared.candidates)
-        loss = LinearCrossEntropy.apply(hidden, weight, bias, prepared.targets, prepared.log_counts)
-        if self.rhyme_memory is None:
+        loss: torch.Tensor = LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
+            hidden, weight, bias, prepared.targets, prepared.log_counts
+        )
+        if self.rhyme_memory is None or prepared.rhyme_places is None:
             return Losses(loss, {"loss": loss})
         # The states are those of the first layer, so that the last one is not forced to encode the rhyme
         # at every position.

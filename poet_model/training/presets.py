@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 from ..config import CELL_GATES, PoetConfig
 from ..errors import InvalidValueError, check_number, quoted
@@ -21,7 +22,7 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.json"))
 
 
-def load_preset(name: str) -> dict:
+def load_preset(name: str) -> dict[str, Any]:
     """Loads and checks a preset.
 
     Args:
@@ -52,7 +53,7 @@ def load_preset(name: str) -> dict:
     return preset
 
 
-def _check(preset: dict, path: Path) -> None:
+def _check(preset: dict[str, Any], path: Path) -> None:
     """Raises InvalidValueError, naming the file and the setting, if a setting is invalid."""
     part = ""
     try:

@@ -6,6 +6,9 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from typing import Any
+
+import torch
 
 from ..corpus import Corpus
 from ..errors import HubError, PoetError
@@ -19,9 +22,9 @@ from ..model import PoetModel
 
 def publish(
     options: argparse.Namespace,
-    made_by: dict,
+    made_by: dict[str, Any],
     corpus: Corpus,
-    device,
+    device: torch.device,
     typed: Sequence[str],
 ) -> None:
     """Records how the best model was trained, evaluates it, writes its card, and optionally pushes it.

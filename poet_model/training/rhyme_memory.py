@@ -40,14 +40,15 @@ class RhymeMemory(nn.Module):
     ):
         super().__init__()
         names = sorted(frozenset().union(*map(readings_of, tokenizer.ids)))
-        self.groups_hash = hashlib.sha256(" ".join(names).encode("utf-8")).hexdigest()
+        self.groups_hash: str = hashlib.sha256(" ".join(names).encode("utf-8")).hexdigest()
         groups = torch.zeros(len(tokenizer), len(names), dtype=torch.bool)
         for character, row in tokenizer.ids.items():
             groups[row, [names.index(name) for name in readings_of(character)]] = True
+        self.groups: torch.Tensor
         self.register_buffer("groups", groups, persistent=False)  # (V, G)
         self._has_group = groups.any(dim=1).numpy()
         self._full_stop = tokenizer.ids.get("。", -1)
-        self.head = nn.Linear(hidden_size, max(1, len(names)))
+        self.head: nn.Linear = nn.Linear(hidden_size, max(1, len(names)))
 
     def prepare(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """Finds the positions where a rhyme is predicted, and the characters whose rhyme it is.
@@ -76,4 +77,5 @@ class RhymeMemory(nn.Module):
         """
         scores = self.head(states).float()  # (M, G)
         right = scores.masked_fill(~self.groups[words], -torch.inf)
-        return (scores.logsumexp(dim=1) - right.logsumexp(dim=1)).sum()
+        loss: torch.Tensor = (scores.logsumexp(dim=1) - right.logsumexp(dim=1)).sum()
+        return loss

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -176,11 +177,11 @@ class Run:
         settings, config, output = self.settings, self.settings.training, self.output
         held_out = without_header(data.valid)
 
-        def evaluate(model: PoetModel) -> dict:
+        def evaluate(model: PoetModel) -> dict[str, Any]:
             result = score(model, held_out)
             return {"loss": result.loss, "tokens": result.tokens}
 
-        def save_best(model: PoetModel, record: dict) -> None:
+        def save_best(model: PoetModel, record: dict[str, Any]) -> None:
             model.save_pretrained(output)
             trainer.log.say(write_samples(model, output, record))
 
@@ -242,7 +243,7 @@ class Run:
                 "note: without MPI, accelerate launch starts one process on a CPU; torchrun starts several\n"
             )
 
-    def made_by(self, best: dict, data: TrainingData) -> dict:
+    def made_by(self, best: dict[str, Any], data: TrainingData) -> dict[str, Any]:
         """A record of how the best model was trained, for metrics.json."""
         settings = self.settings
         made_by = {

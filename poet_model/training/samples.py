@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..files import append_json_line
 from ..model import PoetModel
@@ -12,7 +13,7 @@ STARTS = ("春", "明月", "")
 SEED = 7
 
 
-def write_samples(model: PoetModel, folder: Path, record: dict) -> str:
+def write_samples(model: PoetModel, folder: Path, record: dict[str, Any]) -> str:
     """Appends one poem for each start to `samples.jsonl`, and returns the text of the last one.
 
     Starts with characters that are not in the vocabulary are left out.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from accelerate.tracking import get_available_trackers
@@ -39,7 +39,7 @@ class Settings:
     precision: str
     report_to: str | None
     limit: int | None
-    model: dict
+    model: dict[str, Any]
     training: TrainingConfig
 
 
@@ -78,7 +78,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
     )
 
 
-def _given(options: argparse.Namespace, names) -> dict:
+def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
     """The settings among `names` that were given as options."""
     values = {name: getattr(options, name, None) for name in names}
     return {name: value for name, value in values.items() if value is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from ..errors import check_number
 
@@ -28,13 +29,13 @@ class TrainingState:
     index: int = 0
     seconds: float = 0.0
     tokens: float = 0.0
-    best: dict = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
     logged: int = -1
     validated: int = -1
-    losses: dict = field(default_factory=dict)
+    losses: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_record(cls, record: dict) -> TrainingState:
+    def from_record(cls, record: dict[str, Any]) -> TrainingState:
         """The progress that a checkpoint has saved.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 class Interrupted(Exception):
@@ -26,8 +27,8 @@ class StopRequest:
         signum: the number of the latest signal; 0 if none was received.
     """
 
-    def __init__(self):
-        self.signum = 0
+    def __init__(self) -> None:
+        self.signum: int = 0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -39,7 +40,7 @@ class StopRequest:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
-    def _record(self, number: int, frame) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         if self.signum and number == signal.SIGINT:  # the user does not want to wait
             raise KeyboardInterrupt
         self.signum = number

@@ -15,7 +15,7 @@ class TimeLimit:
     """
 
     def __init__(self, minutes: float | None, validation_tokens: int = 0):
-        self.seconds = 60 * minutes if minutes else None
+        self.seconds: float | None = 60 * minutes if minutes else None
         self.validation_tokens = validation_tokens
         self._measured = 0.0
 

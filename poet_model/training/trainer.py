@@ -56,12 +56,12 @@ class Trainer:
         objective: Objective,
         batches: EpochSource,
         *,
-        evaluate: Callable[[nn.Module], dict],
-        save_best: Callable[[nn.Module, dict], None],
+        evaluate: Callable[[Any], dict[str, Any]],
+        save_best: Callable[[Any, dict[str, Any]], None],
         config: TrainingConfig,
         output: str | Path,
         accelerator: Accelerator | None = None,
-        identity: dict | None = None,
+        identity: dict[str, Any] | None = None,
         content: dict[str, str] | None = None,
         validation_tokens: int = 0,
         lock: OutputLock | None = None,
@@ -85,7 +85,7 @@ class Trainer:
         """The model that is validated and saved."""
         return self.objective.model
 
-    def train(self) -> dict:
+    def train(self) -> dict[str, Any]:
         """Trains to the end of the schedule and returns the log record of the best validation.
 
         Raises:

@@ -87,7 +87,7 @@ class Updater:
         self._losses, self._targets = {}, 0
         return dict(zip(names, means, strict=True))
 
-    def pending_losses(self) -> dict:
+    def pending_losses(self) -> dict[str, Any]:
         """What `mean_losses` would use, for a checkpoint. All processes must call this together."""
         if not self._targets:
             return {}
@@ -96,7 +96,7 @@ class Updater:
             "sums": dict(zip(self._losses, self._summed().tolist(), strict=True)),
         }
 
-    def restore_losses(self, pending: dict) -> None:
+    def restore_losses(self, pending: dict[str, Any]) -> None:
         """Goes on from a value of `pending_losses`."""
         is_main, device = self.accelerator.is_main_process, self.accelerator.device
         for name, value in pending.get("sums", {}).items():
@@ -105,7 +105,8 @@ class Updater:
 
     def _summed(self) -> torch.Tensor:
         """The losses, summed over the steps and the processes."""
-        return self.accelerator.reduce(torch.stack(list(self._losses.values())))
+        summed: torch.Tensor = self.accelerator.reduce(torch.stack(list(self._losses.values())))
+        return summed
 
 
 def _adamw(module: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:

@@ -38,8 +38,9 @@ def check_address(port: int | None) -> None:
     """
     check_variables(NUMBERS)
     name = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    if not name or (error := _refusal(name, 0)):
-        reason = f" ({error.strerror})" if name else ""
+    error = _refusal(name, 0) if name else None
+    if not name or error:
+        reason = f" ({error.strerror})" if error else ""
         raise InvalidValueError(
             "the environment variable GRADIO_SERVER_NAME must be a name or an IPv4 address of this machine, "
             f"such as 127.0.0.1, or 0.0.0.0 for all its addresses; got {quoted(name)}{reason}"

@@ -6,6 +6,7 @@ Each control has an initial value, so that an API request may omit any of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -16,7 +17,9 @@ from .poem import SIMPLIFIED, TRADITIONAL
 NUM_AUTHORS = 60  # choices in the list: those with the most poems; any other name can be typed
 
 
-def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.components.Component]:
+def settings(
+    first: dict[str, Any], authors: Sequence[str], has_index: bool
+) -> dict[str, gr.components.Component]:
     """Lays out the controls for the options of a poem.
 
     Args:
@@ -65,7 +68,9 @@ def settings(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, 
     return shown | {"seed": seed, "script": script} | more
 
 
-def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.components.Component]:
+def _more(
+    first: dict[str, Any], authors: Sequence[str], has_index: bool
+) -> dict[str, gr.components.Component]:
     """The controls in the folded part 更多 More."""
     with gr.Row():
         title = gr.Textbox(
@@ -94,7 +99,12 @@ def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.
         label="每句選優 Best of lines",
         info="有詩體時，每句試幾次 · needs a form",
     )
-    boxes = {"title": title, "author": author, "acrostic": acrostic, "best_of": best_of}
+    boxes: dict[str, gr.components.Component] = {
+        "title": title,
+        "author": author,
+        "acrostic": acrostic,
+        "best_of": best_of,
+    }
     if has_index:
         boxes["original"] = gr.Checkbox(
             False,
@@ -107,7 +117,7 @@ def _more(first: dict, authors: Sequence[str], has_index: bool) -> dict[str, gr.
 
 def _author(authors: Sequence[str]) -> gr.Dropdown | gr.Textbox:
     """The control for the author: a list that also takes other names, or a plain box if the list is empty."""
-    labels = {"label": "作者 Author", "min_width": 120, "elem_id": "author"}
+    labels: dict[str, Any] = {"label": "作者 Author", "min_width": 120, "elem_id": "author"}
     if not authors:
         return gr.Textbox("", info="可留空 · optional", max_length=MAX_TYPED, lines=1, **labels)
     choices = [(ANY_FORM, ""), *((name, name) for name in authors[:NUM_AUTHORS])]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.components import Component
 
 from ..errors import PoetError, check_number
 from ..generation.poem import Poem
@@ -21,15 +22,15 @@ from .report import report_html
 
 
 class Update(NamedTuple):
-    """New values for the outputs of the page, in their order."""
+    """New values for the outputs of the page, in their order; or these outputs themselves."""
 
-    poem: str | dict  # HTML
-    plain: str | dict
-    notice: str | dict  # HTML
-    shown: Shown | dict
+    poem: str | dict[str, Any] | Component  # HTML
+    plain: str | dict[str, Any] | Component
+    notice: str | dict[str, Any] | Component  # HTML
+    shown: Shown | dict[str, Any] | Component
 
     @classmethod
-    def of(cls, **values) -> Update:
+    def of(cls, **values: Any) -> Update:
         """An update of the given outputs; the others keep their values."""
         return cls(*(values.get(name, gr.skip()) for name in cls._fields))
 
@@ -117,7 +118,7 @@ class Endpoints:
         best_of: int = 1,
         telestich: str = "",
         original: bool = False,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Writes a Tang poem and returns its text, lines, log-probabilities, seed, form, report and novelty.
 
         Args:
@@ -162,7 +163,7 @@ class Endpoints:
         return gr.LinePlot(curves.curve(self.log, scale), y_title=scale)
 
 
-def _record(poem: Poem, index: NoveltyIndex | None) -> dict:
+def _record(poem: Poem, index: NoveltyIndex | None) -> dict[str, Any]:
     return {
         "text": poem.text,
         "simplified": poem.simplified,

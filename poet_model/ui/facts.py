@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from ..errors import CheckpointError, excerpt
 from ..files import is_number
@@ -62,7 +63,7 @@ def _checked(value: object) -> object:
     """
     if isinstance(value, str):
         return excerpt(value)
-    if not is_number(value) or abs(value) > LARGEST:
+    if not isinstance(value, (int, float)) or not is_number(value) or abs(value) > LARGEST:
         raise ValueError
     return value
 
@@ -74,9 +75,9 @@ def facts_html(poet: Poet) -> str:
     return f'<dl class="facts">{items}</dl>'
 
 
-def _find(metrics: dict, path: str):
+def _find(metrics: dict[str, Any], path: str) -> Any:
     """The value at a dotted path; None if it is missing."""
-    value = metrics
+    value: Any = metrics
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value

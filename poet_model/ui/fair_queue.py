@@ -15,12 +15,13 @@ import uuid
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
-import fastapi
+from fastapi import Request
 from gradio.block_function import BlockFunction
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event, EventQueue, Queue
-from gradio.server_messages import EstimationMessage, LogMessage, ProcessCompletedMessage
+from gradio.server_messages import EstimationMessage, EventMessage, LogMessage, ProcessCompletedMessage
 
 from .visitors import client_of
 
@@ -32,7 +33,7 @@ UNREAD_SECONDS = 10  # how long an answer may be asked for after the wish
 MAX_SESSION_NAME = 64  # characters; Gradio's own have about ten
 TOLD_SECONDS = 1  # a waiting visitor is told the place no more often
 NOTICE_SECONDS = 2  # a shorter wait is no news
-
+Reply = tuple[Any, ...]  # what Gradio's `push` returns
 LOBBY = "lobby"
 BUSY = "此刻求詩的人太多，請過一會兒再試。 The page is busy at the moment. Please try again a little later."
 ENOUGH = (
@@ -58,7 +59,7 @@ class Lane(EventQueue):
 
     def wait(self, rank: int) -> float:
         """About how many seconds pass before the wish at this rank is begun."""
-        return self.seconds * (rank + 1) / self.concurrency_limit
+        return self.seconds * (rank + 1) / (self.concurrency_limit or 1)
 
 
 @dataclass(eq=False)
@@ -72,14 +73,14 @@ class Place:
     noticed_until: float = 0.0
 
 
-class Mailbox(asyncio.Queue):
+class Mailbox(asyncio.Queue[EventMessage]):
     """The messages to a session; it says when somebody begins to read them."""
 
     def __init__(self, on_read: Callable[[], None]):
         super().__init__()
         self.on_read, self.readers = on_read, 0
 
-    async def get(self):
+    async def get(self) -> EventMessage:
         self.on_read()
         self.readers += 1
         try:
@@ -95,8 +96,9 @@ class FairQueue(Queue):
     computed: a wish leaves it for its lane when its visitor opens the stream of the answer.
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any):
         super().__init__(**options)
+        self.page: Any = self.blocks  # a Page
         self.quick = Lane("quick", 4, 128, 0.02)
         self.poems = Lane("poems", 2, 128, 0.2)
         self.dear = Lane("dear", 1, 32, 1.0)
@@ -110,9 +112,9 @@ class FairQueue(Queue):
         """Makes the wishes for a function wait in the lobby first."""
         block_fn.concurrency_id = LOBBY
 
-    async def push(self, body: PredictBodyInternal, request: fastapi.Request, username: str | None) -> tuple:
+    async def push(self, body: PredictBodyInternal, request: Request, username: str | None) -> Reply:
         """Takes a wish, or says why not; see Gradio's method for what is returned."""
-        fn = self.blocks.fns.get(body.fn_index)
+        fn = self.blocks.fns.get(-1 if body.fn_index is None else body.fn_index)
         if fn is None or fn.fn is None or len(body.session_hash or "") > MAX_SESSION_NAME:
             return False, "There is no such button.", "error"
         body.session_hash = body.session_hash or uuid.uuid4().hex
@@ -122,14 +124,14 @@ class FairQueue(Queue):
             return self._refuse(fn, body.session_hash, refusal)
         mailbox = self._mailbox(body.session_hash)
         is_taken, event_id, state = await super().push(body, request, username)
-        if is_taken and event_id in self.event_ids_to_events:
+        if is_taken and isinstance(event_id, str) and event_id in self.event_ids_to_events:
             self.place_of[self.event_ids_to_events[event_id]] = Place(client, lane)
             if mailbox.readers:
                 self._admit(body.session_hash)
         return is_taken, event_id, state
 
-    def _lane_of(self, fn: BlockFunction, data: list) -> Lane:
-        names = inspect.signature(fn.fn).parameters
+    def _lane_of(self, fn: BlockFunction, data: list[Any]) -> Lane:
+        names = inspect.signature(fn.fn).parameters if fn.fn else {}
         if "best_of" not in names:
             return self.quick
         best_of = dict(zip(names, data, strict=False)).get("best_of")
@@ -145,10 +147,9 @@ class FairQueue(Queue):
         of_client = sum(self.place_of[event].client == client for event in events if event in self.place_of)
         return ENOUGH if of_session >= SESSION_PLACES or of_client >= CLIENT_PLACES else ""
 
-    def _refuse(self, fn: BlockFunction, session: str, refusal: str) -> tuple:
+    def _refuse(self, fn: BlockFunction, session: str, refusal: str) -> Reply:
         """Answers on the page if it has a place for that, otherwise with HTTP 503."""
-        data = self.blocks.refusal_on_page(fn, refusal)
-        if data is None:
+        if (data := self.page.refusal_on_page(fn, refusal)) is None:
             return False, refusal, "queue_full"
         event_id = uuid.uuid4().hex
         message = ProcessCompletedMessage(output={"data": data}, success=True, event_id=event_id)
@@ -160,14 +161,14 @@ class FairQueue(Queue):
         """Answers a wish in the lobby that the page is busy."""
         self.lobby.queue.remove(event)
         self.event_ids_to_events.pop(event._id, None)
-        data = self.blocks.refusal_on_page(event.fn, BUSY)
+        data = self.page.refusal_on_page(event.fn, BUSY)
         output = {"error": BUSY} if data is None else {"data": data}
         self.send_message(event, ProcessCompletedMessage(output=output, success=data is not None))
 
     def _mailbox(self, session: str) -> Mailbox:
         if session not in self.pending_messages_per_session:
             self.pending_messages_per_session[session] = Mailbox(lambda: self._admit(session))
-        return self.pending_messages_per_session[session]
+        return cast(Mailbox, self.pending_messages_per_session[session])
 
     def _admit(self, session: str) -> None:
         """Moves the wishes of a session, which is read, from the lobby to their lanes."""
@@ -177,7 +178,7 @@ class FairQueue(Queue):
             if len(lane.queue) >= lane.places:  # it has filled up since the wish was taken
                 self._turn_away(event)
                 continue
-            others = map(self.place_of.get, lane.queue)
+            others = [self.place_of[other] for other in lane.queue]
             own_turns = [other.turn for other in others if other.client == place.client]
             place.turn = max([lane.turn, *own_turns]) + 1
             self.lobby.queue.remove(event)
@@ -208,7 +209,7 @@ class FairQueue(Queue):
     def broadcast_estimations(self, concurrency_id: str, after: int | None = None) -> None:
         """Tells those who wait in a lane their place and for about how long, in both languages."""
         lane = self.event_queue_per_concurrency_id[concurrency_id]
-        if lane is self.lobby:
+        if not isinstance(lane, Lane):  # the lobby
             return
         now = time.monotonic()
         for rank, event in enumerate(lane.queue):
@@ -216,8 +217,8 @@ class FairQueue(Queue):
             if now < place.told_at + TOLD_SECONDS:
                 continue
             place.told_at = now
-            size = len(lane.queue)
-            self.send_message(event, EstimationMessage(rank=rank, rank_eta=seconds, queue_size=size))
+            message = EstimationMessage(rank=rank, rank_eta=seconds, queue_size=len(lane.queue))
+            self.send_message(event, message)
             if seconds >= NOTICE_SECONDS and now >= place.noticed_until:
                 shown = min(seconds, 5.0)
                 place.noticed_until = now + shown

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from ..errors import excerpt
 
@@ -52,11 +53,13 @@ _WRITE = {
 _MCP = f"{_API}/mcp"  # there only if the page is started as an MCP server
 _RELOAD = f"{_API}/dev/reload"  # the page asks for it under the command `gradio app.py`
 
-Scope, Message = dict, dict
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
-def _pattern(routes: dict[str, str]) -> re.Pattern:
+def _pattern(routes: dict[str, str]) -> re.Pattern[str]:
     """A pattern that matches the paths of these routes, with or without a slash at the end."""
     parts = (re.escape(route).replace(r"\*\*", ".+").replace(r"\*", "[^/]+") for route in routes)
     return re.compile(f"(?:{'|'.join(parts)})/?")

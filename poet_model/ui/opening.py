@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import InvalidValueError, PoetError
 from .options import ANY_FORM, RHYME, TONES, options_of
 from .poem import Shown
 from .poet import Poet
 
-FIRST = {
+FIRST: dict[str, Any] = {
     "start": "春",
     "form": "五絕",
     "temperature": 0.8,
@@ -18,7 +20,7 @@ FIRST = {
 }
 
 
-def first_poem(poet: Poet) -> tuple[dict, Shown]:
+def first_poem(poet: Poet) -> tuple[dict[str, Any], Shown]:
     """The control values that the page opens with, and their poem.
 
     The values are FIRST. If the model refuses them, as one with a small vocabulary may, the rules, then the
@@ -27,7 +29,13 @@ def first_poem(poet: Poet) -> tuple[dict, Shown]:
     Raises:
         InvalidValueError: the model refuses to write any of these poems.
     """
-    for fallback in ({}, {"rules": []}, {"form": ANY_FORM}, {"form": ANY_FORM, "start": ""}):
+    fallbacks: tuple[dict[str, Any], ...] = (
+        {},
+        {"rules": []},
+        {"form": ANY_FORM},
+        {"form": ANY_FORM, "start": ""},
+    )
+    for fallback in fallbacks:
         values = FIRST | fallback
         try:
             stream = poet.model.stream(**options_of(**values))

@@ -6,9 +6,11 @@ Every value is checked, because a raw request may send anything for any control.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..errors import InvalidValueError, excerpt, quoted
 from ..generation.applicable import applicable
+from ..generation.options import Options
 from ..novelty.index import NoveltyIndex
 from ..prosody.lines import read_lines
 from ..script import is_hanzi, to_simplified
@@ -35,7 +37,7 @@ def options_of(
     best_of: float = 1,
     original: bool | None = False,
     index: NoveltyIndex | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """The options of `PoetModel.generate` for the given values.
 
     Options that need a form are dropped if there is none.
@@ -57,7 +59,7 @@ def options_of(
     return options | original_of(original, index)
 
 
-def original_of(original: bool | None, index: NoveltyIndex | None) -> dict[str, NoveltyIndex]:
+def original_of(original: bool | None, index: NoveltyIndex | None) -> Options:
     """The option `original` for this choice: the index of the page, or no option.
 
     Raises:
@@ -73,18 +75,18 @@ def original_of(original: bool | None, index: NoveltyIndex | None) -> dict[str, 
             "there is no index of 全唐詩 on this server; leave original out",
             chinese="這裡沒有全唐詩的索引，請不要選「原創」。",
         )
-    return {"original": index} if original else {}
+    return {"original": index} if original and index else {}
 
 
 def _texts(**texts: str | None) -> dict[str, str]:
-    texts = {name: "" if text is None else text for name, text in texts.items()}
-    if not all(isinstance(text, str) and len(text) <= MAX_TYPED for text in texts.values()):
+    given = {name: "" if text is None else text for name, text in texts.items()}
+    if not all(isinstance(text, str) and len(text) <= MAX_TYPED for text in given.values()):
         raise InvalidValueError(
             f"every box takes text of at most {MAX_TYPED} characters",
             chinese=f"各欄請填文字，最多 {MAX_TYPED} 字。",
         )
-    texts = {name: text.strip() for name, text in texts.items()}
-    return texts | {"form": "" if texts["form"] in (ANY_FORM, *ANY_FORM.split()) else texts["form"]}
+    given = {name: text.strip() for name, text in given.items()}
+    return given | {"form": "" if given["form"] in (ANY_FORM, *ANY_FORM.split()) else given["form"]}
 
 
 def _check_start(start: str) -> None:

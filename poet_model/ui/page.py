@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import gradio as gr
 from fastapi.middleware import Middleware
+from gradio.block_function import BlockFunction
 from gradio.components import Component
 
 from . import controls, curves, theme
@@ -45,7 +47,7 @@ class Page(gr.Blocks):
 
     notice: gr.HTML | None = None  # the line below the poem
 
-    def queue(self, *_, **__) -> Page:
+    def queue(self, *_: Any, **__: Any) -> Page:
         """Makes the queue. The limits are those of fair_queue.py, whatever is given here."""
         super().queue(api_open=False)
         self._queue = FairQueue(
@@ -58,31 +60,35 @@ class Page(gr.Blocks):
         )
         return self
 
-    def launch(self, *arguments, **options):
+    def launch(self, *arguments: Any, **options: Any) -> Any:
         """Serves the page; takes the same options as `gr.Blocks.launch`, except `app_kwargs`."""
-        looks = {"theme": theme.theme(), "css": theme.CSS, "footer_links": ["api", "settings"]}
+        looks: dict[str, Any] = {
+            "theme": theme.theme(),
+            "css": theme.CSS,
+            "footer_links": ["api", "settings"],
+        }
         quiet = {"ssr_mode": False, "run_history": False, "state_session_capacity": MAX_SESSIONS}
         guarded = {"app_kwargs": {"middleware": [Middleware(Guard)]}}
         return super().launch(*arguments, **looks | quiet | options | guarded)
 
-    def refusal_on_page(self, block_fn, refusal: str) -> list | None:
+    def refusal_on_page(self, block_fn: BlockFunction, refusal: str) -> list[Any] | None:
         """The outputs of a function that show a refusal of the queue; None if it has no line for that."""
         if self.notice not in block_fn.outputs:
             return None
         html = notice_html(refusal, is_advice=True)
         return [html if block is self.notice else gr.skip() for block in block_fn.outputs]
 
-    def validate_inputs(self, block_fn, inputs: list) -> None:
+    def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
         """Completes a request with the initial values of the controls that it omits at the end of its list.
 
         Gradio calls this before it reads the values. Gradio's own client sends a value for every control, but
         a program that posts a bare list may have been written when the page had fewer controls.
         """
-        inputs += [block.value for block in block_fn.inputs[len(inputs) :]]
+        inputs += [getattr(block, "value", None) for block in block_fn.inputs[len(inputs) :]]
         super().validate_inputs(block_fn, inputs)
 
 
-def build(poet: Poet) -> gr.Blocks:
+def build(poet: Poet) -> Page:
     """The page of a poet, with a first poem on it.
 
     Raises:
@@ -91,7 +97,8 @@ def build(poet: Poet) -> gr.Blocks:
     endpoints = Endpoints(poet)
     first, poem = first_poem(poet)
     html, plain = endpoints.change_script(poem, TRADITIONAL)
-    with Page(title="唐詩 LSTM · Tang poems, character by character", fill_width=True) as page:
+    page = Page(title="唐詩 LSTM · Tang poems, character by character", fill_width=True)
+    with page:
         gr.HTML(
             "<header><h1 lang='zh-Hant'>唐詩 LSTM</h1><p>一個字一個字寫唐詩的小模型。 "
             "A small neural network that writes Tang poems, one character at a time.</p></header>",
@@ -166,7 +173,7 @@ def _learning(endpoints: Endpoints) -> None:
 
 def _connect(
     endpoints: Endpoints,
-    boxes: dict[str, Component],
+    boxes: dict[str, Any],
     outputs: Update,
     button: gr.Button,
     another: gr.Button,
@@ -193,9 +200,9 @@ def _connect(
         api_visibility="private",
         show_progress="hidden",
     )
-    gr.api(endpoints.write_poem, api_name="write_poem")
+    gr.api(endpoints.write_poem, api_name="write_poem")  # type: ignore[attr-defined]
 
 
-def _inputs_of(endpoint: Callable, boxes: dict[str, Component]) -> list[Component]:
+def _inputs_of(endpoint: Callable[..., object], boxes: dict[str, Component]) -> list[Component]:
     """The controls in the order of the parameters of the endpoint with the same names."""
     return [boxes[name] for name in inspect.signature(endpoint).parameters if name in boxes]

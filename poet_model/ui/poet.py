@@ -7,15 +7,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Unpack
 
 import yaml
 
 from ..errors import CheckpointError, PoetError
+from ..generation.options import Options
 from ..generation.poem import Poem
 from ..generation.stream import PoemStream
 from ..hub.project import SHIPPED
 from ..novelty.index import NoveltyIndex, default_folder
+from ..tokenizer import PoetTokenizer
 
 
 class Model(Protocol):
@@ -25,11 +27,11 @@ class Model(Protocol):
     def num_parameters(self) -> int: ...
 
     @property
-    def tokenizer(self): ...  # a PoetTokenizer
+    def tokenizer(self) -> PoetTokenizer: ...
 
-    def generate(self, start: str = "", **options) -> Poem: ...
+    def generate(self, start: str = "", **options: Unpack[Options]) -> Poem: ...
 
-    def stream(self, start: str = "", **options) -> PoemStream: ...
+    def stream(self, start: str = "", **options: Unpack[Options]) -> PoemStream: ...
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def load_poet(
     """
     bundled = root / SHIPPED
     chosen, of_space = chosen or os.environ.get("POET_MODEL"), model_of_space(root)
-    is_folder = chosen and Path(chosen).is_dir()
-    name = Path(chosen).resolve().name if is_folder else chosen or of_space or bundled.name
+    name = chosen or of_space or bundled.name
+    if chosen and Path(chosen).is_dir():
+        name = Path(chosen).resolve().name
     try:
         folder, model = open_model(chosen or of_space or bundled)
     except PoetError as error:

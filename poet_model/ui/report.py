@@ -49,10 +49,10 @@ def _prosody_html(text: str, report: Scansion) -> str:
         notes.append(f"韻腳 Rhyme words: {words}（平水韻 {' '.join(report.rhyme.groups)}）")
     if "○" in report.tones:
         notes.append("○ 平仄兩讀 · either tone")
-    notes = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    below = "".join(f"<p>{escape(note)}</p>" for note in notes)
     faults = "".join(f"<li>{_fault_html(fault)}</li>" for fault in report.faults)
     faults = f'<ul class="faults">{faults}</ul>' if faults else "<p>無可指摘 · No faults.</p>"
-    return f'<table class="strip"><tbody>{rows}</tbody></table>{notes}{faults}'
+    return f'<table class="strip"><tbody>{rows}</tbody></table>{below}{faults}'
 
 
 def _marks(marks: str) -> str:

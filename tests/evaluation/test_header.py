@@ -91,7 +91,7 @@ def test_others_differ_and_are_drawn_the_same_every_time():
 
 
 def test_the_shipped_model_writes_about_its_title(shipped):
-    effect = header_effects.title_effect(shipped, TITLES, poems_a_title=20)
+    effect = header_effects.title_effect(shipped, TITLES, poems_a_title=8)
     assert effect["character"]["difference"].low > 0
     assert effect["near"]["difference"].low > 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import os
 import re
 import signal
@@ -16,6 +18,7 @@ import pytest
 import yaml
 from conftest import HUB_ENDPOINT, POEMS, ROOT, SHIPPED
 from hub_server import card_errors, front_matter
+from packaging.requirements import Requirement
 
 from poet_model import HubError, InvalidValueError, PoetModel
 from poet_model.hub import space
@@ -196,6 +199,49 @@ def page(python, folder, **environment):
         process.stdout.close()
 
 
+def environment_with(requirements, folder) -> Path:
+    """The Python of a new environment that has what the requirements bring, and nothing else.
+
+    With POET_INSTALL=1 pip installs it. That takes a minute and unpacks a gigabyte; otherwise pip only checks
+    that what these tests run with meets the requirements, and the environment has links to it.
+    """
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", requirements]
+    if os.environ.get("POET_INSTALL"):
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, *pip[1:]], check=True)
+        return python
+    report = folder.with_suffix(".json")
+    subprocess.run([*pip, "--dry-run", "--report", report], check=True)
+    assert json.loads(report.read_text(encoding="utf-8"))["install"] == []
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    for distribution in brought_by(requirements.read_text(encoding="utf-8").splitlines()):
+        tops = {file.parts[0] for file in distribution.files} - {"..", "__pycache__"}
+        for top in tops - {path.name for path in site.iterdir()}:
+            (site / top).symlink_to(Path(distribution.locate_file(top)).resolve())
+    return python
+
+
+def brought_by(lines: list[str]) -> list[importlib.metadata.Distribution]:
+    """The installed distributions that lines of a requirements.txt need, directly or not."""
+    needed, found = [line for line in lines if line and not line.startswith("#")], {}
+    while needed:
+        requirement = Requirement(needed.pop())
+        extras = [{"extra": extra} for extra in ("", *sorted(requirement.extras))]
+        if requirement.marker and not requirement.marker.evaluate():
+            continue
+        distribution = importlib.metadata.distribution(requirement.name)
+        if (key := (distribution.name, str(sorted(requirement.extras)))) in found:
+            continue
+        found[key] = distribution
+        for text in distribution.requires or ():
+            marker = Requirement(text).marker
+            if not marker or any(marker.evaluate(extra) for extra in extras):
+                needed.append(text.split(";")[0])
+    return list(found.values())
+
+
 def run_elsewhere(command, home, **environment):
     """The output of a Python program that runs in a new process with its own home and cache."""
     done = subprocess.run(
@@ -216,8 +262,8 @@ def run_elsewhere(command, home, **environment):
 def test_the_whole_loop(hub, tmp_path):
     """The whole workflow: train, push, load elsewhere, build a Space, install requirements, open its page.
 
-    The requirements are installed in a new environment. The page is opened twice: with the model of the Hub,
-    and with a Hub that does not answer.
+    The page runs in a new environment that has the requirements and nothing else. It is opened twice: with
+    the model of the Hub, and with a Hub that does not answer.
     """
     from gradio_client import Client
 
@@ -251,14 +297,10 @@ def test_the_whole_loop(hub, tmp_path):
     make = [sys.executable, "-m", "poet_model.hub", "space", SPACE, "--model", MODEL]
     run_elsewhere([*make, "--folder", tmp_path / "space"], tmp_path / "home 1", HF_TOKEN=WRITER)
     assert hub.repo(SPACE, "spaces").resolve("main").files["app.py"]
-    python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
-    subprocess.run([*pip, "-r", tmp_path / "space" / "requirements.txt"], check=True)
+    python = environment_with(tmp_path / "space" / "requirements.txt", tmp_path / "venv")
 
     hub.log.clear()
     environment = {"HF_HOME": str(tmp_path / "home 3"), "HF_ENDPOINT": HUB_ENDPOINT}
-    environment["PYTHONPYCACHEPREFIX"] = str(tmp_path / "compiled")  # only what the page imports
     with page(python, tmp_path / "space", **environment) as (address, said):
         assert "note:" not in said
         assert any(path.startswith("/storage/") for path in hub.paths())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import os
@@ -60,6 +62,14 @@ def run(
         timeout=280,
         **options,
     )
+
+
+def run_here(*arguments: object) -> subprocess.CompletedProcess:
+    """Runs train.py in this process, which has imported torch already."""
+    program, out, errors = [str(ROOT / "train.py"), *map(str, arguments)], io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        status = run_program(program, statuses=(0, 2))
+    return subprocess.CompletedProcess(program, status, out.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +158,17 @@ def test_two_processes_train_as_one_does(trained, poems, tmp_path):
 def test_accelerate_launch_on_a_cpu_trains_and_says_how_many_run(trained, poems, tmp_path):
     """Without MPI, accelerate starts only one process, and train.py prints a note on it."""
     launcher = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu")
-    done = run("--corpus", poems, "--output", tmp_path / "two", "--epochs", 2, *SMALL, launcher=launcher)
+    done = run(
+        "--corpus",
+        poems,
+        "--output",
+        tmp_path / "two",
+        "--epochs",
+        2,
+        "--no-measure",
+        *SMALL,
+        launcher=launcher,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "1 process" in done.stdout and "torchrun" in done.stdout
     one, two = min(losses(trained[0], "valid")), min(losses(tmp_path / "two", "valid"))
@@ -173,7 +193,7 @@ def test_stopped_by_a_signal_it_goes_on_to_the_same_weights(trained, poems, tmp_
         log.seek(0)
         assert "--resume" in log.read()
     PoetModel.from_pretrained(output)  # a stopped run leaves a model, too
-    done = run(*arguments, "--resume")
+    done = run(*arguments, "--resume", "--no-measure")
     assert done.returncode == 0, done.stderr[-3000:]
     assert not (output / "checkpoint").exists()
     unbroken, resumed = (read_json_lines(folder / "training_log.jsonl") for folder in (trained[0], output))
@@ -187,7 +207,7 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
     few = tmp_path / "mine.txt"
     lines = [json.loads(line)["text"] for line in poems.read_text(encoding="utf-8").splitlines()[:200]]
     few.write_text("\n".join(lines), encoding="utf-8")
-    done = run(
+    done = run_here(
         "--corpus",
         few,
         "--init-from",
@@ -199,7 +219,7 @@ def test_another_corpus_can_start_from_trained_weights(trained, poems, tmp_path)
         *SMALL,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    afresh = run("--corpus", few, "--output", tmp_path / "fresh", "--epochs", 1, *SMALL)
+    afresh = run_here("--corpus", few, "--output", tmp_path / "fresh", "--epochs", 1, "--no-measure", *SMALL)
     assert afresh.returncode == 0, afresh.stderr[-3000:]
     assert "train 0.000%" in afresh.stdout  # the vocabulary has every character of a small corpus
     # Validation losses are compared, because the training loss of the tuned model is over more characters.
@@ -285,7 +305,7 @@ def test_a_new_training_keeps_what_it_goes_on_from_and_nothing_else(base):
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("mine", encoding="utf-8")
-    done = run("--output", tmp_path / "file", *SMALL)
+    done = run_here("--output", tmp_path / "file", *SMALL)
     assert done.returncode == 2 and "is a file; give a folder" in done.stderr and not done.stdout
     for output in (tmp_path / "file", tmp_path / "file" / "deeper", tmp_path / ("x" * 300)):
         with pytest.raises(PoetError, match=r"cannot be written .*; give another folder"):
@@ -312,11 +332,11 @@ def test_another_start_is_another_training(trained, poems, tmp_path):
     state = {"identity": {"init_from": None}}
     (output / "checkpoint").mkdir()
     (output / "checkpoint" / "state.json").write_text(json.dumps(state), encoding="utf-8")
-    done = run("--corpus", poems, "--output", output, "--init-from", trained[0], "--resume", *SMALL)
+    done = run_here("--corpus", poems, "--output", output, "--init-from", trained[0], "--resume", *SMALL)
     assert done.returncode == 2 and "init_from" in done.stderr and "Traceback" not in done.stderr
     state |= {"content": {"the vocabulary": "0" * 64, "the poems to train on": "0" * 64}}
     (output / "checkpoint" / "state.json").write_text(json.dumps(state), encoding="utf-8")
-    done = run("--corpus", poems, "--output", output, "--resume", *SMALL)
+    done = run_here("--corpus", poems, "--output", output, "--resume", *SMALL)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "the vocabulary and the poems to train on differ from then" in done.stderr
     assert f"--init-from {output} and another --output" in done.stderr
@@ -353,12 +373,11 @@ def test_a_few_poems_are_enough_to_try_and_what_is_held_out_is_said(tmp_path):
     few.write_text("\n".join(POEMS), encoding="utf-8")
     few_note = f"note: {len(POEMS) - 1} poems are too few to learn to write verse: expect characters without "
     few_note += "sense, and a high perplexity"
-    for note in (
-        few_note,
-        "the last one is held out for validation",
-        f"{output} contains a model; it is kept in",
-    ):
-        done = run("--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *SMALL)
+    more = ["--no-measure"], ["--no-measure"], []
+    notes = few_note, "the last one is held out for validation", f"{output} contains a model; it is kept in"
+    for note, words in zip(notes, more, strict=True):
+        given = ["--corpus", few, "--output", output, "--epochs", 1, "--report-to", "tensorboard", *words]
+        done = run_here(*given, *SMALL)
         assert done.returncode == 0, done.stderr[-3000:]
         assert note in done.stdout
     report = json.loads((output / "corpus_report.json").read_text(encoding="utf-8"))
@@ -377,7 +396,10 @@ def test_a_few_poems_leave_the_model_that_they_are_added_to_its_characters_and_a
     few, output = tmp_path / "few.jsonl", tmp_path / "model"
     records = [{"text": text.replace("春", "𪚥"), "author": "某甲"} for text in POEMS]
     few.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in records), encoding="utf-8")
-    done = run("--corpus", few, "--output", output, "--init-from", trained[0], "--epochs", 1, *SMALL)
+    done = run_here(
+        *("--corpus", few, "--output", output, "--init-from", trained[0], "--epochs", 1, "--no-measure"),
+        *SMALL,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     before, after = (PoetModel.from_pretrained(folder).tokenizer for folder in (trained[0], output))
     assert after.characters[: len(before.characters)] == before.characters
@@ -389,7 +411,7 @@ def test_a_few_poems_leave_the_model_that_they_are_added_to_its_characters_and_a
 def test_a_single_poem_is_too_few(tmp_path):
     path = tmp_path / "one.txt"
     path.write_text("白日依山盡，黃河入海流。欲窮千里目，更上一層樓。\n", encoding="utf-8")
-    done = run("--corpus", path, "--output", tmp_path / "out", *SMALL)
+    done = run_here("--corpus", path, "--output", tmp_path / "out", *SMALL)
     assert done.returncode == 2
     assert "at least 2 poems are needed" in done.stderr and "Traceback" not in done.stderr
 
@@ -397,7 +419,7 @@ def test_a_single_poem_is_too_few(tmp_path):
 def test_nothing_usable_in_the_corpus_is_said(tmp_path):
     path = tmp_path / "english.txt"
     path.write_text("Shall I compare thee to a summer's day?\n" * 5, encoding="utf-8")
-    done = run("--corpus", path, "--output", tmp_path / "out", *SMALL)
+    done = run_here("--corpus", path, "--output", tmp_path / "out", *SMALL)
     assert done.returncode == 2
     assert "digits or latin letters: 5" in done.stderr and "Traceback" not in done.stderr
 

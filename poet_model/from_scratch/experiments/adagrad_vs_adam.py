@@ -11,9 +11,11 @@ Adagrad can follow too.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..optimizers import Adagrad, Adam
+from ..optimizers import Adagrad, Adam, Optimizer
 from .common import progress, run_experiment
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -26,22 +28,24 @@ TASKS = {  # share of features present, how often the optimum moves, whether the
 FEATURES = 200
 
 
-def final_error(optimizer, rate: float, density: float, moves: int, steps: int) -> list[float]:
+def final_error(
+    optimizer: type[Optimizer], rate: float, density: float, moves: int, steps: int
+) -> list[float]:
     """|w - w*|² / |w*|² after each step, where w* is the optimum."""
     rng = np.random.default_rng(0)
     w, goal = {"w": np.zeros(FEATURES)}, rng.standard_normal(FEATURES)
-    optimizer, errors = optimizer(w, rate), []
+    made, errors = optimizer(w, rate), []
     for step in range(steps):
         if moves and step and step % (steps // (moves + 1)) == 0:
             goal = rng.standard_normal(FEATURES)
         x = rng.standard_normal((8, FEATURES)) * (rng.random((8, FEATURES)) < density)
         noise = 0.1 * rng.standard_normal(8)
-        optimizer.step({"w": 2 * x.T @ (x @ (w["w"] - goal) - noise) / 8})
+        made.step({"w": 2 * x.T @ (x @ (w["w"] - goal) - noise) / 8})
         errors.append(float(((w["w"] - goal) ** 2).sum() / (goal**2).sum()))
     return errors
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Finds the best rate of each optimizer for each task, and its error."""
     steps, rows, curves = 100 if quick else 2000, [], {}
     best_rates: dict[type, float] = {}
@@ -62,7 +66,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the error by step, in one plot per task."""
     parts = figure.subplots(1, len(TASKS), sharey=True)
     for axes, title in zip(parts, TASKS, strict=True):

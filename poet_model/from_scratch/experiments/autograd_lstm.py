@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from .common import ROOT, need, run_experiment
 
@@ -20,7 +21,7 @@ STARTS = "日紅山夜湖海月"
 PUBLISHED = 855.8
 
 
-def train(output: Path, quick: bool) -> list[dict]:
+def train(output: Path, quick: bool) -> list[dict[str, Any]]:
     """Runs train.py with the preset of the same name and returns the records of its log."""
     options = {"--preset": "autograd_lstm", "--output": output}
     if quick:
@@ -33,7 +34,7 @@ def train(output: Path, quick: bool) -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains in a temporary folder, then writes one poem for each start, with seed 0."""
     need("torch")
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +58,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the losses by epoch."""
     axes = figure.subplots()
     for split in ("train", "valid"):

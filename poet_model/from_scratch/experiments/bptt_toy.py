@@ -9,6 +9,8 @@ steps, the learning rate halved when the loss rises. The published run went from
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import rnn
@@ -88,14 +90,14 @@ class TorchRNN:
         self._parameters = [*self._layer.parameters(), *self._output.parameters()]
         self.optimizer = torch.optim.SGD(self._parameters, RATE)
 
-    def _loss(self, x: np.ndarray, targets: np.ndarray, reduction: str):
+    def _loss(self, x: np.ndarray, targets: np.ndarray, reduction: str) -> Any:
         torch = self._torch
         logits = self._output(self._layer(torch.tensor(x))[0]).flatten(0, 1)
         return torch.nn.functional.cross_entropy(logits, torch.tensor(targets).flatten(), reduction=reduction)
 
     def loss(self, x: np.ndarray, targets: np.ndarray) -> float:
         """See NumPyRNN."""
-        return self._loss(x, targets, "mean").item()
+        return float(self._loss(x, targets, "mean").item())
 
     def learn(self, x: np.ndarray, targets: np.ndarray) -> None:
         """See NumPyRNN."""
@@ -107,19 +109,19 @@ class TorchRNN:
 class _TorchRate:
     """Lets HalveWhenLossRises change the learning rate of a torch optimizer."""
 
-    def __init__(self, optimizer):
+    def __init__(self, optimizer: Any):
         self._group = optimizer.param_groups[0]
 
     @property
     def learning_rate(self) -> float:
-        return self._group["lr"]
+        return float(self._group["lr"])
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
         self._group["lr"] = rate
 
 
-def curve(model, rate, epochs: int) -> list[tuple[int, float]]:
+def curve(model: Any, rate: Any, epochs: int) -> list[tuple[int, float]]:
     """Trains and returns (examples seen, loss over both sentences), measured once every EVERY epochs."""
     x, targets, _ = examples()
     schedule, points = HalveWhenLossRises(rate), []
@@ -132,7 +134,7 @@ def curve(model, rate, epochs: int) -> list[tuple[int, float]]:
     return points
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains both models and compares their losses."""
     size, epochs = len(examples()[2]), 10 if quick else EPOCHS
     ours, theirs = NumPyRNN(size), TorchRNN(size)
@@ -158,7 +160,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots both curves and the published points."""
     axes = figure.subplots()
     for name, style in (("NumPy", "-"), ("torch", ":")):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ...extras import how_to_install
 from ...prosody.lines import read_lines
@@ -18,12 +19,13 @@ from ...terminal import is_terminal, on_any_terminal
 from ..training import show_bar
 
 ROOT = Path(__file__).resolve().parents[3]
+T = TypeVar("T")
 RECORDS, QUICK_RECORDS = ROOT / "assets" / "experiments", ROOT / "runs" / "experiments"
 
 
 @on_any_terminal
 def run_experiment(
-    module: str, run: Callable[[bool], dict], draw: Callable[[dict, object], None] | None
+    module: str, run: Callable[[bool], dict[str, Any]], draw: Callable[[dict[str, Any], Any], None] | None
 ) -> int:
     """The command of an experiment: runs it, prints its table, and writes its record and its figure.
 
@@ -36,7 +38,7 @@ def run_experiment(
         The exit status.
     """
     name = Path(module).stem.split(".")[-1]
-    parser = argparse.ArgumentParser(description=sys.modules[run.__module__].__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(sys.modules[run.__module__].__doc__ or "").splitlines()[0])
     parser.add_argument(
         "--output",
         type=Path,
@@ -77,7 +79,7 @@ def run_experiment(
     return 0
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Prints a table, with numbers to four significant digits."""
     cells = [[f"{value:.4g}" if isinstance(value, float) else str(value) for value in row] for row in rows]
     widths = [max(len(row[i]) for row in (columns, *cells)) for i in range(len(columns))]
@@ -93,7 +95,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence]) -> None:
     print()
 
 
-def new_figure():
+def new_figure() -> Any:
     """An empty figure that needs no screen. Labels are in English, so any font will do."""
     need("matplotlib").use("Agg")
     from matplotlib import pyplot
@@ -101,7 +103,7 @@ def new_figure():
     return pyplot.figure(figsize=(9, 4), layout="constrained")
 
 
-def need(module: str):
+def need(module: str) -> Any:
     """Imports a module that only some experiments need; exits with one sentence if it is missing."""
     try:
         return import_module(module)
@@ -111,7 +113,7 @@ def need(module: str):
         ) from None
 
 
-def progress(items: Iterable, total: int, text: str = "") -> Iterator:
+def progress(items: Iterable[T], total: int, text: str = "") -> Iterator[T]:
     """Yields the items, and shows a progress bar if stderr is a terminal."""
     started = time.perf_counter()
     for number, item in enumerate(items, 1):
@@ -126,10 +128,12 @@ def three_hundred(punctuation: bool = True) -> tuple[list[str], list[str]]:
     from ...corpus.prepare import load_corpus
 
     splits = load_corpus("tang300").splits
-    poems = [[poem.text for poem in group] for group in (splits["train"], splits["valid"] + splits["test"])]
+    train = [poem.text for poem in splits["train"]]
+    held_out = [poem.text for name in ("valid", "test") for poem in splits[name]]
     if punctuation:
-        return poems[0], poems[1]
-    return tuple(["".join(read_lines(text)) for text in group] for group in poems)
+        return train, held_out
+    without, and_these = (["".join(read_lines(text)) for text in group] for group in (train, held_out))
+    return without, and_these
 
 
 def machine() -> str:

@@ -5,6 +5,8 @@ python -m poet_model.from_scratch.experiments.gradients
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import gradcheck, lstm, rnn
@@ -43,13 +45,13 @@ def errors_against_torch(cell: str) -> dict[str, float]:
     }
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """The errors of all gradients, in float64."""
     numerical = {
         "RNN": gradcheck.check_rnn(np.random.default_rng(0)),
         "LSTM": gradcheck.check_lstm(np.random.default_rng(0)),
     }
-    rows = [
+    rows: list[list[Any]] = [
         [f"{cell} {name}", error, errors[name]]
         for cell in numerical
         for errors in [errors_against_torch(cell)]
@@ -64,7 +66,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the errors on a logarithmic axis."""
     axes = figure.subplots()
     places = np.arange(len(record["rows"]))

@@ -8,9 +8,12 @@ row of the table has them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..char_lm import CharLM, CharLMConfig
+from ..char_lm import CharLM
+from ..config import CharLMConfig
 from ..data import batches, encode
 from ..optimizers import Adam
 from ..training import train_epoch
@@ -26,7 +29,7 @@ def unit_spread(model: CharLM) -> float:
     return float(rows.std(axis=1).mean())
 
 
-def one(kind: str, poems: list[str], vocabulary: Vocabulary, epochs: int) -> dict:
+def one(kind: str, poems: list[str], vocabulary: Vocabulary, epochs: int) -> dict[str, Any]:
     """Trains from one kind of weights; returns the losses, first gradient's norm and final spread."""
     init = "zeros" if kind == "all 0.02" else kind
     model = CharLM(CharLMConfig(len(vocabulary), 64, 64), vocabulary, seed=0, init=init)
@@ -47,7 +50,7 @@ def one(kind: str, poems: list[str], vocabulary: Vocabulary, epochs: int) -> dic
     return {"losses": losses, "first_gradient": first_gradient, "spread": unit_spread(model)}
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains from each kind of initial weights; the table has one row per kind."""
     poems, _ = three_hundred()
     poems, epochs = (poems[:64], 2) if quick else (poems, 20)
@@ -68,7 +71,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the loss by epoch."""
     axes = figure.subplots()
     for kind, losses in record["curves"].items():

@@ -6,10 +6,12 @@ python -m poet_model.from_scratch.experiments.optimizers
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..char_lm import CharLM, CharLMConfig
+from ..char_lm import CharLM
+from ..config import CharLMConfig
 from ..data import encode
 from ..functional import perplexity
 from ..optimizers import OPTIMIZERS, AdaBound
@@ -68,7 +70,8 @@ def difference_to_twin(name: str) -> float:
     ours = {"p": rng.standard_normal((6, 5))}
     theirs = torch.nn.Parameter(torch.tensor(ours["p"]))
     twin, settings = TWINS[name]
-    optimizer = OPTIMIZERS[name](ours)
+    make: Any = OPTIMIZERS[name]  # each has a learning rate of its own as its default
+    optimizer = make(ours)
     twin = getattr(torch.optim, twin)([theirs], lr=optimizer.learning_rate, **settings)
     largest = 0.0
     for _ in range(STEPS):
@@ -95,7 +98,7 @@ def difference_to_paper() -> float:
     return largest
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains with every optimizer, and compares each with its torch twin."""
     poems, _ = three_hundred()
     poems = poems[:64] if quick else poems
@@ -130,7 +133,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots loss and perplexity by epoch."""
     left, right = figure.subplots(1, 2)
     for number, (name, losses) in enumerate(record["curves"].items()):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def array_of(poems: list[str]) -> tuple[np.ndarray, list[str]]:
     return np.array([[START, *(ids[c] for c in poem), END] for poem in poems]), characters
 
 
-def new_network(vocab_size: int, device: str):
+def new_network(vocab_size: int, device: str) -> Any:
     """Embedding, two LSTM layers and output layer; the output layer is initialized by Xavier."""
     torch = need("torch")
     torch.manual_seed(0)
@@ -55,7 +56,7 @@ def new_network(vocab_size: int, device: str):
     return network
 
 
-def train_epoch(network, optimizer, schedule, rows) -> float:
+def train_epoch(network: Any, optimizer: Any, schedule: Any, rows: Any) -> float:
     """Makes one pass over the rows (N, 26) and returns the mean loss."""
     torch = need("torch")
     total = 0.0
@@ -72,7 +73,7 @@ def train_epoch(network, optimizer, schedule, rows) -> float:
     return total / len(rows)
 
 
-def write(network, characters: list[str], start: str, device: str) -> str:
+def write(network: Any, characters: list[str], start: str, device: str) -> str:
     """A poem of 24 characters that begins with `start`, sampled with seed 0 at temperature 0.8."""
     torch = need("torch")
     rng, text, state = np.random.default_rng(0), start, None
@@ -87,7 +88,7 @@ def write(network, characters: list[str], start: str, device: str) -> str:
     return text
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains; the table has a row for every fifth epoch. Then writes one poem for each start."""
     torch = need("torch")
     array, characters = array_of(load_quatrains(quick))
@@ -122,7 +123,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the training loss by epoch."""
     axes = figure.subplots()
     axes.plot(range(1, len(record["curve"]) + 1), record["curve"], label="ours")

@@ -5,6 +5,8 @@ python -m poet_model.from_scratch.experiments.sine
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import rnn
@@ -82,7 +84,7 @@ def with_torch(steps: int) -> list[float]:
     return losses
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains both models; returns the losses, and what the NumPy model predicts every 15 steps."""
     steps = 15 if quick else STEPS
     (ours, shown), theirs = with_numpy(steps), with_torch(steps)
@@ -97,7 +99,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the losses, and the predictions over the sine."""
     shown = {int(step): points for step, points in record["predictions"].items()}
     parts = figure.subplots(2, (len(shown) + 2) // 2).ravel()

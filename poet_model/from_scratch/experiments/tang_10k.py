@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def load_poems(quick: bool) -> tuple[list[str], list[str]]:
     return [p for i, p in enumerate(poems) if i % 5], poems[::5]
 
 
-def new_network(vocab_size: int):
+def new_network(vocab_size: int) -> Any:
     """Embedding, LSTM and output layer, the weight matrices initialized by Xavier."""
     torch = need("torch")
     from ...layers import HandwrittenLSTM
@@ -63,7 +64,7 @@ def new_network(vocab_size: int):
     return network
 
 
-def token_losses(network, rows):
+def token_losses(network: Any, rows: Any) -> Any:
     """The nats of each target of some rows, (B, 64), padding included."""
     from torch.nn import functional as F
 
@@ -72,7 +73,7 @@ def token_losses(network, rows):
     return F.cross_entropy(logits, rows[:, 1:].flatten(), reduction="none").view(len(rows), -1)
 
 
-def train_epoch(network, optimizer, rows) -> float:
+def train_epoch(network: Any, optimizer: Any, rows: Any) -> float:
     """Makes one pass over the rows; returns the mean loss, padding included as in the published exercise."""
     torch = need("torch")
     total = 0.0
@@ -86,7 +87,7 @@ def train_epoch(network, optimizer, rows) -> float:
     return total / len(rows)
 
 
-def measure(network, rows) -> tuple[float, float]:
+def measure(network: Any, rows: Any) -> tuple[float, float]:
     """The loss per token with padding counted, and without."""
     nats = honest = tokens = 0.0
     with need("torch").inference_mode():
@@ -97,7 +98,7 @@ def measure(network, rows) -> tuple[float, float]:
     return nats / (len(rows) * LENGTH), honest / tokens
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains; the table has one row per epoch."""
     torch = need("torch")
     train_poems, dev_poems = load_poems(quick)
@@ -135,7 +136,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the two development losses by epoch."""
     axes = figure.subplots()
     epochs = [row[0] for row in record["rows"]]

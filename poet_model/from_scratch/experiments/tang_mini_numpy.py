@@ -12,6 +12,7 @@ perplexity on held-out poems shows.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ STARTS = "紅山夜湖海月日"
 PUBLISHED_PERPLEXITY, PUBLISHED_SECONDS = 1.93, 57.08
 
 
-def train(model: CharLM, poems: list[str], config: TrainingConfig) -> list[dict]:
+def train(model: CharLM, poems: list[str], config: TrainingConfig) -> list[dict[str, Any]]:
     """One record per epoch: training loss, perplexity without and with padding counted, and seconds."""
     pieces = [poem[at : at + config.length] for poem in poems for at in range(0, len(poem), config.length)]
     rows, records = encode(model, pieces, config.length), []
@@ -51,7 +52,7 @@ def train(model: CharLM, poems: list[str], config: TrainingConfig) -> list[dict]
     return records
 
 
-def run(quick: bool) -> dict:
+def run(quick: bool) -> dict[str, Any]:
     """Trains, and writes one poem for each start, with seed 0."""
     poems, valid = three_hundred(punctuation=False)
     poems, epochs = (poems[:40], 2) if quick else (poems, 30)
@@ -82,7 +83,7 @@ def run(quick: bool) -> dict:
     }
 
 
-def draw(record: dict, figure) -> None:
+def draw(record: dict[str, Any], figure: Any) -> None:
     """Plots the perplexity by epoch."""
     axes = figure.subplots()
     epochs = [line["epoch"] for line in record["curve"]]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
+from ..functional import Array
 from .base import Optimizer
 
 
@@ -15,17 +17,27 @@ class Adam(Optimizer):
     m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ) correct for the zeros that m and v started with.
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
 
-    def __init__(self, parameters, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        parameters: Mapping[str, Array],
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(parameters, learning_rate, weight_decay)
-        self.beta1, self.beta2, self.eps = *betas, eps
+        self.beta1: float
+        self.beta2: float
+        self.beta1, self.beta2 = betas
+        self.eps = eps
 
-    def begin_step(self):
-        self.correction1 = 1 - self.beta1**self.steps
-        self.correction2 = 1 - self.beta2**self.steps
+    def begin_step(self) -> None:
+        self.correction1: float = 1 - self.beta1**self.steps
+        self.correction2: float = 1 - self.beta2**self.steps
 
-    def update(self, p, g, m, v):
+    def update(self, p: Array, g: Array, m: Array, v: Array) -> None:
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2
@@ -43,11 +55,18 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """p ← p - η λ p (λ: weight_decay), then Adam without λ p in g   (Loshchilov & Hutter 2019)"""
 
-    def __init__(self, parameters, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+    def __init__(
+        self,
+        parameters: Mapping[str, Array],
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ):
         super().__init__(parameters, learning_rate, betas, eps)
         self.decoupled_decay = weight_decay
 
-    def update(self, p, g, m, v):
+    def update(self, p: Array, g: Array, m: Array, v: Array) -> None:
         p *= 1 - self.learning_rate * self.decoupled_decay
         super().update(p, g, m, v)
 
@@ -58,13 +77,23 @@ class Adamax(Optimizer):
     The bias correction is applied to the step only; m is stored uncorrected, and u, a maximum, needs none.
     """
 
-    slots = ("m", "u")
+    slots: tuple[str, ...] = ("m", "u")
 
-    def __init__(self, parameters, learning_rate=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        parameters: Mapping[str, Array],
+        learning_rate: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(parameters, learning_rate, weight_decay)
-        self.beta1, self.beta2, self.eps = *betas, eps
+        self.beta1: float
+        self.beta2: float
+        self.beta1, self.beta2 = betas
+        self.eps = eps
 
-    def update(self, p, g, m, u):
+    def update(self, p: Array, g: Array, m: Array, u: Array) -> None:
         m *= self.beta1
         m += (1 - self.beta1) * g
         np.maximum(self.beta2 * u, np.abs(g) + self.eps, out=u)
@@ -78,27 +107,31 @@ class NAdam(Optimizer):
     p ← p - η [(1-μₜ) g / (1-Πμ_{≤t}) + μₜ₊₁ m / (1-Πμ_{≤t+1})] / (√v̂ + ε)
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
-        parameters,
-        learning_rate=2e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=0.0,
-        momentum_decay=4e-3,
+        parameters: Mapping[str, Array],
+        learning_rate: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
     ):
         super().__init__(parameters, learning_rate, weight_decay)
-        self.beta1, self.beta2, self.eps, self.momentum_decay = *betas, eps, momentum_decay
+        self.beta1: float
+        self.beta2: float
+        self.beta1, self.beta2 = betas
+        self.eps: float = eps
+        self.momentum_decay: float = momentum_decay
 
     def _mu(self, t: int) -> float:
-        return self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
+        return self.beta1 * (1 - 0.5 * math.pow(0.96, t * self.momentum_decay))
 
-    def begin_step(self):
+    def begin_step(self) -> None:
         self.product = math.prod(self._mu(t) for t in range(1, self.steps + 1))
 
-    def update(self, p, g, m, v):
+    def update(self, p: Array, g: Array, m: Array, v: Array) -> None:
         mu, mu_next = self._mu(self.steps), self._mu(self.steps + 1)
         m *= self.beta1
         m += (1 - self.beta1) * g
@@ -118,22 +151,25 @@ class AdaBound(Optimizer):
     (This follows the paper. The authors' program leaves out the √t and corrects for bias.)
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
-        parameters,
-        learning_rate=1e-3,
-        final_rate=0.1,
-        betas=(0.9, 0.999),
-        gamma=1e-3,
-        weight_decay=0.0,
+        parameters: Mapping[str, Array],
+        learning_rate: float = 1e-3,
+        final_rate: float = 0.1,
+        betas: tuple[float, float] = (0.9, 0.999),
+        gamma: float = 1e-3,
+        weight_decay: float = 0.0,
     ):
         super().__init__(parameters, learning_rate, weight_decay)
-        self.final_rate, self.gamma = final_rate, gamma
+        self.final_rate: float = final_rate
+        self.gamma: float = gamma
+        self.beta1: float
+        self.beta2: float
         self.beta1, self.beta2 = betas
 
-    def update(self, p, g, m, v):
+    def update(self, p: Array, g: Array, m: Array, v: Array) -> None:
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2

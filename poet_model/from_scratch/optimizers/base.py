@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +29,11 @@ class Optimizer:
         for name, value in (("learning_rate", learning_rate), ("weight_decay", weight_decay)):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be 0 or more, got {quoted(value)}")
-        self.parameters, self.learning_rate, self.weight_decay = dict(parameters), learning_rate, weight_decay
-        self.steps = 0
-        self.state = {
+        self.parameters: dict[str, Array] = dict(parameters)
+        self.learning_rate: float = learning_rate
+        self.weight_decay: float = weight_decay
+        self.steps: int = 0
+        self.state: dict[str, dict[str, Array]] = {
             name: {slot: np.zeros_like(p) for slot in self.slots} for name, p in self.parameters.items()
         }
 
@@ -51,8 +54,8 @@ class Optimizer:
     def begin_step(self) -> None:
         """Computes what is the same for all parameters in this step."""
 
-    def update(self, p: Array, g: Array, **slots: Array) -> None:
-        """The update rule: changes p and its state arrays in place."""
+    def update(self, *_: Any, **slots: Any) -> None:
+        """The update rule for p, its gradient g and its state arrays: changes p and the latter in place."""
         raise NotImplementedError
 
     def state_arrays(self) -> dict[str, Array]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ...errors import quoted
-from ..char_lm import CharLM, CharLMConfig
+from ..char_lm import CharLM
+from ..config import CharLMConfig
 from ..vocabulary import Vocabulary
 
 FOLDER = Path(__file__).resolve().parent
 KEYS = ("punctuation", "vocabulary_size", "model", "training")
 
 
-def load_preset(name: str) -> dict:
+def load_preset(name: str) -> dict[str, Any]:
     """Reads a preset, by the name of a file in this folder or by the path of any JSON file.
 
     Raises:
@@ -37,6 +39,6 @@ def load_preset(name: str) -> dict:
     return preset
 
 
-def new_model(preset: dict, vocabulary: Vocabulary, seed: int) -> CharLM:
+def new_model(preset: dict[str, Any], vocabulary: Vocabulary, seed: int) -> CharLM:
     """An untrained model of the shape that a preset describes."""
     return CharLM(CharLMConfig(len(vocabulary), **preset["model"]), vocabulary, seed=seed)

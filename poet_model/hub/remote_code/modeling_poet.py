@@ -44,7 +44,7 @@ class PoetModel(PreTrainedModel, GenerationMixin):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        **_,
+        **_: object,
     ) -> CausalLMOutputWithPast:
         """Ids (B, T) -> logits (B, T, V). The state starts at 0, and padding is skipped."""
         if attention_mask is None:
