@@ -216,9 +216,9 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     """
 
     @functools.wraps(main)
-    def run(*arguments: object) -> int:
+    def run(*arguments: object, **options: object) -> int:
         try:
-            return main(*arguments) or 0
+            return main(*arguments, **options) or 0
         except PoetError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

@@ -1,0 +1,101 @@
+"""The engine of Ray: Ray Data gives the parts to a pool of actors, on this machine or on a cluster.
+
+A part that was lost with its actor is written again by another one; Ray sees to that.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator, Sequence
+
+from ..errors import InvalidValueError, PoetError
+from .worker import ONE_THREAD, Job, Worker
+
+MAX_BLOCKS = 10_000  # tasks; with more parts than that, a task has several
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ code would print to stderr
+}
+
+
+def check_ray() -> None:
+    """Raises InvalidValueError if Ray Data is not installed."""
+    if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
+        raise InvalidValueError(
+            "--engine ray needs Ray Data, which is not installed; install poet-model[bulk], or use --engine "
+            "local, which needs nothing"
+        )
+
+
+class Parts:
+    """The class of the actors: writes the parts of a batch."""
+
+    def __init__(self, job: Job):
+        self._worker = Worker(job)
+
+    def __call__(self, batch: dict) -> dict:
+        """Maps an array `part` to an array `poems`, the number of poems in each."""
+        return {"poems": [self._worker.write(int(part)) for part in batch["part"]]}
+
+
+def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
+    """Writes the parts; yields the number of poems of each that is done.
+
+    Ray begins on this machine, or joins the cluster that RAY_ADDRESS names.
+
+    Raises:
+        PoetError, OSError: a worker could not go on.
+    """
+    os.environ.update(_QUIET)  # before Ray is imported
+    import ray
+
+    begin(ray, workers)
+    try:
+        on_gpu = job.backend == "torch" and ray.cluster_resources().get("GPU", 0) > 0
+        blocks = min(len(parts), MAX_BLOCKS)
+        written = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=blocks)
+        written = written.map_batches(
+            Parts,
+            fn_constructor_args=(job,),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=1,
+            num_gpus=1 if on_gpu else 0,
+        )
+        for batch in written.iter_batches(batch_size=None, prefetch_batches=0):
+            yield from map(int, batch["poems"])
+    except ray.exceptions.RayError as error:
+        raise _cause(error) from None
+    finally:
+        ray.shutdown()
+
+
+def begin(ray, workers: int) -> None:
+    """Begins Ray, quietly."""
+    options = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "runtime_env": {"env_vars": ONE_THREAD},
+    }
+    if not os.environ.get("RAY_ADDRESS"):
+        # one more than the workers need, for what feeds them
+        options |= {"address": "local", "num_cpus": workers + 1, "include_dashboard": False}
+    ray.init(**options)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What went wrong in a worker, as the worker said it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PoetError | OSError):
+            return cause
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    return InvalidValueError(
+        f"Ray could not go on ({str(error).strip().splitlines()[-1]}); what is whole stays"
+    )
