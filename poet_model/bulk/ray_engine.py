@@ -5,7 +5,9 @@ A part that was lost with its actor is written again by another one; Ray sees to
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import itertools
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,6 @@ MAX_BLOCKS = 10_000  # tasks; with more parts than that, a task has several
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # C++ code would print to stderr
 }
 
 
@@ -52,7 +53,8 @@ def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
     os.environ.update(_QUIET)  # before Ray is imported
     import ray
 
-    begin(ray, workers)
+    with _silent():
+        begin(ray, workers)
     try:
         on_gpu = job.backend == "torch" and ray.cluster_resources().get("GPU", 0) > 0
         blocks = min(len(parts), MAX_BLOCKS)
@@ -65,7 +67,10 @@ def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
             num_cpus=1,
             num_gpus=1 if on_gpu else 0,
         )
-        for batch in written.iter_batches(batch_size=None, prefetch_batches=0):
+        batches = written.iter_batches(batch_size=None, prefetch_batches=0)
+        with _silent():
+            first = next(batches)
+        for batch in itertools.chain([first], batches):
             yield from map(int, batch["poems"])
     except ray.exceptions.RayError as error:
         raise _cause(error) from None
@@ -87,6 +92,19 @@ def begin(ray, workers: int) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Discards what Ray's C++ code tells its developers on stderr while it begins; its log files have it."""
+    stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(devnull)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import CheckpointError, InvalidValueError, PoetError, check_number
+from ..errors import InvalidValueError, PoetError, check_number
 from ..files import opened, parse_json
 
 MAX_NUM = 100_000_000  # poems of a run; each costs up to 100 bytes of memory when duplicates are looked for
@@ -35,9 +35,9 @@ def read_requests(path: Path, defaults: dict, check: Check) -> Iterator[dict]:
         check: raises a PoetError if a poem cannot have these options.
 
     Raises:
-        InvalidValueError: a line is not a possible request; the message names the file and the line. Or there
-            is no request in the file.
-        CheckpointError: the file is missing or not a regular file.
+        InvalidValueError: a request is impossible, or the file is empty.
+        CheckpointError: the file cannot be read, or a line is not a JSON object. Each message about a line
+            names the file and the line.
     """
     with opened(path, "give a file of requests, one JSON object a line") as file:
         number = 0
@@ -51,11 +51,9 @@ def read_requests(path: Path, defaults: dict, check: Check) -> Iterator[dict]:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if not line.strip():
                 continue
+            given = parse_json(line, Path(where), dict, "correct that line")
             try:
-                given = parse_json(line, Path(where), dict, "correct that line")
                 yield checked(defaults | {k: v for k, v in given.items() if v is not None}, check)
-            except CheckpointError as error:  # names the line itself
-                raise InvalidValueError(str(error)) from error
             except PoetError as error:
                 raise InvalidValueError(f"{where}: {error}") from error
     if not number:
