@@ -58,6 +58,12 @@ LAW = {
         "terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
+    "bulk": (
+        "__version__ errors files generation hub loading locks model_folder novelty prosody script temporary "
+        "terminal",
+        "numpy pyarrow ray torch tqdm",
+    ),
+    "bulk.__main__": ("bulk errors paths", ""),
     "ui": ("errors files generation model_folder novelty prosody script", "fastapi gradio httpx pandas yaml"),
     "from_scratch": ("corpus errors files folders prosody script terminal", "numpy safetensors"),
     "from_scratch.__main__": ("corpus from_scratch terminal", ""),
@@ -74,6 +80,7 @@ LAW = {
 APART = ("hub.remote_code", "from_scratch.experiments")
 PACKAGE = ROOT / "poet_model"
 WITHOUT_TORCH = [
+    "bulk.run",
     "config",
     "corpus",
     "corpus.batches",

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from ..errors import InvalidValueError, PoetError
-from .worker import ONE_THREAD, Job, Worker
+from .worker import ONE_THREAD, Job, worker_of
 
 MAX_BLOCKS = 10_000  # tasks; with more parts than that, a task has several
 _QUIET = {
@@ -35,11 +35,24 @@ class Parts:
     """The class of the actors: writes the parts of a batch."""
 
     def __init__(self, job: Job):
-        self._worker = Worker(job)
+        self._job = job  # what fails here, Ray would try again without end; so the worker begins at a call
 
     def __call__(self, batch: dict) -> dict:
-        """Maps an array `part` to an array `poems`, the number of poems in each."""
-        return {"poems": [self._worker.write(int(part)) for part in batch["part"]]}
+        """Maps an array `part` to the lists `poems`, the number of poems in each, and `error`, a text or ''.
+
+        An error is data here, since Ray hands on no more of an exception than its traceback.
+        """
+        try:
+            poems, error = [worker_of(self._job).write(int(part)) for part in batch["part"]], ""
+        except PoetError as problem:
+            poems, error = [0], str(problem)
+        except OSError as problem:
+            what = problem.filename or self._job.folder
+            error = (
+                f"{what} cannot be read or written ({problem.strerror}); check the disk and the permissions"
+            )
+            poems = [0]
+        return {"poems": poems, "error": [error] * len(poems)}
 
 
 def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
@@ -48,7 +61,7 @@ def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
     Ray begins on this machine, or joins the cluster that RAY_ADDRESS names.
 
     Raises:
-        PoetError, OSError: a worker could not go on.
+        InvalidValueError: a worker could not go on, or Ray could not.
     """
     os.environ.update(_QUIET)  # before Ray is imported
     import ray
@@ -67,14 +80,19 @@ def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
             num_cpus=1,
             num_gpus=1 if on_gpu else 0,
         )
-        batches = written.iter_batches(batch_size=None, prefetch_batches=0)
+        batches = iter(written.iter_batches(batch_size=None, prefetch_batches=0))
         with _silent():
             first = next(batches)
         for batch in itertools.chain([first], batches):
-            yield from map(int, batch["poems"])
+            for poems, error in zip(batch["poems"].tolist(), batch["error"].tolist(), strict=True):
+                if error:
+                    raise InvalidValueError(error)
+                yield poems
     except ray.exceptions.RayError as error:
-        raise _cause(error) from None
+        why = str(error).strip().splitlines()[-1]
+        raise InvalidValueError(f"Ray cannot go on ({why}); what is whole stays") from error
     finally:
+        batches = None  # ends the thread that feeds the actors, before Ray ends
         ray.shutdown()
 
 
@@ -105,15 +123,3 @@ def _silent() -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(devnull)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What went wrong in a worker, as the worker said it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PoetError | OSError):
-            return cause
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    return InvalidValueError(
-        f"Ray could not go on ({str(error).strip().splitlines()[-1]}); what is whole stays"
-    )
