@@ -95,7 +95,8 @@ def main(words: Sequence[str] | None = None, prog: str = "poet bulk") -> int | N
         index=None if given.no_index else given.index or index_folder(),
         command=shlex.join(["poet", "bulk", *map(shown_argument, words)]),
     )
-    return resumable(lambda: print(run(settings)))
+    resumable(lambda: print(run(settings)))
+    return None
 
 
 def resumable(work: Callable[[], object]) -> None:

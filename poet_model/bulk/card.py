@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from pathlib import Path
+from typing import Any
 
 from ..model_folder import CARD_NAME
 from ..prosody import FORMS, LEVELS
@@ -15,7 +16,7 @@ from .row import COLUMNS
 _SIZES = [("1K", 10**3), ("10K", 10**4), ("100K", 10**5), ("1M", 10**6), ("10M", 10**7), ("100M", 10**8)]
 
 
-def card_text(record: dict, counts: Counts, size: int, model: Path) -> str:
+def card_text(record: dict[str, Any], counts: Counts, size: int, model: Path) -> str:
     """The text of README.md.
 
     Args:

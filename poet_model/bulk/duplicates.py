@@ -31,7 +31,7 @@ class Duplicates:
     chance once in two million runs.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._texts, self._pairs, self._holders = array.array("Q"), array.array("Q"), array.array("q")
 
     def add(self, text: str, start: str = "") -> None:

@@ -9,6 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from .duplicates import NONE, Duplicates
 from .plan import Plan
@@ -30,7 +31,7 @@ class Counts:
     forms: Counter[str] = field(default_factory=Counter)
     levels: Counter[str] = field(default_factory=Counter)
 
-    def add(self, row: dict) -> None:
+    def add(self, row: dict[str, Any]) -> None:
         """Counts a poem."""
         self.poems += 1
         if row["error"] is not None:
@@ -94,11 +95,11 @@ class Finishing:
             self._remove_parts(number)
         return counts
 
-    def _rows_of_shards(self) -> Iterator[dict]:
+    def _rows_of_shards(self) -> Iterator[dict[str, Any]]:
         for path in self._shards[: self._whole]:
             yield from read_rows(path)
 
-    def _rows_of_parts(self) -> Iterator[dict]:
+    def _rows_of_parts(self) -> Iterator[dict[str, Any]]:
         """The rows that no whole shard has."""
         first = self._whole * self._size
         for part in range(

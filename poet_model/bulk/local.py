@@ -28,7 +28,8 @@ def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
     os.environ.update(ONE_THREAD)  # before the workers import NumPy; each has a core of its own
     context = multiprocessing.get_context("spawn")  # what has threads cannot be forked safely
     pool = ProcessPoolExecutor(min(workers, len(parts)) or 1, context, _begin)
-    waiting, running = iter(parts), set()
+    waiting = iter(parts)
+    running: set[Future[int]] = set()
     try:
         while True:
             for part in itertools.islice(waiting, IN_FLIGHT * workers - len(running)):
@@ -58,5 +59,6 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    if parent := multiprocessing.parent_process():
+        parent.join()
     os._exit(1)

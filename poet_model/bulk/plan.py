@@ -15,7 +15,7 @@ class Block(NamedTuple):
 
     request: int
     first: int
-    count: int
+    size: int
 
 
 class Plan:

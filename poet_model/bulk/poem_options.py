@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 
 def add_poem_options(parser: argparse.ArgumentParser) -> None:
@@ -10,7 +11,7 @@ def add_poem_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("start", nargs="?", metavar="START", help="the first characters of each poem")
     group = parser.add_argument_group("options of the poems", "defaults of the requests, if there are any")
 
-    def add(flag: str, help: str, **more: object) -> None:
+    def add(flag: str, help: str, **more: Any) -> None:
         group.add_argument(flag, default=None, help=help, **more)
 
     add("--form", "五絕, 七絕, 五律 or 七律")
@@ -70,6 +71,6 @@ _NAMES = (
 )
 
 
-def poem_options(given: argparse.Namespace) -> dict:
+def poem_options(given: argparse.Namespace) -> dict[str, Any]:
     """The options of `generate` that were given, and the start, by their names."""
     return {name: getattr(given, name) for name in _NAMES if getattr(given, name) is not None}

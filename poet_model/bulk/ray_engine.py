@@ -11,6 +11,7 @@ import itertools
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ..errors import InvalidValueError, PoetError
 from .worker import ONE_THREAD, Job, worker_of
@@ -37,7 +38,7 @@ class Parts:
     def __init__(self, job: Job):
         self._job = job  # what fails here, Ray would try again without end; so the worker begins at a call
 
-    def __call__(self, batch: dict) -> dict:
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Maps an array `part` to the lists `poems`, the number of poems in each, and `error`, a text or ''.
 
         An error is data here, since Ray hands on no more of an exception than its traceback.
@@ -68,11 +69,12 @@ def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
 
     with _silent():
         begin(ray, workers)
+    batches: Iterator[Any] = iter(())
     try:
         on_gpu = job.backend == "torch" and ray.cluster_resources().get("GPU", 0) > 0
         blocks = min(len(parts), MAX_BLOCKS)
-        written = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=blocks)
-        written = written.map_batches(
+        items = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=blocks)
+        written = items.map_batches(
             Parts,
             fn_constructor_args=(job,),
             batch_size=1,
@@ -92,11 +94,11 @@ def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
         why = str(error).strip().splitlines()[-1]
         raise InvalidValueError(f"Ray cannot go on ({why}); what is whole stays") from error
     finally:
-        batches = None  # ends the thread that feeds the actors, before Ray ends
+        del batches  # ends the thread that feeds the actors, before Ray ends
         ray.shutdown()
 
 
-def begin(ray, workers: int) -> None:
+def begin(ray: Any, workers: int) -> None:
     """Begins Ray, quietly."""
     options = {
         "logging_level": logging.ERROR,

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,10 +24,10 @@ _NOT_HERE = {
     "seed": "--seed is for the whole run: poem i has its seed plus i",
     "num_poems": "the number of poems of a request is called num",
 }
-Check = Callable[[dict], object]
+Check = Callable[[dict[str, Any]], object]
 
 
-def read_requests(path: Path, defaults: dict, check: Check) -> Iterator[dict]:
+def read_requests(path: Path, defaults: dict[str, Any], check: Check) -> Iterator[dict[str, Any]]:
     """The requests of a file, each with the defaults and a `num`, checked as they are read.
 
     Args:
@@ -51,7 +52,7 @@ def read_requests(path: Path, defaults: dict, check: Check) -> Iterator[dict]:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if not line.strip():
                 continue
-            given = parse_json(line, Path(where), dict, "correct that line")
+            given = cast(dict[str, Any], parse_json(line, Path(where), dict, "correct that line"))
             try:
                 yield checked(defaults | {k: v for k, v in given.items() if v is not None}, check)
             except PoetError as error:
@@ -60,7 +61,7 @@ def read_requests(path: Path, defaults: dict, check: Check) -> Iterator[dict]:
         raise InvalidValueError(f"{path} is empty; give a file of requests, one JSON object a line")
 
 
-def checked(request: dict, check: Check) -> dict:
+def checked(request: dict[str, Any], check: Check) -> dict[str, Any]:
     """The request, if a poem can have its options.
 
     Raises:
@@ -74,7 +75,7 @@ def checked(request: dict, check: Check) -> dict:
     return request
 
 
-def line_of(request: dict) -> str:
+def line_of(request: dict[str, Any]) -> str:
     """A request as a line of the file that is kept with the poems."""
     return json.dumps(request, ensure_ascii=False, sort_keys=True) + "\n"
 
@@ -88,7 +89,7 @@ class Summary:
     sha256: str
 
     @classmethod
-    def of(cls, requests: Iterable[dict]) -> Summary:
+    def of(cls, requests: Iterable[dict[str, Any]]) -> Summary:
         """Reads all requests.
 
         Raises:
@@ -121,9 +122,9 @@ class Requests:
                 firsts.append(firsts[-1] + json.loads(line)["num"])
                 places.append(places[-1] + len(line))
         self.firsts, self._places = np.array(firsts), np.array(places)
-        self._last: tuple[int, dict] = (-1, {})
+        self._last: tuple[int, dict[str, Any]] = (-1, {})
 
-    def __getitem__(self, number: int) -> dict:
+    def __getitem__(self, number: int) -> dict[str, Any]:
         """The options of a request, with its start and without its `num`."""
         if self._last[0] != number:
             with open(self._path, "rb") as file:

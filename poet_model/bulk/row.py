@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from .. import prosody
 from ..generation.poem import Poem
@@ -29,7 +30,7 @@ COLUMNS = {
 }
 
 
-def row_of(poem: Poem, number: int, request: int, index: NoveltyIndex | None) -> dict:
+def row_of(poem: Poem, number: int, request: int, index: NoveltyIndex | None) -> dict[str, Any]:
     """The row of a poem.
 
     Args:
@@ -62,7 +63,7 @@ def row_of(poem: Poem, number: int, request: int, index: NoveltyIndex | None) ->
     return row
 
 
-def failed_row(error: str, number: int, seed: int, request: int) -> dict:
+def failed_row(error: str, number: int, seed: int, request: int) -> dict[str, Any]:
     """The row of a poem that could not be written, such as one whose rules allowed no next character."""
     row = row_of(Poem("", (math.nan,), seed), number, request, None)
     return row | {"mean_log_prob": None, "error": error}

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..errors import InvalidValueError, check_number
 from ..files import opened, write_text
 from ..generation.request import Request
+from ..generation.writer import Writer
 from ..hub.fetch import find_folder
 from ..hub.network import check_environment
 from ..hub.project import SHIPPED_NAME, shipped_folder
@@ -56,7 +58,7 @@ class Settings:
 
     out: Path
     requests: Path | None
-    options: dict
+    options: dict[str, Any]
     num: int
     seed: int
     workers: int
@@ -69,7 +71,7 @@ class Settings:
     index: Path | None
     command: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_number("--seed", self.seed, 0, 2**62, whole=True)
         check_number("--workers", self.workers, 1, 4096, whole=True)
         check_number("--shard-size", self.shard_size, 1, 100_000, whole=True)
@@ -92,10 +94,11 @@ def run(settings: Settings) -> str:
     if settings.engine == "ray":
         ray_engine.check_ray()
     model = find_folder(shipped_folder() if settings.model is None else settings.model)
-    writer = load(model, settings.backend)
+    is_torch = settings.backend == "torch"
+    writer: Writer = load(model, backend="torch") if is_torch else load(model, backend="numpy")
     index = NoveltyIndex.load(settings.index) if settings.index else None
 
-    def check(options: dict) -> None:
+    def check(options: dict[str, Any]) -> None:
         options = dict(options)
         if options.get("original"):
             options["original"] = _needed(index)
@@ -119,7 +122,7 @@ def run(settings: Settings) -> str:
         return _write(settings, job, folder, record)
 
 
-def _write(settings: Settings, job: Job, folder: RunFolder, record: dict) -> str:
+def _write(settings: Settings, job: Job, folder: RunFolder, record: dict[str, Any]) -> str:
     """Writes the parts that are missing, then the shards and the card."""
     requests = Requests(folder.requests)
     plan = Plan(requests, settings.batch_size)
@@ -129,11 +132,11 @@ def _write(settings: Settings, job: Job, folder: RunFolder, record: dict) -> str
     parts = finishing.missing_parts()
     missing, started = sum(len(plan.poems_of(part)) for part in parts), time.perf_counter()
     if parts:
-        with _bar("writing", plan.poems, plan.poems - missing) as update:
+        with _Bar("writing", plan.poems, plan.poems - missing) as update:
             for count in ENGINES[settings.engine](job, parts, settings.workers):
                 update(count)
     seconds = time.perf_counter() - started
-    with _bar("looking for duplicates", plan.poems) as update:
+    with _Bar("looking for duplicates", plan.poems) as update:
         counts = finishing.run(update)
     write_text(folder.card, card_text(record, counts, folder.bytes_of_shards(), job.model))
     folder.remove_parts()
@@ -141,7 +144,7 @@ def _write(settings: Settings, job: Job, folder: RunFolder, record: dict) -> str
     return f"{plan.poems:,} poems{speed}: {settings.out}"
 
 
-class _bar:
+class _Bar:
     """A progress bar on stderr if that is a terminal; the block gets the function that moves it on."""
 
     def __init__(self, what: str, total: int, done: int = 0):
@@ -164,7 +167,7 @@ class _bar:
         self._bar.close()
 
 
-def _requests(settings: Settings, check: Callable[[dict], object]) -> Iterator[dict]:
+def _requests(settings: Settings, check: Callable[[dict[str, Any]], object]) -> Iterator[dict[str, Any]]:
     defaults = settings.options | {"num": settings.num}
     if settings.requests is None:
         return iter([checked(defaults, check)])
@@ -183,7 +186,7 @@ def _needed(index: NoveltyIndex | None) -> NoveltyIndex:
     return index
 
 
-def _record(settings: Settings, job: Job, summary: Summary, sampling: dict) -> dict:
+def _record(settings: Settings, job: Job, summary: Summary, sampling: dict[str, Any]) -> dict[str, Any]:
     """All that the bytes of the shards depend on, and the command and the name of the model besides."""
     libraries = ["numpy", "OpenCC"]
     libraries += ["pyarrow"] * (settings.kind == "parquet") + ["torch"] * (settings.backend == "torch")
@@ -217,8 +220,11 @@ def _index_mark(folder: Path | None) -> str | None:
     """The SHA-256 of the text of an index."""
     if folder is None:
         return None
+    digest = hashlib.sha256()
     with opened(folder / TEXT_NAME, "build the index again") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def usable_cores() -> int:

@@ -16,6 +16,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from ..errors import InvalidValueError, quoted
 from ..files import make_folder, read_json, write_pieces, write_text
@@ -98,7 +99,7 @@ class RunFolder:
         """Whether the folder has a run, unfinished or not."""
         return self.record.is_file()
 
-    def begin(self, record: dict, requests: Iterable[str]) -> None:
+    def begin(self, record: dict[str, Any], requests: Iterable[str]) -> None:
         """Begins a run in an empty folder, or goes on with it.
 
         Args:
@@ -119,8 +120,8 @@ class RunFolder:
         for folder in (self._parts, self._data):
             remove_abandoned(temporary_paths(folder))
 
-    def _check_same(self, record: dict) -> None:
-        old = read_json(self.record, dict, "delete the folder, and begin again")
+    def _check_same(self, record: dict[str, Any]) -> None:
+        old = cast(dict[str, Any], read_json(self.record, dict, "delete the folder, and begin again"))
         new = json.loads(json.dumps(record))
         for name in [*new, *old]:
             if name != "command" and old.get(name) != new.get(name):

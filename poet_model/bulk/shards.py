@@ -6,6 +6,7 @@ import importlib.util
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import CheckpointError, InvalidValueError
 from ..files import replaced_file
@@ -21,7 +22,7 @@ def check_format(kind: str) -> None:
         )
 
 
-def write_shard(path: Path, rows: Sequence[dict]) -> None:
+def write_shard(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Writes rows, all of which have COLUMNS, into a file whose ending names its format.
 
     Raises:
@@ -48,7 +49,7 @@ def write_shard(path: Path, rows: Sequence[dict]) -> None:
 _ALIASES = {"double": "float64"}
 
 
-def read_rows(path: Path) -> Iterator[dict]:
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a shard or of a part.
 
     Raises:

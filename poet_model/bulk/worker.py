@@ -8,10 +8,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import CheckpointError, InvalidValueError
 from ..files import write_pieces
 from ..generation.poem import Poem
+from ..generation.writer import Writer
 from ..loading import load
 from ..model_folder import weights_mark
 from ..novelty.index import NoveltyIndex
@@ -66,10 +68,7 @@ class Worker:
             raise CheckpointError(
                 f"{job.model} is not the model that the run in {job.folder} began with; put that one there"
             )
-        model = load(job.model, job.backend)
-        if job.backend == "torch":
-            model = on_gpu(model)
-        self._writer = SteadyWriter(model)
+        self._writer = SteadyWriter(model_of(job))
         self._index = NoveltyIndex.load(job.index) if job.index else None
         self._requests = Requests(self._run.requests)
         self.plan = Plan(self._requests, job.batch_size)
@@ -82,7 +81,7 @@ class Worker:
             write_pieces(path, lines)
         return len(self.plan.poems_of(part))
 
-    def _rows(self, part: int) -> Iterator[dict]:
+    def _rows(self, part: int) -> Iterator[dict[str, Any]]:
         for block in self.plan.blocks(part):
             for number, poem in enumerate(self._poems(block), block.first):
                 if isinstance(poem, Poem):
@@ -97,16 +96,19 @@ class Worker:
             options["original"] = self._index
         start, seed = options.pop("start", ""), self._job.seed + block.first
         try:
-            return self._writer.generate(start, num_poems=block.count, seed=seed, **options)
+            return list(self._writer.generate(start, num_poems=block.size, seed=seed, **options))
         except InvalidValueError as error:
-            if block.count == 1:
+            if block.size == 1:
                 return [error]
-            singles = (block._replace(first=block.first + i, count=1) for i in range(block.count))
+            singles = (block._replace(first=block.first + i, size=1) for i in range(block.size))
             return [poem for single in singles for poem in self._poems(single)]
 
 
-def on_gpu(model):
-    """A PoetModel on the GPU, if there is one."""
+def model_of(job: Job) -> Writer:
+    """The model of a run; on the GPU, if torch writes and there is one."""
+    if job.backend == "numpy":
+        return load(job.model, backend="numpy")
     import torch
 
+    model = load(job.model, backend="torch")
     return model.to("cuda") if torch.cuda.is_available() else model

@@ -19,12 +19,12 @@ def test_every_poem_is_in_one_block(tmp_path, nums, batch_size):
     found, first_of = [], dict(zip(range(len(nums)), requests.firsts.tolist(), strict=False))
     for part in range(plan.parts):
         blocks = list(plan.blocks(part))
-        assert sum(block.count for block in blocks) == len(plan.poems_of(part)) > 0
+        assert sum(block.size for block in blocks) == len(plan.poems_of(part)) > 0
         assert blocks[0].first == plan.poems_of(part).start
         for block in blocks:
             inside = block.first - first_of[block.request]
-            assert inside // batch_size == (inside + block.count - 1) // batch_size  # crosses no multiple
+            assert inside // batch_size == (inside + block.size - 1) // batch_size  # crosses no multiple
             assert inside % batch_size == 0 or block is blocks[0]
-            found += [(block.request, inside + i) for i in range(block.count)]
+            found += [(block.request, inside + i) for i in range(block.size)]
             assert requests[block.request] == {"title": f"題{block.request}"}
     assert found == expected
