@@ -17,6 +17,8 @@ import poet_model
 LAW = {
     "terminal": ("", ""),
     "paths": ("", ""),
+    "__main__": ("errors terminal", ""),  # and the command that it runs, by its name
+    "cli": ("", ""),
     "errors": ("terminal", ""),
     "deprecated": ("", ""),  # it imports modules by their names, when they are used
     "machine": ("errors", "torch"),
@@ -47,6 +49,7 @@ LAW = {
         "config errors folders generation hub layers machine model_folder stepper tokenizer weights",
         "numpy torch",
     ),
+    "loading": ("errors hub model numpy_model", ""),
     "evaluation": (
         "corpus deprecated errors files hub machine model_folder novelty paths prosody script terminal "
         "tokenizer",
@@ -59,8 +62,7 @@ LAW = {
         "accelerate numpy safetensors torch tqdm",
     ),
     "bulk": (
-        "__version__ errors files generation hub loading locks model_folder novelty prosody script temporary "
-        "terminal",
+        "errors files generation hub loading locks model_folder novelty prosody script temporary terminal",
         "numpy pyarrow ray torch tqdm",
     ),
     "bulk.__main__": ("bulk errors paths", ""),
@@ -136,7 +138,7 @@ def imports_of(path: Path, root: Path = ROOT) -> tuple[set[str], set[str]]:
         first, *rest = name.split(".")
         if first != "poet_model":
             others.add(first)
-        elif rest:
+        elif rest and rest[0] != "__version__":
             lazy = poet_model._MODULE_OF.get(rest[0], rest[0])  # `from poet_model import PoetModel`
             ours.add(lazy.split(".")[0])
 

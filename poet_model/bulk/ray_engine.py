@@ -67,8 +67,12 @@ def write_parts(job: Job, parts: Sequence[int], workers: int) -> Iterator[int]:
     os.environ.update(_QUIET)  # before Ray is imported
     import ray
 
-    with _silent():
-        begin(ray, workers)
+    try:
+        with _silent():
+            begin(ray, workers)
+    except (OSError, RuntimeError, ValueError) as error:  # each for some kind of wrong address
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InvalidValueError(f"Ray cannot begin ({why}); check RAY_ADDRESS, or unset it") from error
     batches: Iterator[Any] = iter(())
     try:
         on_gpu = job.backend == "torch" and ray.cluster_resources().get("GPU", 0) > 0
