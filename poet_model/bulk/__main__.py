@@ -14,6 +14,8 @@ from ..paths import shown_argument
 from .poem_options import add_poem_options, poem_options
 
 SHARD_SIZE, BATCH_SIZE = 10_000, 64
+DESCRIPTION = """Writes very many poems into Parquet or JSONL files. Poem i has the seed of the run plus i,
+and does not depend on the number of workers. A run that was stopped goes on with the same command."""
 EXAMPLES = """examples:
   poet bulk --num 1_000_000 --out poems --form 七絕 --tones --rhyme
   poet bulk --requests requests.jsonl --out poems --format jsonl
@@ -42,9 +44,7 @@ def make_parser(prog: str = "poet bulk") -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Writes very many poems into Parquet or JSONL files. Poem i has the seed of the run "
-        "plus i, and does not depend on the number of workers. A run that was stopped goes on with the same "
-        "command.",
+        description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -67,11 +67,12 @@ def fewest_rows(stepper: Stepper, vocab_size: int) -> int:
     row takes another algorithm, and up to 19 for tiny models.
     """
     ids = np.arange(MOST_ROWS) % vocab_size
+    others = ids[::-1].copy()  # torch takes no negative strides
     _, state = stepper.read([0])
     _, state = stepper.step(ids, stepper.select(state, [0] * MOST_ROWS))
-    expected, _ = stepper.step(ids[::-1], state)
+    expected, _ = stepper.step(others, state)
     for rows in range(MOST_PADDED, 0, -1):
-        logits, _ = stepper.step(ids[::-1][:rows], stepper.select(state, range(rows)))
+        logits, _ = stepper.step(others[:rows], stepper.select(state, range(rows)))
         if not np.array_equal(logits, expected[:rows], equal_nan=True):
             return rows + 1
     return 1

@@ -12,9 +12,10 @@ RULES = [{}, {"form": "五絕", "tones": True, "rhyme": True}]
 
 
 @pytest.mark.parametrize("options", [{}, {"form": "五絕"}, {"form": "七絕", "best_of": 3}], ids=str)
-def test_a_poem_does_not_depend_on_its_batch(options, bulk_model):
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_poem_does_not_depend_on_its_batch(options, bulk_model, backend):
     """Free poems end at different times, so that the batch shrinks to one row."""
-    writer = SteadyWriter(load(bulk_model, "numpy"))
+    writer = SteadyWriter(load(bulk_model, backend))
     expected = writer.generate("春", num_poems=40, seed=3, max_length=60, **options)
     for first, count in [(0, 1), (39, 1), (1, 2), (5, 3), (10, 17), (7, 33)]:
         poems = writer.generate("春", num_poems=count, seed=3 + first, max_length=60, **options)
