@@ -15,7 +15,7 @@ COLUMNS = {
     "text": ("string", "the poem in traditional script; empty if it could not be written"),
     "form": ("string", "the form that it has: 五絕 七絕 五律 七律, or empty"),
     "seed": ("int64", "the seed that gives it again with the same options"),
-    "mean_log_prob": ("double", "the mean log-probability of its characters under the model, in nats"),
+    "mean_log_prob": ("float64", "the mean log-probability of its characters under the model, in nats"),
     "level": ("string", "the level of its tones, L0 (strictest) to L5 (irregular); null without a form"),
     "rhyme_group": ("string", "the group of 平水韻 in which it rhymes, several joined by /, or empty"),
     "faults": ("list<string>", "what a strict reader would point out, in words"),

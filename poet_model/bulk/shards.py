@@ -37,16 +37,10 @@ def write_shard(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
         types = {"list<string>": pyarrow.list_(pyarrow.string())}
         schema = pyarrow.schema(
-            [
-                (name, types.get(kind) or getattr(pyarrow, _ALIASES.get(kind, kind))())
-                for name, (kind, _) in COLUMNS.items()
-            ]
+            [(name, types.get(kind) or getattr(pyarrow, kind)()) for name, (kind, _) in COLUMNS.items()]
         )
         # nothing here may depend on the time or the machine
         parquet.write_table(pyarrow.Table.from_pylist(rows, schema), file, compression="zstd", version="2.6")
-
-
-_ALIASES = {"double": "float64"}
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
