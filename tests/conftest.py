@@ -31,7 +31,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # `make test` starts one process per co
 for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"):
     os.environ.pop(name, None)
 
-pytest_plugins = ["char_lm_models", "corpus_texts", "offline_fixtures", "pasted_fixtures"]
+pytest_plugins = ["bulk_fixtures", "char_lm_models", "corpus_texts", "offline_fixtures", "pasted_fixtures"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "assets" / "tang-lstm"

@@ -63,6 +63,11 @@ LAW = {
         "prosody terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
+    "bulk": (
+        "errors files generation hub loading locks model_folder novelty prosody script temporary terminal",
+        "numpy pyarrow ray torch tqdm",
+    ),
+    "bulk.__main__": ("bulk cli errors help_formatter paths", ""),
     "training.__main__": ("errors help_formatter hub training", ""),
     "ui": (
         "errors files generation help_formatter hub loading model_folder novelty prosody script tokenizer",
@@ -89,6 +94,7 @@ LAW = {
 APART = ("hub.remote_code", "from_scratch.experiments")
 PACKAGE = ROOT / "poet_model"
 WITHOUT_TORCH = [
+    "bulk.run",
     "config",
     "corpus",
     "corpus.batches",

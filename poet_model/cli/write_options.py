@@ -6,22 +6,17 @@ import argparse
 import contextlib
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError, PoetError, quoted
 from ..prosody.lines import FORMS, read_title
 from ..prosody.readings import all_groups, group_named, rhyme_groups
+from .poem_options import NAMES, options_given
 
 if TYPE_CHECKING:
     from ..generation.options import Options
     from ..tokenizer import PoetTokenizer
 
-# options of `generate` that the parser has under the same name
-NAMES = (
-    *("form", "tones", "template", "rhyme", "acrostic", "telestich", "title", "author", "original"),
-    *("best_of", "look_ahead", "impose_form", "temperature", "top_k", "top_p", "frequency_penalty"),
-    "max_length",
-)
 _SAID = "|".join(NAMES)
 _ASSIGNED = re.compile(rf"""\b({_SAID})=(?:(True)|(?:False|""|'')|["']([^"']+)["'])""")
 _BEGINNING = re.compile(rf"^({_SAID}|seed)(?= must)")
@@ -38,17 +33,17 @@ def options_of(given: argparse.Namespace, tokenizer: PoetTokenizer) -> Options:
     """
     from ..generation.applicable import GIVE_FORM, NEED_FORM
 
-    options: dict[str, Any] = {n: getattr(given, n) for n in NAMES if getattr(given, n) is not None}
+    options = options_given(given)
     if isinstance(given.rhyme, str):
         _check_group(given.rhyme, tokenizer.normalize(read_title(given.rhyme)), given.start)
     if not any(options.get(name) for name in GIVE_FORM):
         for name in NEED_FORM:
-            if options.get(name) and (name != "best_of" or options[name] > 1):
+            if options.get(name) and (name != "best_of" or given.best_of > 1):
                 forms = " ".join(FORMS)
                 raise InvalidValueError(f"{_option(name)} needs a form; give --form, one of {forms}")
     if given.template and not given.tones:
         raise InvalidValueError("--template needs tones; give --tones, too")
-    return cast("Options", options)
+    return options
 
 
 def _check_group(given: str, name: str, start: str) -> None:

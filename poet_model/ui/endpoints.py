@@ -152,7 +152,7 @@ class Endpoints:
                 acrostic=acrostic,
                 best_of=best_of,
                 telestich=telestich,
-                **original_of(original, index),
+                original=original_of(original, index),
             )
         except PoetError as error:
             raise gr.Error(str(error), print_exception=False) from error

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..errors import InvalidValueError, excerpt, quoted
 from ..generation.applicable import applicable
-from ..generation.options import Options
 from ..novelty.index import NoveltyIndex
 from ..prosody.lines import read_lines
 from ..script import is_hanzi, to_simplified
@@ -56,11 +55,11 @@ def options_of(
     _check_acrostic(texts["acrostic"], texts["start"])
     numbers = _numbers(temperature=temperature, top_k=top_k, seed=seed, best_of=best_of)
     options = applicable(texts | numbers | _rules(rules))
-    return options | original_of(original, index)
+    return options | {"original": original_of(original, index)}
 
 
-def original_of(original: bool | None, index: NoveltyIndex | None) -> Options:
-    """The option `original` for this choice: the index of the page, or no option.
+def original_of(original: bool | None, index: NoveltyIndex | None) -> NoveltyIndex | bool:
+    """The option `original` for this choice: the index of the page, or False.
 
     Raises:
         InvalidValueError: the page has no index, or the choice is none. (The model's own error would name a
@@ -75,7 +74,7 @@ def original_of(original: bool | None, index: NoveltyIndex | None) -> Options:
             "there is no index of 全唐詩 on this server; leave original out",
             chinese="這裡沒有全唐詩的索引，請不要選「原創」。",
         )
-    return {"original": index} if original and index else {}
+    return index if original and index else False
 
 
 def _texts(**texts: str | None) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Writes very many poems into a folder of shards, on one machine or on a Ray cluster. Needs no torch."""
