@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -213,6 +214,7 @@ def test_the_loop_of_training_knows_no_poem():
         assert not ours & {"corpus", "prosody", "evaluation", "tokenizer"}, name
 
 
+@functools.cache
 def modules_within(folder: Path) -> dict[str, set[str]]:
     """Maps each module to the modules of the same folder that it imports at any time."""
     found: dict[str, set[str]] = {}
@@ -230,7 +232,7 @@ def modules_within(folder: Path) -> dict[str, set[str]]:
     ids=lambda p: p.name,
 )
 def test_no_circle_within_a_room(folder):
-    left = modules_within(folder)
+    left = dict(modules_within(folder))
     left.pop("__init__", None)
     while left:
         ready = [name for name, needed in left.items() if not needed & left.keys()]
@@ -242,9 +244,7 @@ def test_no_circle_within_a_room(folder):
 def test_only_a_command_imports_a_main():
     for path in sources():
         if path.name != "__main__.py":
-            assert "__main__" not in {
-                part for name in modules_within(path.parent)[path.stem] for part in [name]
-            }
+            assert "__main__" not in modules_within(path.parent)[path.stem], path
 
 
 def test_the_reader_of_imports_sees_every_way_to_import(tmp_path):

@@ -40,6 +40,7 @@ def _add_poem(group: argparse._ArgumentGroup) -> None:
     add(
         "--original",
         action="store_true",
+        default=None,
         help="no line of five characters or more may occur in 全唐詩; needs `poet judge --index build` once",
     )
 

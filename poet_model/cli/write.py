@@ -40,9 +40,6 @@ def make_parser(prog: str = "poet write") -> argparse.ArgumentParser:
         "start", nargs="?", default="", metavar="START", help="the first characters; - reads them from stdin"
     )
     add_poem_options(parser)
-    parser.add_argument(
-        "--seed", type=int, metavar="N", help="the same seed gives the same poem (default: a random one)"
-    )
     _add_output(parser.add_argument_group("what is written"))
     return parser
 
@@ -50,6 +47,7 @@ def make_parser(prog: str = "poet write") -> argparse.ArgumentParser:
 def _add_output(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--num", type=int, default=1, metavar="N", help="the number of poems; see `poet bulk` for very many")
+    add("--seed", type=int, metavar="N", help="the same seed gives the same poem (default: a random one)")
     add("--simplified", action="store_true", help="in simplified script")
     how = group.add_mutually_exclusive_group()
     how.add_argument("--scan", action="store_true", help="the verdict of `poet judge` below each poem")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 
@@ -43,7 +44,7 @@ def test_a_parser_explains_itself(name):
     assert parser.description and parser.description.endswith(".")
     assert parser.epilog.startswith("examples:\n  ") and f"poet {name}" in parser.epilog
     for action in parser._actions:
-        assert action.help and not action.help[0].isupper(), action
+        assert action.help and not re.match("[A-Z][a-z ]", action.help), action
     assert "(default: None)" not in parser.format_help() and "(default: False)" not in parser.format_help()
 
 

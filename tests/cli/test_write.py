@@ -171,7 +171,7 @@ def test_what_cannot_be_written_is_said_in_the_words_of_a_shell(model, words, sa
     ("words", "said"),
     [
         ("春 --form 五絕 --rhyme 春", "error: --rhyme takes a group of 平水韻 in a level tone"),
-        ("--tones 春", "put it first: poet write 春 … --tones"),
+        ("--tones 春", "put it first: 春 … --tones"),
         ("--top-k x", "argument --top-k: invalid int value: 'x'"),
         ("--num 0", "error: --num must be 1 or more, got 0"),
         ("--seed -1", "error: --seed must be"),
