@@ -10,13 +10,12 @@ import sys
 import textwrap
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 from poet_model.cli.commands import COMMANDS, parser_of
 from poet_model.errors import command
 from poet_model.files import write_text
 
-MANUAL = ROOT / "docs" / "cli.md"
+MANUAL = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 WIDTH = 118  # columns; a hanzi takes two
 INTRODUCTION = """\
 # The command `poet`
