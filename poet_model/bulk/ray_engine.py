@@ -10,10 +10,11 @@ import importlib.util
 import itertools
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..errors import InvalidValueError, PoetError
+from ..errors import InvalidValueError, PoetError, excerpt
 from .worker import ONE_THREAD, Job, worker_of
 
 MAX_BLOCKS = 10_000  # tasks; with more parts than that, a task has several
@@ -24,12 +25,25 @@ _QUIET = {
 
 
 def check_ray() -> None:
-    """Raises InvalidValueError if Ray Data is not installed."""
+    """Raises InvalidValueError if Ray Data is not installed, or nobody listens at RAY_ADDRESS.
+
+    Ray itself would wait for minutes.
+    """
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
         raise InvalidValueError(
             "--engine ray needs Ray Data, which is not installed; install poet-model[bulk], or use --engine "
             "local, which needs nothing"
         )
+    address = os.environ.get("RAY_ADDRESS", "")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise InvalidValueError(
+                f"no Ray answers at RAY_ADDRESS={excerpt(address)} ({error}); correct the variable, start Ray "
+                "there with `ray start --head`, or unset it to use this machine"
+            ) from error
 
 
 class Parts:

@@ -58,3 +58,11 @@ def test_an_actor_that_is_killed_changes_nothing(bulk_model, bulk, tmp_path):
     assert len(actors) == 2
     assert bulk(*words, "--out", tmp_path / "local", "--workers", 2)[0] == 0
     assert shards(folder) == shards(tmp_path / "local")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999999"])
+def test_an_address_without_a_ray_is_one_sentence(bulk_model, bulk, tmp_path, monkeypatch, address):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    status, _, said = bulk("--num", 4, "--out", tmp_path / "out", "--engine", "ray")
+    assert status == 2 and f"no Ray answers at RAY_ADDRESS={address} (" in said and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
