@@ -2,11 +2,11 @@
 
     python benchmarks/install.py --json benchmarks/results/install.json
 
-The wheel is built by `python -m build` and installed into empty environments, with the packages that it needs,
-from a folder, so that only the downloads depend on the network. Then `poet write 春` runs there with an empty
-home: cold, as after an installation without bytecode, and warm. In both, the files may be in the page cache.
-It is compared with `python -c "import torch"`, and with the same poem by torch, in the environment of this
-benchmark. Needs Linux or macOS.
+The wheel is built by `python -m build` and installed into empty environments, with the packages that it
+needs, from a folder: only the downloads depend on the network. Then `poet write 春` runs there with an
+empty home: cold, as after an installation without bytecode, and warm. In both, the files may be in the page
+cache. It is compared with `python -c "import torch"`, and with the same poem by torch, in the environment of
+this benchmark. Needs Linux or macOS.
 """
 
 from __future__ import annotations
@@ -191,9 +191,8 @@ def report(record: dict) -> None:
     largest = record["installation"]["largest_mb"]
     print("  MB, with bytecode: " + ", ".join(f"{name} {size:.1f}" for name, size in largest.items()))
     writing = record["writing"]
-    rows = [
-        [f"{WRITE}, cold", f"{writing['cold_seconds']['median']:.2f}", "", "", str(GOALS["write_seconds"])]
-    ]
+    goal = str(GOALS["write_seconds"])
+    rows = [[f"{WRITE}, cold", f"{writing['cold_seconds']['median']:.2f}", "", "", goal]]
     for name, figures in writing["warm"].items():
         cells = [f"{figures[figure]['median']:.2f}" for figure in ("seconds", "cpu_seconds")]
         rows.append([name, *cells, f"{figures['peak_mb']['median']:.0f}", goal if name == WRITE else ""])
@@ -203,9 +202,7 @@ def report(record: dict) -> None:
 @command
 def main() -> None:
     """Measures, prints the tables and writes the results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="warm poems (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file as JSON")
     options = parser.parse_args()
