@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 NEED    = 3.11
 
-.PHONY: app test train style quality browser clean
+.PHONY: app test train style quality browser screenshots clean
 
 app: $(VENV)/.ready
 	$(BIN)/python app.py --open
@@ -26,6 +26,10 @@ quality: $(VENV)/.ready-dev
 
 browser: $(VENV)/.ready-dev
 	$(BIN)/python tests/install_browser.py
+
+# the pictures of the READMEs, from the page and the commands as they are
+screenshots: $(VENV)/.ready-dev browser
+	$(BIN)/python tools/make_screenshots.py
 
 clean:
 	rm -rf $(VENV) runs test-artifacts .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -8,6 +8,16 @@ import subprocess
 import sys
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+# for a browser that asks nobody but the page, on a machine without a screen, also as root
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def find_chromium() -> str | None:

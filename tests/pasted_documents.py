@@ -98,6 +98,7 @@ SKIPPED = [
     Rule("retrain", r"^POET_MODEL=.* python app\.py$", "the README has it, too"),
     Rule("space", r"^python train\.py --push-to-hub", "the README has it, too; measuring takes its time"),
     Rule("retrain|space", r"^python train\.py$", "names a command"),
+    Rule("environment", "^docker ", "needs a container engine; see tests/test_container.py"),
     Rule("CONTRIBUTING|corpus", r"^python -m poet_model\.(evaluation MODEL|corpus)$", "names a command"),
     Rule("from_scratch", r"experiments\.…|^train --preset tiny$", "names what is there in full elsewhere"),
     Rule("bulk", r"engine ray|^ray ", "starts Ray; see tests/bulk/test_bulk_ray.py"),

@@ -20,8 +20,8 @@ from poet_model.corpus.prepare import load_corpus
 from poet_model.hub import card, space
 
 WRITER, MODEL = "hf_writer", "user/tang-lstm"
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "NOTICE", "model_card.md")
-SOURCES += ("app.py", "requirements.txt")
+CONTEXT = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+SOURCES = [line[1:] for line in CONTEXT if line.startswith("!")]  # what the build of a container sees
 WITHOUT = ("torch", "tokenizers", "jinja2", "gradio", "accelerate", "pyarrow", "ray", "matplotlib")  # extras
 
 
@@ -30,10 +30,12 @@ def wheel(tmp_path_factory) -> Path:
     """The wheel, built by the standard way of building one."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    shutil.copytree(ROOT / "poet_model", source / "poet_model", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(SHIPPED, source / "assets" / "tang-lstm")
     for name in SOURCES:
-        shutil.copyfile(ROOT / name, source / name)
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(ROOT / name, source / name)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
     subprocess.run(build, cwd=source, check=True, capture_output=True)
     shutil.rmtree(source)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, SHIPPED
-from install_browser import find_chromium
+from install_browser import FLAGS, find_chromium
 
 from poet_model import PoetModel
 from poet_model.novelty.index import NoveltyIndex
@@ -22,15 +22,6 @@ from poet_model.ui.poet import Poet
 
 pytestmark = pytest.mark.browser
 ARTIFACTS = ROOT / "test-artifacts"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 VEGA_NOTE = "Vega-Lite v5"  # Gradio's plots name an older version of the schema, which gives a warning
 
 
