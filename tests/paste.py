@@ -155,6 +155,8 @@ def check_paths_and_options(program: list[str]) -> None:
     script, *arguments = program[1:] if program[0] == "-m" else program
     if program[0] != "-m" and not Path(script).is_file():
         raise RuntimeError(f"there is no {script}")
+    if script == "poet_model" and len(arguments) == 1:  # names a command
+        return
     if not arguments or script.endswith("install_browser.py") or "--help" in arguments or "::" in script:
         return
     parse = argparse.ArgumentParser.parse_args

@@ -34,6 +34,7 @@ MAX_BYTES = 36 << 20  # of all files of a bundle
 TANGSHI_GPT_FOLDER = ROOT.parent / "shared" / "data" / "tangshi_gpt"  # used if it exists
 # the packages needed for training that an image made for PyTorch already has
 THERE = {"torch", "huggingface_hub", "safetensors", "tokenizers", "numpy", "accelerate", "tqdm"}
+THERE |= {"Jinja2"}  # torch needs it
 # pip matches each tag literally: a newer tag does not include older ones
 PLATFORMS = (
     "manylinux_2_28_x86_64",

@@ -41,8 +41,8 @@ def check_ray() -> None:
             socket.create_connection((host, int(port)), timeout=10).close()
         except (OSError, OverflowError) as error:
             raise InvalidValueError(
-                f"no Ray answers at RAY_ADDRESS={excerpt(address)} ({error}); correct the variable, start Ray "
-                "there with `ray start --head`, or unset it to use this machine"
+                f"no Ray answers at RAY_ADDRESS={excerpt(address)} ({error}); correct the variable, start "
+                "Ray there with `ray start --head`, or unset it to use this machine"
             ) from error
 
 

@@ -6,20 +6,19 @@ import importlib
 
 from ..extras import how_to_install
 
-NEEDED = (
-    *("torch", "accelerate", "tokenizers", "jinja2", "tqdm"),
-    *("numpy", "safetensors", "huggingface_hub", "opencc"),
-)
+# the name of the module: the name of its package for pip
+NEEDED = {name: name for name in ("torch", "accelerate", "safetensors", "tokenizers", "numpy", "tqdm")}
+NEEDED |= {"huggingface_hub": "huggingface_hub", "opencc": "OpenCC", "jinja2": "Jinja2"}
 
 
 def missing_packages() -> str:
     """A sentence that names the needed packages that cannot be imported, with the reasons; '' if all can."""
     missing = {}
-    for module in NEEDED:
+    for module, package in NEEDED.items():
         try:
             importlib.import_module(module)
         except ImportError as error:
-            missing[module] = str(error)
+            missing[package] = str(error)
     if not missing:
         return ""
     names, reasons = ", ".join(missing), "; ".join(missing.values())

@@ -55,7 +55,8 @@ def options_of(
     _check_acrostic(texts["acrostic"], texts["start"])
     numbers = _numbers(temperature=temperature, top_k=top_k, seed=seed, best_of=best_of)
     options = applicable(texts | numbers | _rules(rules))
-    return options | {"original": original_of(original, index)}
+    chosen = original_of(original, index)
+    return options | {"original": chosen} if chosen else options
 
 
 def original_of(original: bool | None, index: NoveltyIndex | None) -> NoveltyIndex | bool:
