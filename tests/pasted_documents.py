@@ -87,9 +87,7 @@ SKIPPED = [
         r"^python benchmarks/(prosody_bar|guarantee|traditional_forms|visitors)",
         "minutes",
     ),
-    Rule(
-        "CONTRIBUTING", r"^POET_INSTALL=1 ", "installs a Space's requirements; runs with all tests otherwise"
-    ),
+    Rule("CONTRIBUTING", r"^POET_INSTALL=1 ", "installs packages; runs otherwise with all tests"),
     Rule("CONTRIBUTING|SECURITY", r"^POET_STOPS=87 ", "minutes; runs with all tests, but stops less often"),
     Rule("SECURITY", r"^python tests/hostile_folders\.py", "a minute; test_hostile.py does the same"),
     Rule("prosody", r"^python tools/(prosody_use|make_prosody_table)", "needs thousands of real poems"),
