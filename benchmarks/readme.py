@@ -37,6 +37,11 @@ WORDS = {
         "no_torch": "without torch: import, load and first poem, seconds",
         "page": "`python app.py` until the page answers, seconds",
         "prepare": "preparing the corpus, seconds",
+        "cold": "`poet write 春` in a new process, seconds, without bytecode",
+        "warm": "`poet write 春` in a new process, seconds",
+        "loop": "`poet bulk`, two workers, quatrains/s; baseline: a loop over `generate`",
+        "gpt2": "`poet bulk`, one worker, quatrains/s; baseline: GPT-2 of as many parameters, 64 at once",
+        "workers": "`poet bulk`, two workers, quatrains/s; baseline: one worker",
     },
     "README.zh.md": {
         "head": "| 在兩個有 AVX512_BF16 的 CPU 核上 | 對照 | 本項目 | 倍數 | 目標 |",
@@ -50,6 +55,11 @@ WORDS = {
         "no_torch": "不用 torch：匯入、載入到寫完第一首，秒",
         "page": "`python app.py` 到網頁應答，秒",
         "prepare": "準備語料，秒",
+        "cold": "新進程裏的 `poet write 春`，秒，沒有字節碼",
+        "warm": "新進程裏的 `poet write 春`，秒",
+        "loop": "`poet bulk`，兩個進程，絕句/秒；對照：逐首調用 `generate`",
+        "gpt2": "`poet bulk`，一個進程，絕句/秒；對照：參數一樣多的 GPT-2，每批 64 首",
+        "workers": "`poet bulk`，兩個進程，絕句/秒；對照：一個進程",
     },
 }
 
@@ -83,11 +93,21 @@ def table(file: str) -> str:
         numbers = (f"{int(part.split()[1]):,}" for part in size.split(", "))  # "V 2508, B 32, T 128, H 128"
         label = words["numpy"].format(words["size"].format(*numbers))
         add(label, *medians, f"{ours['times_torch']:.1f}", "1.2")
-    loading, start = decode["loading_seconds"], result("start_up")
+    speeds = {name: speed["median"] for name, speed in result("bulk")["poems_per_second"].items()}
+    one, two = (speeds[f"poet bulk, local, {workers}, steady"] for workers in ("1 worker", "2 workers"))
+    for name, ours, baseline, target in (
+        ("loop", two, speeds["a loop over generate, NumPy"], ""),
+        ("gpt2", one, speeds["GPT-2 of transformers, batch 64"], ""),
+        ("workers", two, one, "1.7"),
+    ):
+        add(words[name], f"{baseline:,.0f}", f"{ours:,.0f}", f"{ours / baseline:.1f}", target)
+    loading, start, writing = decode["loading_seconds"], result("start_up"), result("install")["writing"]
     for name, seconds, digits, target in (
         ("import", loading["import poet_model"], 3, "0.2"),
         ("load", loading["from_pretrained, torch imported"], 2, "1"),
         ("no_torch", loading["import, load and first poem without torch"], 2, "0.7"),
+        ("cold", writing["cold_seconds"], 2, "1"),
+        ("warm", writing["warm"]["poet write 春"]["seconds"], 2, "1"),
         ("page", start["first_answer_seconds"], 1, "8"),
         ("prepare", start["prepare_seconds"], 1, "30"),
     ):
@@ -151,10 +171,20 @@ def poems(_: str = "") -> str:
     return "```text\n" + "\n".join(shown) + "```\n"
 
 
+def bulk_table(_: str = "") -> str:
+    """The table of docs/bulk.md."""
+    bulk = result("bulk")
+    rows = [f"| {bulk['where']} | quatrains/s | times the loop |", "|---|---|---|"]
+    for name, speed in bulk["poems_per_second"].items():
+        rows.append(f"| {name} | {speed['median']:,.0f} | {speed['times_loop']:.1f} |")
+    return "\n".join(rows) + "\n"
+
+
 # for each file: the mark of a part, and what makes that part
 PARTS = [
     *((file, "poems", poems) for file in WORDS),
     *((file, "speed", table) for file in WORDS),
+    ("docs/bulk.md", "speed", bulk_table),
     ("poet_model/from_scratch/README.md", "results", experiments_table),
 ]
 
