@@ -14,7 +14,13 @@ COMMANDS = {
     "evaluate": "X",
     "push": "X user/tang-lstm",
 }
-BAD = {"missing": None, "a file": b"", "GBK": "春".encode("gbk"), "a folder": {}, "half": {"config.json": b"{}"}}
+BAD = {
+    "missing": None,
+    "a file": b"",
+    "GBK": "春".encode("gbk"),
+    "a folder": {},
+    "half": {"config.json": b"{}"},
+}
 
 
 @pytest.mark.parametrize("kind", BAD)
