@@ -1,4 +1,4 @@
-"""HelpFormatter: the --help format of all commands."""
+"""The parsers of all commands: how they begin, and the format of their --help."""
 
 from __future__ import annotations
 
@@ -19,3 +19,23 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         if "\n" not in text:  # a description, not the examples
             return super()._fill_text(text, width, indent)
         return "".join(indent + line for line in text.splitlines(keepends=True))
+
+
+def new_parser(
+    prog: str, description: str, examples: str, usage: str | None = None
+) -> argparse.ArgumentParser:
+    """A parser without options.
+
+    Args:
+        prog: the command, such as `poet write`.
+        description: what it does.
+        examples: what ends the help, as it is; in it, `{prog}` stands for the command.
+        usage: the line that begins the help; by default it is made from the options.
+    """
+    return argparse.ArgumentParser(
+        prog=prog,
+        usage=usage,
+        description=description,
+        epilog=examples.replace("{prog}", prog),
+        formatter_class=HelpFormatter,
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..cli.poem_options import add_poem_options, options_given
 from ..cli.write_options import errors_in_words
 from ..errors import command
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from ..paths import shown_argument
 
 SHARD_SIZE, BATCH_SIZE = 10_000, 64
@@ -46,11 +46,10 @@ def positive(text: str) -> int:
 
 def make_parser(prog: str = "poet bulk") -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=HelpFormatter,
+    parser = new_parser(
+        prog,
+        DESCRIPTION,
+        EXAMPLES,
     )
     add = parser.add_argument
     add("--num", type=positive, metavar="N", help="poems; with --requests, of each that has no num (1)")

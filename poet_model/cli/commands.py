@@ -10,7 +10,7 @@ import importlib
 from types import ModuleType
 
 from .. import __version__
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 
 # name: (module, what it does)
 COMMANDS = {
@@ -37,12 +37,11 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of the first word, which names a command."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {about}" for name, (_, about) in COMMANDS.items()]
-    parser = argparse.ArgumentParser(
-        prog="poet",
+    parser = new_parser(
+        "poet",
+        "A character-level LSTM that writes Tang poems.",
+        "\n".join(["commands:", *lines, "", EXAMPLES]),
         usage="poet COMMAND [OPTIONS]",
-        description="A character-level LSTM that writes Tang poems.",
-        epilog="\n".join(["commands:", *lines, "", EXAMPLES]),
-        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"poet {__version__}")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")

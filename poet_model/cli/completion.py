@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import command
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from .commands import COMMANDS, parser_of
 from .commands import make_parser as make_top_parser
 
@@ -21,11 +21,10 @@ EXAMPLES = """examples:
 
 def make_parser(prog: str = "poet completion") -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Print a script with which a shell completes the commands and options of poet.",
-        epilog=EXAMPLES.format(prog=prog),
-        formatter_class=HelpFormatter,
+    parser = new_parser(
+        prog,
+        "Print a script with which a shell completes the commands and options of poet.",
+        EXAMPLES,
     )
     parser.add_argument("shell", choices=SHELLS, help=f"one of {', '.join(SHELLS)}", metavar="SHELL")
     return parser

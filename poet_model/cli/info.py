@@ -11,7 +11,7 @@ from typing import Any
 from ..config import PoetConfig
 from ..errors import command
 from ..evaluation.report import report_text
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from ..hub.fetch import find_folder
 from ..hub.project import shipped_folder
 from ..model_folder import model_files, read_metrics, weights_mark
@@ -25,11 +25,10 @@ EXAMPLES = """examples:
 
 def make_parser(prog: str = "poet info") -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Show a model's size, how it was trained, its figures, its files and its fingerprint.",
-        epilog=EXAMPLES.format(prog=prog),
-        formatter_class=HelpFormatter,
+    parser = new_parser(
+        prog,
+        "Show a model's size, how it was trained, its figures, its files and its fingerprint.",
+        EXAMPLES,
     )
     add = parser.add_argument
     add("model", nargs="?", metavar="MODEL", help="a model folder or a Hub id (default: the shipped model)")

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ..errors import PoetError, command
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from .given_text import STDIN
 from .screen import DIM, paint
 from .write_options import in_words
@@ -43,12 +43,11 @@ Exit status: 0; with --strict 1 if a poem is not regular; 2 if something cannot 
 
 def make_parser(prog: str = "poet judge") -> argparse.ArgumentParser:
     """The parser of the command's words."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
+    parser = new_parser(
+        prog,
+        DESCRIPTION,
+        EXAMPLES,
         usage=f"{prog} [FILE ...] [OPTIONS]",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("files", nargs="*", metavar="FILE", help="files with poems; - or nothing reads stdin")

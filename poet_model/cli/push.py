@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import command
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from ..hub.push import push_folder
 
 EXAMPLES = """examples:
@@ -18,11 +18,10 @@ EXAMPLES = """examples:
 
 def make_parser(prog: str = "poet push") -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Push a model folder to the Hub in one commit: the model, its card, figures and curves.",
-        epilog=EXAMPLES.format(prog=prog),
-        formatter_class=HelpFormatter,
+    parser = new_parser(
+        prog,
+        "Push a model folder to the Hub in one commit: the model, its card, figures and curves.",
+        EXAMPLES,
     )
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="the model folder")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import check_number, command
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from .given_text import STDIN, read_given
 from .poem_options import add_poem_options
 from .write_options import errors_in_words, options_of
@@ -29,12 +29,11 @@ poem i of several has the seed of the first one + i. Poems are parted by an empt
 
 def make_parser(prog: str = "poet write") -> argparse.ArgumentParser:
     """The parser of the command's words."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
+    parser = new_parser(
+        prog,
+        "Write a poem, or several. Text may be in traditional or simplified script.",
+        EXAMPLES,
         usage=f"{prog} [START] [OPTIONS]",
-        description="Write a poem, or several. Text may be in traditional or simplified script.",
-        epilog=EXAMPLES,
-        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "start", nargs="?", default="", metavar="START", help="the first characters; - reads them from stdin"

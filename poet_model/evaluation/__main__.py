@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import command
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from ..hub.network import check_environment
 from .publish import check_records, command_line, update_folder
 from .report import report_text
@@ -26,11 +26,10 @@ EXAMPLES = """examples:
 
 def make_parser(prog: str = "poet evaluate") -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Measure a model, print a report, and update its metrics.json and its card.",
-        epilog=EXAMPLES.format(prog=prog),
-        formatter_class=HelpFormatter,
+    parser = new_parser(
+        prog,
+        "Measure a model, print a report, and update its metrics.json and its card.",
+        EXAMPLES,
     )
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("--corpus", default="tang", help="the corpus that the model was trained on")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..errors import HubError, InvalidValueError, command
 from ..files import write_text
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from ..model_folder import check_folder, check_links, model_files
 from .client import api_with, check_name, explained
 from .project import INSTALLED, SHIPPED, project_file, shipped_folder
@@ -167,11 +167,10 @@ def about_model(model: str, token: str | None = None) -> str:
 
 def make_parser(prog: str = "poet space") -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Create or update a Gradio Space that shows a model from the Hub.",
-        epilog=EXAMPLES.format(prog=prog),
-        formatter_class=HelpFormatter,
+    parser = new_parser(
+        prog,
+        "Create or update a Gradio Space that shows a model from the Hub.",
+        EXAMPLES,
     )
     parser.add_argument("repo_id", metavar="USER/NAME", help="the Space; created if it does not exist")
     parser.add_argument("--model", required=True, metavar="USER/NAME", help="the model that the Space shows")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 # torch must not be imported before keep_freed_memory(), which sets the allocators that torch will use
 from ..errors import command
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from ..hub.network import check_environment
 from .malloc import keep_freed_memory
 from .packages import missing_packages
@@ -85,12 +85,11 @@ def add_publishing_options(add: Add) -> None:
 
 def make_parser(prog: str = "poet train") -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Train a character-level LSTM that writes Tang poems. Without arguments, it is trained "
+    parser = new_parser(
+        prog,
+        "Train a character-level LSTM that writes Tang poems. Without arguments, it is trained "
         "on the Tang corpus with the preset that fits this machine, and written to runs/tang-lstm.",
-        epilog=EXAMPLES.format(prog=prog),
-        formatter_class=HelpFormatter,
+        EXAMPLES,
     )
     for add_options in (add_data_options, add_recipe_options, add_publishing_options):
         add_options(parser.add_argument)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError, command
-from ..help_formatter import HelpFormatter
+from ..help_formatter import new_parser
 from ..hub.network import check_environment
 from ..hub.project import project_folder
 from .address import check_address, reach_own_page
@@ -33,11 +33,10 @@ EXAMPLES = """examples:
 
 def make_parser(prog: str = "poet app") -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="Serve the page on this machine until Ctrl-C is pressed.",
-        epilog=EXAMPLES.format(prog=prog),
-        formatter_class=HelpFormatter,
+    parser = new_parser(
+        prog,
+        "Serve the page on this machine until Ctrl-C is pressed.",
+        EXAMPLES,
     )
     add = parser.add_argument
     add(
