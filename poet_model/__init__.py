@@ -12,6 +12,7 @@ folder and writes the same poems without it, and `load` takes whichever there is
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
@@ -73,13 +74,23 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    try:
+        value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        from .extras import how_to_install
+
+        if not (how := how_to_install(error.name or "")):
+            raise
+        needs = f"{name} needs {error.name}, which is not installed; {how}"
+        raise ModuleNotFoundError(needs, name=error.name) from error
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULE_OF})
+    # without torch, `help(poet_model)` would fail at PoetModel
+    missing = {"PoetModel"} if importlib.util.find_spec("torch") is None else set()
+    return sorted({*globals(), *_MODULE_OF} - missing)
 
 
 class _OldModules:

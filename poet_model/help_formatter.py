@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
+from typing import NoReturn
 
 _NO_DEFAULT: tuple[object, ...] = (None, False, "", [])  # what a parser has for an option that was not given
+
+_MISTYPED = re.compile(r"unrecognized arguments: (--[\w-]+)|invalid choice: '([^']+)'")
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -21,9 +26,21 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return "".join(indent + line for line in text.splitlines(keepends=True))
 
 
-def new_parser(
-    prog: str, description: str, examples: str, usage: str | None = None
-) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors suggest the option or the choice that was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the usage and the message, and ends the program with status 2."""
+        given = _MISTYPED.search(message)
+        names = [*self._option_string_actions]
+        for action in self._actions:
+            names += map(str, action.choices or ())
+        if given and (near := difflib.get_close_matches(given[1] or given[2], names, n=1)):
+            message += f"; did you mean {near[0]}?"
+        super().error(message)
+
+
+def new_parser(prog: str, description: str, examples: str, usage: str | None = None) -> Parser:
     """A parser without options.
 
     Args:
@@ -32,7 +49,7 @@ def new_parser(
         examples: what ends the help, as it is; in it, `{prog}` stands for the command.
         usage: the line that begins the help; by default it is made from the options.
     """
-    return argparse.ArgumentParser(
+    return Parser(
         prog=prog,
         usage=usage,
         description=description,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from .errors import InvalidValueError, quoted
+from .extras import how_to_install
 from .hub.project import shipped_folder
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def load(
     has_torch = importlib.util.find_spec("torch") is not None
     if backend == "torch" and not has_torch:
         raise InvalidValueError(
-            "backend='torch' needs torch, which is not installed; install poet-model[torch], or leave "
-            "backend out to write without it"
+            "backend='torch' needs torch, which is not installed; leave backend out to write without it, or "
+            + how_to_install("torch")
         )
     name = shipped_folder() if name_or_path is None else name_or_path
     if has_torch and backend != "numpy":

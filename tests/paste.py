@@ -248,7 +248,7 @@ def check_pip(words: list[str]) -> None:
     for word in rest:
         if word == "-r":
             Path(next(rest)).read_text(encoding="utf-8")
-        elif own := re.fullmatch(r"(?:\.|poet-model)(?:\[(\w+)\])?", word):
+        elif own := re.fullmatch(r"(?:\.|poet-model|poet_model-.*\.whl)(?:\[(\w+)\])?", word):
             if own[1]:
                 extras["optional-dependencies"][own[1]]
         else:

@@ -14,7 +14,7 @@ import urllib.request
 import pytest
 from conftest import ROOT
 
-APP = [sys.executable, "-u", str(ROOT / "app.py")]
+APP = [sys.executable, str(ROOT / "app.py")]
 
 
 def run_app(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -46,19 +46,20 @@ def test_the_page_of_a_model_of_ones_own_is_served_until_ctrl_c(tiny_model, tmp_
     with subprocess.Popen(APP, cwd=tmp_path, env=environment, **pipes) as server:
         output = ""
         try:
-            while not (address := re.search(r"http://[\d.]+:\d+", output)):
+            # into a pipe, too, it says at once where the page is
+            while not (address := re.search(r"the page is at (http://[\d.]+:\d+)/ until Ctrl-C", output)):
                 output += (line := server.stdout.readline())
                 assert line, output
-            with urllib.request.urlopen(address[0], timeout=30) as answer:
+            with urllib.request.urlopen(address[1], timeout=30) as answer:
                 html = answer.read().decode("utf-8")
             assert f"{tiny_model.num_parameters:,}" in html and "唐詩 LSTM" in html
             assert str(tmp_path) not in html and str(ROOT) not in html
             for path in ("run/write_poem", "upload"):  # the page is guarded
                 with pytest.raises(urllib.error.HTTPError, match="404"):
-                    urllib.request.urlopen(f"{address[0]}/gradio_api/{path}", data=b"{}", timeout=30)
+                    urllib.request.urlopen(f"{address[1]}/gradio_api/{path}", data=b"{}", timeout=30)
             server.send_signal(signal.SIGINT)
             output += server.stdout.read()
-            assert server.wait(timeout=30) in (0, 130)  # closed by Gradio, or interrupted during startup
+            assert server.wait(timeout=30) == 0 and output.endswith("\nstopped\n")
         finally:
             server.kill()
     assert "Traceback" not in output
@@ -91,6 +92,13 @@ def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: the page has no model to show")
     assert "Traceback" not in done.stderr
+
+
+def test_an_address_of_another_machine_is_one_sentence():
+    done = run_app("--host", "300.1.1.1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --host must be a name or an IPv4 address of this machine")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("port", ["99999", "0", "-1"])

@@ -48,7 +48,7 @@ LAW = {
     "hub.__main__": ("errors hub", ""),
     "generation": ("arrays deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("arrays config folders generation hub tokenizer weights", "numpy"),
-    "loading": ("errors hub model numpy_model", ""),
+    "loading": ("errors extras hub model numpy_model", ""),
     "model": (
         "config errors folders generation hub layers machine model_folder stepper tensors tokenizer weights",
         "torch",
@@ -65,7 +65,8 @@ LAW = {
         "accelerate numpy safetensors torch tqdm",
     ),
     "bulk": (
-        "errors files generation hub loading locks model_folder novelty prosody script temporary terminal",
+        "errors extras files generation hub loading locks model_folder novelty prosody script temporary "
+        "terminal",
         "numpy pyarrow ray torch tqdm",
     ),
     "bulk.__main__": ("bulk cli errors help_formatter paths", ""),
@@ -123,7 +124,6 @@ WITHOUT_TORCH = [
     "numpy_model",
     "generation.writer",
     "weights",
-    "loading",
     "cli.write",
     "cli.interactive",
     "cli.judge",

@@ -62,7 +62,7 @@ def test_an_extra_brings_all_others(extra, others):
 
 
 def test_every_extra_that_a_message_names_brings_the_library():
-    brought = {"fastapi", "httpx", "pandas"}  # by gradio
+    brought = {"fastapi", "httpx", "pandas", "tqdm"}  # by gradio and huggingface_hub
     for module, extra in EXTRA_OF.items():
         if module in brought:
             continue

@@ -114,6 +114,21 @@ print(json.dumps([poem.text, prosody.scan(poem.text).form, poet_model.__file__])
     assert not (tmp_path / "home").exists()  # nothing is written into the user's home
 
 
+def test_the_examples_find_the_shipped_model(run):
+    code = "from poet_model import NumpyPoetModel as M; "
+    code += "print(ascii(M.from_pretrained('assets/tang-lstm').generate('春', form='五絕', seed=7).text))"
+    expected = PoetModel.from_pretrained(SHIPPED).generate("春", form="五絕", seed=7)
+    assert run("-c", code).strip() == ascii(expected.text)
+
+
+def test_a_missing_extra_is_installed_from_where_the_package_came_from(run, installed):
+    code = "from poet_model.extras import how_to_install; print(how_to_install('gradio'))"
+    assert run("-c", code) == (
+        'install it with: pip install "poet-model[app]", or with [app] behind the wheel or the folder that '
+        'you installed: pip install "WHEEL[app]"\n'
+    )
+
+
 def test_the_command_writes_without_any_extra(run, installed):
     code = f"""
 import sys, runpy

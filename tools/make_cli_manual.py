@@ -32,7 +32,7 @@ ENDING = """\
 | 0 | everything was done |
 | 1 | `poet judge --strict`: a poem is not regular |
 | 2 | a wrong option, value, file or model; a sentence on stderr says what to do |
-| 130 | stopped by Ctrl-C; 128 + 15 by SIGTERM |
+| 130 | stopped by Ctrl-C (`poet app`: 0) |
 | 141 | nobody reads the output any more, as after `head -1` |
 
 Files and pipes are read as UTF-8. A terminal that lacks a character shows it as `\\u6625`. A file is written

@@ -50,6 +50,7 @@ def make_parser(prog: str = "poet bulk") -> argparse.ArgumentParser:
         prog,
         DESCRIPTION,
         EXAMPLES,
+        usage=f"{prog} [START] --num N --out FOLDER [OPTIONS]",
     )
     add = parser.add_argument
     add("--num", type=positive, metavar="N", help="poems; with --requests, of each that has no num (1)")

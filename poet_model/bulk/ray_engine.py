@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import InvalidValueError, PoetError, excerpt
+from ..extras import how_to_install
 from .worker import ONE_THREAD, Job, worker_of
 
 MAX_BLOCKS = 10_000  # tasks; with more parts than that, a task has several
@@ -31,8 +32,8 @@ def check_ray() -> None:
     """
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
         raise InvalidValueError(
-            "--engine ray needs Ray Data, which is not installed; install poet-model[bulk], or use --engine "
-            "local, which needs nothing"
+            "--engine ray needs Ray Data, which is not installed; use --engine local, or "
+            + how_to_install("ray")
         )
     address = os.environ.get("RAY_ADDRESS", "")
     host, _, port = address.removeprefix("ray://").rpartition(":")

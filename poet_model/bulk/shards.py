@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, InvalidValueError
+from ..extras import how_to_install
 from ..files import replaced_file
 from .row import COLUMNS
 
@@ -17,8 +18,8 @@ def check_format(kind: str) -> None:
     """Raises InvalidValueError if a format needs a library that is not installed."""
     if kind == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise InvalidValueError(
-            "--format parquet needs pyarrow, which is not installed; install poet-model[bulk], or use "
-            "--format jsonl, which needs nothing"
+            "--format parquet needs pyarrow, which is not installed; use --format jsonl, or "
+            + how_to_install("pyarrow")
         )
 
 

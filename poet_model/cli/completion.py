@@ -25,6 +25,7 @@ def make_parser(prog: str = "poet completion") -> argparse.ArgumentParser:
         prog,
         "Print a script with which a shell completes the commands and options of poet.",
         EXAMPLES,
+        usage=f"{prog} SHELL",
     )
     parser.add_argument("shell", choices=SHELLS, help=f"one of {', '.join(SHELLS)}", metavar="SHELL")
     return parser

@@ -29,6 +29,7 @@ def make_parser(prog: str = "poet info") -> argparse.ArgumentParser:
         prog,
         "Show a model's size, how it was trained, its figures, its files and its fingerprint.",
         EXAMPLES,
+        usage=f"{prog} [MODEL] [OPTIONS]",
     )
     add = parser.add_argument
     add("model", nargs="?", metavar="MODEL", help="a model folder or a Hub id (default: the shipped model)")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import PoetError, command
 from ..help_formatter import new_parser
+from ..terminal import is_terminal
 from .given_text import STDIN
 from .screen import DIM, paint
 from .write_options import in_words
@@ -89,7 +90,7 @@ def main(words: Sequence[str] | None = None, prog: str = "poet judge") -> int | 
     if dropped:
         reasons = ", ".join(f"{reason} ({count:,})" for reason, count in dropped.most_common())
         print(f"note: left out, because they are no poems: {reasons}", file=sys.stderr)
-    if hint and not given.json and not given.summary:
+    if hint and is_terminal(sys.stderr) and not given.json and not given.summary:
         print(f"\n  {paint(hint, DIM, sys.stderr)}", file=sys.stderr)
     return int(given.strict and num_regular < num_poems)
 

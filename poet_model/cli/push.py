@@ -22,6 +22,7 @@ def make_parser(prog: str = "poet push") -> argparse.ArgumentParser:
         prog,
         "Push a model folder to the Hub in one commit: the model, its card, figures and curves.",
         EXAMPLES,
+        usage=f"{prog} FOLDER USER/NAME [OPTIONS]",
     )
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="the model folder")

@@ -30,8 +30,9 @@ def make_parser(prog: str = "poet evaluate") -> argparse.ArgumentParser:
         prog,
         "Measure a model, print a report, and update its metrics.json and its card.",
         EXAMPLES,
+        usage=f"{prog} MODEL [OPTIONS]",
     )
-    parser.add_argument("model", type=Path, help="a model folder")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
     parser.add_argument("--corpus", default="tang", help="the corpus that the model was trained on")
     parser.add_argument(
         "--exclude",

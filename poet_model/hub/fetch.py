@@ -16,6 +16,7 @@ from ..folders import finish_save
 from ..model_folder import CONFIG_NAME, MODEL_FILES, REQUIRED_FILES, check_folder
 from .client import check_token, explained
 from .network import download
+from .project import SHIPPED, shipped_folder
 
 
 def find_folder(
@@ -34,7 +35,8 @@ def find_folder(
     All files of a snapshot come from the same commit.
 
     Args:
-        name_or_path: a model folder, or a Hub id such as `user/tang-lstm`.
+        name_or_path: a model folder, or a Hub id such as `user/tang-lstm`. `assets/tang-lstm` is the shipped
+            model, unless there is another folder of this name.
         subfolder: the model's folder inside the repository or inside `name_or_path`; '' for the top folder.
         revision, cache_dir, token, force_download, local_files_only: as in
             `huggingface_hub.snapshot_download`.
@@ -96,6 +98,8 @@ def _local_folder(name_or_path: str | Path, subfolder: str) -> Path | None:
         raise CheckpointError(f"{local} has no {CONFIG_NAME}; a model folder has {', '.join(REQUIRED_FILES)}")
     if os.path.exists(path):
         raise CheckpointError(f"{name_or_path} is a file; give the folder that holds {CONFIG_NAME}")
+    if Path(path) == Path(SHIPPED) and shipped_folder().is_dir() and not subfolder:
+        return check_folder(shipped_folder(), SHIPPED)  # so that examples work outside a clone, too
     return None
 
 

@@ -171,6 +171,7 @@ def make_parser(prog: str = "poet space") -> argparse.ArgumentParser:
         prog,
         "Create or update a Gradio Space that shows a model from the Hub.",
         EXAMPLES,
+        usage=f"{prog} USER/NAME --model USER/NAME [OPTIONS]",
     )
     parser.add_argument("repo_id", metavar="USER/NAME", help="the Space; created if it does not exist")
     parser.add_argument("--model", required=True, metavar="USER/NAME", help="the model that the Space shows")

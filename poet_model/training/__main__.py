@@ -90,6 +90,7 @@ def make_parser(prog: str = "poet train") -> argparse.ArgumentParser:
         "Train a character-level LSTM that writes Tang poems. Without arguments, it is trained "
         "on the Tang corpus with the preset that fits this machine, and written to runs/tang-lstm.",
         EXAMPLES,
+        usage=f"{prog} [OPTIONS]",
     )
     for add_options in (add_data_options, add_recipe_options, add_publishing_options):
         add_options(parser.add_argument)

@@ -26,23 +26,25 @@ NUMBERS = {
 OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
-def check_address(port: int | None) -> None:
+def check_address(port: int | None, host: str | None = None) -> None:
     """Checks where the page will be served.
 
     Args:
         port: the requested port; None if any free one will do.
+        host: the requested address; None for that of GRADIO_SERVER_NAME, else 127.0.0.1.
 
     Raises:
         InvalidValueError: the port cannot be used, or an environment variable has a value that gradio cannot
             use.
     """
     check_variables(NUMBERS)
-    name = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    name = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1") if host is None else host
     error = _refusal(name, 0) if name else None
     if not name or error:
         reason = f" ({error.strerror})" if error else ""
+        what = "the environment variable GRADIO_SERVER_NAME" if host is None else "--host"
         raise InvalidValueError(
-            "the environment variable GRADIO_SERVER_NAME must be a name or an IPv4 address of this machine, "
+            f"{what} must be a name or an IPv4 address of this machine, "
             f"such as 127.0.0.1, or 0.0.0.0 for all its addresses; got {quoted(name)}{reason}"
         )
     if port is None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import signal
+import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +40,7 @@ def make_parser(prog: str = "poet app") -> argparse.ArgumentParser:
         prog,
         "Serve the page on this machine until Ctrl-C is pressed.",
         EXAMPLES,
+        usage=f"{prog} [OPTIONS]",
     )
     add = parser.add_argument
     add(
@@ -62,9 +66,9 @@ def read_options(words: Sequence[str] | None, prog: str) -> argparse.Namespace:
         InvalidValueError: the requested address or port is not available.
     """
     options = make_parser(prog).parse_args(words)
+    check_address(options.port, options.host)
     if options.host is not None:  # gradio reads this variable when it is imported
         os.environ["GRADIO_SERVER_NAME"] = options.host
-    check_address(options.port)
     return options
 
 
@@ -76,7 +80,10 @@ def make_page(model: str | None = None) -> Page:
 
     Raises:
         PoetError: there is no model to show.
+        ModuleNotFoundError: gradio is not installed.
     """
+    if importlib.util.find_spec("gradio") is None:  # before it takes time to load the model
+        raise ModuleNotFoundError("gradio is not installed", name="gradio")
     check_environment()  # gradio imports huggingface_hub, which reads them
     from .poet import load_poet
 
@@ -104,12 +111,18 @@ def serve(demo: Page, options: argparse.Namespace) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        demo.launch(server_port=options.port, inbrowser=options.open)
+        demo.launch(server_port=options.port, inbrowser=options.open, quiet=True, prevent_thread_lock=True)
     except (OSError, OverflowError) as error:  # OverflowError: the next free port would be above 65535
         reason = str(error).split(". ")[0]  # the first sentence only; the rest is Gradio's own advice
         raise InvalidValueError(
             f"the page cannot be served: {reason}; give a free port with --port"
         ) from error
+    try:
+        print(f"the page is at {demo.local_url} until Ctrl-C is pressed", flush=True)  # also into a file
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        demo.close(verbose=False)
+        print("\nstopped", file=sys.stderr)
 
 
 @command

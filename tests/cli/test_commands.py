@@ -37,6 +37,22 @@ def test_a_first_word_that_is_no_command_is_answered_by_the_usage(words, capsys)
     assert not said.out and said.err.startswith("usage: poet COMMAND")
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["wirte"], "write"),
+        (["write", "--frm", "五絕"], "--form"),
+        (["judge", "--strct"], "--strict"),
+        (["bulk", "--num", "1", "--out", "x", "--engine", "rai"], "ray"),
+    ],
+)
+def test_what_was_probably_meant_is_suggested(words, meant, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    said = capsys.readouterr().err
+    assert said.endswith(f"; did you mean {meant}?\n") and said.count("\n") == 2  # after the usage
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_parser_explains_itself(name):
     parser = parser_of(name)
@@ -77,6 +93,22 @@ def test_the_parsers_load_nothing_heavy():
     assert not set(done.stdout.split()) & {"torch", "gradio", "pyarrow", "ray", "jinja2", "accelerate"}
 
 
+def test_without_torch_the_package_explains_itself_and_says_what_is_missing():
+    code = """
+import sys, importlib.util, pydoc
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "torch" else find(name, *more)
+sys.modules["torch"] = None
+import poet_model
+assert "NumpyPoetModel" in pydoc.render_doc(poet_model)
+from poet_model import PoetModel
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert done.stderr.splitlines()[-1].startswith(
+        "ModuleNotFoundError: PoetModel needs torch, which is not installed; install it"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "module", "extra"),
     [
@@ -92,4 +124,4 @@ def test_a_missing_extra_is_named(words, module, extra):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert module in done.stderr and f'pip install "poet-model[{extra}]"' in done.stderr
+    assert module in done.stderr and f'pip install ".[{extra}]"' in done.stderr

@@ -84,7 +84,7 @@ def test_the_committed_record_reaches_its_goal(name):
 
 def test_a_missing_library_is_said_in_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(SystemExit, match=r'needs torch, .* pip install "poet-model\[torch\]"'):
+    with pytest.raises(SystemExit, match=r'needs torch, .* pip install "\.\[torch\]"'):
         common.need("torch")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(SystemExit, match="needs matplotlib, which is not installed"):

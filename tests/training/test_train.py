@@ -486,7 +486,7 @@ def test_a_missing_package_is_one_sentence_before_the_corpus_is_read(tmp_path):
     )
     assert done.returncode == 2 and not done.stdout
     assert done.stderr.startswith(
-        "error: training needs OpenCC, which cannot be imported (blocked); install it with: pip install "
-        '"poet-model[train]"'
+        "error: training needs OpenCC, which cannot be imported (blocked); install it in the folder of the "
+        'project with: pip install ".[train]"'
     )
     assert "Traceback" not in done.stderr and "nowhere" not in done.stderr
