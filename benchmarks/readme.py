@@ -39,9 +39,9 @@ WORDS = {
         "prepare": "preparing the corpus, seconds",
         "cold": "`poet write 春` in a new process, seconds, without bytecode",
         "warm": "`poet write 春` in a new process, seconds",
-        "loop": "`poet bulk`, two workers, 五絕 without other rules/s; baseline: a loop over `generate`",
-        "gpt2": "`poet bulk`, one worker, 五絕 without other rules/s; baseline: a GPT-2 of equal size, 64 at once",
-        "workers": "`poet bulk`, two workers, 五絕 without other rules/s; baseline: one worker",
+        "loop": "`poet bulk`, two workers, free 五絕/s; baseline: a loop over `generate`",
+        "gpt2": "`poet bulk`, one worker, free 五絕/s; baseline: GPT-2 of equal size, 64 at once",
+        "workers": "`poet bulk`, two workers, free 五絕/s; baseline: one worker",
     },
     "README.zh.md": {
         "head": "| 在兩個有 AVX512_BF16 的 CPU 核上 | 對照 | 本項目 | 倍數 | 目標 |",
