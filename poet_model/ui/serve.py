@@ -7,7 +7,7 @@ import importlib.util
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +119,8 @@ def serve(demo: Page, options: argparse.Namespace) -> None:
         ) from error
     try:
         print(f"the page is at {demo.local_url} until Ctrl-C is pressed", flush=True)  # also into a file
-        threading.Event().wait()
+        while True:
+            time.sleep(1)  # which Ctrl-C interrupts, on Windows too
     except KeyboardInterrupt:
         demo.close(verbose=False)
         print("\nstopped", file=sys.stderr)
