@@ -39,9 +39,9 @@ WORDS = {
         "prepare": "preparing the corpus, seconds",
         "cold": "`poet write 春` in a new process, seconds, without bytecode",
         "warm": "`poet write 春` in a new process, seconds",
-        "loop": "`poet bulk`, two workers, free 五絕/s; baseline: a loop over `generate`",
-        "gpt2": "`poet bulk`, one worker, free 五絕/s; baseline: GPT-2 of equal size, 64 at once",
-        "workers": "`poet bulk`, two workers, free 五絕/s; baseline: one worker",
+        "loop": "`poet bulk`, two workers, 五絕/s, form only; baseline: a loop over `generate`",
+        "gpt2": "`poet bulk`, one worker, 五絕/s, form only; baseline: GPT-2 of equal size, 64 at once",
+        "workers": "`poet bulk`, two workers, 五絕/s, form only; baseline: one worker",
     },
     "README.zh.md": {
         "head": "| 在兩個有 AVX512_BF16 的 CPU 核上 | 對照 | 本項目 | 倍數 | 目標 |",
@@ -57,9 +57,9 @@ WORDS = {
         "prepare": "準備語料，秒",
         "cold": "新進程裏的 `poet write 春`，秒，沒有字節碼",
         "warm": "新進程裏的 `poet write 春`，秒",
-        "loop": "`poet bulk`，兩個進程，不限格律的五絕/秒；對照：逐首調用 `generate`",
-        "gpt2": "`poet bulk`，一個進程，不限格律的五絕/秒；對照：參數一樣多的 GPT-2，每批 64 首",
-        "workers": "`poet bulk`，兩個進程，不限格律的五絕/秒；對照：一個進程",
+        "loop": "`poet bulk`，兩個進程，五絕/秒，只定詩體；對照：逐首調用 `generate`",
+        "gpt2": "`poet bulk`，一個進程，五絕/秒，只定詩體；對照：參數一樣多的 GPT-2，每批 64 首",
+        "workers": "`poet bulk`，兩個進程，五絕/秒，只定詩體；對照：一個進程",
     },
 }
 
