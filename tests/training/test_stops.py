@@ -31,6 +31,8 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, "tests")
 from tiny_training import make_trainer
+from tqdm import tqdm
+tqdm.monitor_interval = 0  # no thread that may hold a lock while this process forks
 from poet_model.training.checkpoint import CHECKPOINT_NAME
 from poet_model.training.stopping import Interrupted
 settings = eval(sys.argv[2])
