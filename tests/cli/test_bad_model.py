@@ -25,9 +25,8 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_is_no_model_is_one_sentence(name, kind, tmp_path, monkeypatch, capsys):
+def test_what_is_no_model_is_one_sentence(hub, name, kind, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     content = BAD[kind]
     if isinstance(content, dict):
         (tmp_path / "it").mkdir()
