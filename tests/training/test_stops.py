@@ -27,12 +27,13 @@ EPOCHS = 10 + 3 * STOPS
 SETTINGS = {"epochs": EPOCHS, "log_every": 3, "eval_every": 5, "checkpoint_every": 4, "rhyme_memory": 0.5}
 # starts a process for each training, without the seconds that importing torch takes
 SERVER = """
-import os, sys
+import os, sys, threading
 from pathlib import Path
 sys.path.insert(0, "tests")
 from tiny_training import make_trainer
 from tqdm import tqdm
 tqdm.monitor_interval = 0  # no thread that may hold a lock while this process forks
+tqdm.set_lock(threading.RLock())  # its own lock is shared by all children; one that is killed may hold it
 from poet_model.training.checkpoint import CHECKPOINT_NAME
 from poet_model.training.stopping import Interrupted
 settings = eval(sys.argv[2])
