@@ -2,34 +2,49 @@
 
     python benchmarks/bulk.py --rounds 5 --json bulk.json
 
-All write quatrains (form="五絕", without tones and rhyme) with one thread a process; GPT-2, untrained and
-with as many parameters, writes as many characters without any rule. A run of `poet bulk` is a process of its
-own that begins, writes and looks for duplicates. Its speed as a whole counts all of that; its steady speed
-counts the poems from when there are as many parts as workers to when all parts are there.
+All write quatrains (form="五絕"; one run also with tones and rhyme) with one thread a process; GPT-2,
+untrained and with as many parameters, writes as many characters without any rule. A run of `poet bulk` is a
+process of its own that begins, writes and looks for duplicates; bulk_run.py says how its speed and memory are
+seen. How much memory the search for duplicates takes is measured with made-up quatrains.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 os.environ.update({f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")})  # before NumPy
 
-from common import ROOT, finish, interleaved, show, summary
+from bulk_run import Watched, watch
+from common import finish, interleaved, last_line_of, show, summary
 
-from poet_model.bulk.__main__ import BATCH_SIZE
-from poet_model.bulk.plan import BLOCKS_A_PART
 from poet_model.errors import command
 
 FORM, CHARACTERS = "五絕", 24
 RUNS = [(engine, workers) for engine in ("local", "ray") for workers in (1, 2)]
+RULES = ("--tones", "--rhyme")
+RULED, RULED_SHARE = "poet bulk, local, 1 worker, tones and rhyme", 4  # writes a fourth of the poems
+MADE_UP = 300_000  # quatrains among which duplicates are looked for
+DUPLICATES = """
+import json, random, resource, sys
+from poet_model.bulk.duplicates import Duplicates
+rng, found = random.Random(0), Duplicates()
+hanzi = [chr(0x4E00 + i) for i in range(5000)]
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+found.add("，".join("".join(rng.choices(hanzi, k=5)) for _ in range(4)) + "。")
+before = peak()
+for _ in range(int(sys.argv[1]) - 1):
+    found.add("，".join("".join(rng.choices(hanzi, k=5)) for _ in range(4)) + "。")
+found.find()
+print(json.dumps({"mib": peak() - before}))
+"""
 LOOP, GPT2 = "a loop over generate, NumPy", "GPT-2 of transformers, batch 64"
 
 
@@ -44,37 +59,18 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def speeds_of_run(folder: Path, engine: str, workers: int, poems: int) -> tuple[float, float]:
-    """The poems a second of a run of `poet bulk`, as a whole and steady. Exits if it fails."""
-    words = ["--num", poems, "--out", folder, "--form", FORM, "--engine", engine, "--workers", workers]
-    command = [sys.executable, "-m", "poet_model", "bulk", *map(str, words), "--no-index"]
-    pipe, started = subprocess.PIPE, time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
-    seen = [(0, started)]  # how many parts there were, and since when
-    while process.poll() is None:
-        parts = len(list((folder / "parts").glob("0*.jsonl")))
-        if parts > seen[-1][0]:
-            seen.append((parts, time.perf_counter()))
-        time.sleep(0.01)
-    ended = time.perf_counter()
-    if process.returncode:
-        sys.exit(f"poet bulk failed:\n{process.stderr.read()[-2000:]}")
-    first, last = next(one for one in seen if one[0] >= workers), seen[-1]
-    written = (last[0] - first[0]) * BLOCKS_A_PART * BATCH_SIZE
-    return poems / (ended - started), written / (last[1] - first[1])
+def runs(temporary: Path, poems: int) -> tuple[dict[str, Callable], dict[str, list[Watched]]]:
+    """The contenders that measure runs as a whole, and the lists that fill with all that was seen of them."""
+    watched: dict[str, list[Watched]] = {}
 
+    def measure(name: str, engine: str, workers: int, poems: int, rules: Sequence[str], number: int) -> float:
+        words = ["--form", FORM, "--engine", engine, *rules]
+        watched.setdefault(name, []).append(watch(temporary / f"{name} {number}", poems, workers, words))
+        return watched[name][-1].whole
 
-def runs(temporary: Path, poems: int) -> tuple[dict[str, Callable], dict[str, list[float]]]:
-    """The contenders that measure runs as a whole, and the lists that fill with their steady speeds."""
-    steady: dict[str, list[float]] = {name_of(*run): [] for run in RUNS}
-
-    def measure(engine: str, workers: int, number: int) -> float:
-        folder = temporary / f"{engine} {workers} {number}"
-        whole, after = speeds_of_run(folder, engine, workers, poems)
-        steady[name_of(engine, workers)].append(after)
-        return whole
-
-    return {name_of(*run): partial(measure, *run) for run in RUNS}, steady
+    contenders = {name_of(*run): partial(measure, name_of(*run), *run, poems, ()) for run in RUNS}
+    contenders[RULED] = partial(measure, RULED, "local", 1, poems // RULED_SHARE, RULES)
+    return contenders, watched
 
 
 def name_of(engine: str, workers: int) -> str:
@@ -145,8 +141,9 @@ def main() -> None:
     for measure in contenders.values():
         measure(99)  # warm up
     with tempfile.TemporaryDirectory() as temporary:
-        whole, steady = runs(Path(temporary), options.poems)
+        whole, watched = runs(Path(temporary), options.poems)
         speeds = interleaved(contenders | whole, options.rounds)
+    steady = {name: [run.steady for run in seen] for name, seen in watched.items()}
     results = {name: summary(values) for name, values in speeds.items()}
     results |= {f"{name}, steady": summary(values) for name, values in steady.items()}
     loop = results[LOOP]["median"]
@@ -166,6 +163,7 @@ def main() -> None:
         "two_workers_times_one": {
             engine: ratios(steady, engine) | {"whole": ratio(speeds, engine)} for engine in ("local", "ray")
         },
+        "memory_mib": memory(watched[name_of("local", 2)]),
     }
     show(
         f"Quatrains a second, median of {options.rounds}; {record['where']}",
@@ -174,7 +172,19 @@ def main() -> None:
     )
     for engine, times in record["two_workers_times_one"].items():
         print(f"two workers / one, {engine}: {times['median']:.2f} steady, {times['whole']:.2f} as a whole")
+    print("memory, MiB: " + ", ".join(f"{name} {mib:,.0f}" for name, mib in record["memory_mib"].items()))
     finish(record, options.json)
+
+
+def memory(seen: Sequence[Watched]) -> dict[str, float]:
+    """The memory of runs in MiB, each the most of all runs, and what the search for duplicates takes."""
+    searching = last_line_of([sys.executable, "-c", DUPLICATES, str(MADE_UP)])["mib"]
+    return {
+        "largest worker at its first part": max(run.worker_mib_at_first for run in seen),
+        "largest worker at most": max(run.worker_mib_at_most for run in seen),
+        "the process that began them": max(run.parent_mib for run in seen),
+        f"duplicates among {MADE_UP:,} quatrains": searching,
+    }
 
 
 def ratios(speeds: dict[str, list[float]], engine: str) -> dict:

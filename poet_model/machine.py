@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 
 import torch
 from torch import nn
 
+from .cores import usable_cores
 from .errors import InvalidValueError, quoted
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # types that weights may have
@@ -43,8 +43,8 @@ def machine() -> str:
     """A short description of this machine."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"CPU ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}), {cores} cores"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"CPU ({platform.machine()}, {capability}), {usable_cores()} cores"
 
 
 def device_named(device: str | torch.device | None) -> torch.device:

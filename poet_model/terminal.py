@@ -9,6 +9,7 @@ import functools
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from typing import TextIO
 
@@ -99,6 +100,18 @@ def valid_text(text: str) -> str:
     Python keeps such bytes as lone surrogates, which no file can store as text.
     """
     return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def width(text: str) -> int:
+    """The number of columns that a text takes in a terminal: two for a wide character, such as a hanzi."""
+    return sum(map(width_of, text))
+
+
+def width_of(character: str) -> int:
+    """The number of columns that a character takes in a terminal: 0, 1 or 2."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def is_terminal(stream: TextIO | None) -> bool:

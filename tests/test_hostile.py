@@ -42,5 +42,5 @@ def test_a_hostile_folder_harms_nobody(whole, tmp_path, name):
     case.damage(folder)
     if case.is_record:  # no poem needs it, and only the page reads it
         assert outcome("page", folder) == "good"
-    else:  # the page loads with torch, and NumPy writes without a form
-        assert {outcome(way, folder) for way in ("NumPy", "page")} <= {"good", "PoetError"}
+    else:
+        assert {outcome(way, folder) for way in WAYS} <= {"good", "PoetError"}

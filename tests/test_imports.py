@@ -21,9 +21,10 @@ LAW = {
     "paths": ("", ""),
     "extras": ("", ""),
     "errors": ("extras terminal", ""),
-    "help_formatter": ("", ""),
+    "command_parser": ("", ""),
     "deprecated": ("", ""),  # it imports modules by their names, when they are used
-    "machine": ("errors", "torch"),
+    "cores": ("", ""),
+    "machine": ("cores errors", "torch"),
     "layers": ("", "torch"),
     "script": ("terminal", "opencc"),
     "locks": ("", ""),
@@ -44,7 +45,7 @@ LAW = {
         "numpy",
     ),
     "corpus.__main__": ("corpus errors", ""),
-    "hub": ("deprecated errors files folders help_formatter model_folder", "huggingface_hub jinja2 tqdm"),
+    "hub": ("deprecated errors files folders command_parser model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
     "generation": ("arrays deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
     "numpy_model": ("arrays config folders generation hub tokenizer weights", "numpy"),
@@ -58,25 +59,25 @@ LAW = {
         "tokenizer",
         "numpy torch tqdm",
     ),
-    "evaluation.__main__": ("errors evaluation help_formatter hub model", ""),
+    "evaluation.__main__": ("errors evaluation command_parser hub model", ""),
     "training": (
         "config corpus errors evaluation extras files folders hub locks machine model model_folder paths "
         "prosody terminal tokenizer",
         "accelerate numpy safetensors torch tqdm",
     ),
     "bulk": (
-        "errors extras files generation hub loading locks model_folder novelty prosody script temporary "
-        "terminal",
+        "cores errors extras files generation hub loading locks model_folder novelty prosody script "
+        "temporary terminal",
         "numpy pyarrow ray torch tqdm",
     ),
-    "bulk.__main__": ("bulk cli errors help_formatter paths", ""),
-    "training.__main__": ("errors help_formatter hub training", ""),
+    "bulk.__main__": ("bulk cli cores errors command_parser paths", ""),
+    "training.__main__": ("errors command_parser hub training", ""),
     "ui": (
-        "errors files generation help_formatter hub loading model_folder novelty prosody script tokenizer",
+        "errors files generation command_parser hub loading model_folder novelty prosody script tokenizer",
         "fastapi gradio httpx pandas yaml",
     ),
     "cli": (
-        "config corpus errors evaluation generation help_formatter hub loading model_folder novelty "
+        "config corpus errors evaluation generation command_parser hub loading model_folder novelty "
         "numpy_model prosody script terminal tokenizer",
         "shtab",
     ),
@@ -116,7 +117,7 @@ WITHOUT_TORCH = [
     "evaluation.metrics",
     "evaluation.report",
     "evaluation.publish",
-    "help_formatter",
+    "command_parser",
     "loading",
     "cli.info",
     "cli.push",

@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from poet_model.cli.commands import COMMANDS, parser_of
 from poet_model.errors import command
 from poet_model.files import write_text
+from poet_model.terminal import width
 
 MANUAL = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 WIDTH = 118  # columns; a hanzi takes two
@@ -100,7 +101,7 @@ def wrapped(text: str, indent: str = "") -> list[str]:
     """The lines of a paragraph. Code in backquotes stays in one line."""
     lines, line = [], ""
     for word in words_of(text):
-        if line and columns(f"{line} {word}") > WIDTH:
+        if line and width(f"{line} {word}") > WIDTH:
             lines.append(line)
             line = indent + word
         else:
@@ -117,11 +118,6 @@ def words_of(text: str) -> list[str]:
         else:
             words.append(word)
     return words
-
-
-def columns(text: str) -> int:
-    """The width of a text in terminal columns."""
-    return sum(1 + (ord(character) > 0x2E7F) for character in text)
 
 
 @command

@@ -24,9 +24,9 @@ from pathlib import Path
 from offline_contents import FORMAT, MANIFEST_NAME, SONG, TANG, TANGSHI_GPT
 from offline_pieces import ROOT, digest
 
+from poet_model.command_parser import HelpFormatter
 from poet_model.errors import CheckpointError, CorpusError, InvalidValueError, PoetError
 from poet_model.folders import replaced_folder
-from poet_model.help_formatter import HelpFormatter
 from poet_model.terminal import on_any_terminal
 from poet_model.training.packages import NEEDED
 

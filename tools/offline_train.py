@@ -28,8 +28,8 @@ from offline_report import finish, unpacking
 from offline_run import Run, folders
 from offline_stage import Stage
 
+from poet_model.command_parser import HelpFormatter
 from poet_model.errors import CheckpointError, InvalidValueError, PoetError
-from poet_model.help_formatter import HelpFormatter
 from poet_model.terminal import on_any_terminal
 
 CORPORA = {"mixed": ("tang", "song"), "tang": ("tang",)}  # corpora by stage; the first one validates

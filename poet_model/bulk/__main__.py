@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ..cli.poem_options import add_poem_options, options_given
 from ..cli.write_options import errors_in_words
+from ..command_parser import new_parser
+from ..cores import usable_cores
 from ..errors import command
-from ..help_formatter import new_parser
 from ..paths import shown_argument
 
 SHARD_SIZE, BATCH_SIZE = 10_000, 64
@@ -82,7 +83,7 @@ def main(words: Sequence[str] | None = None, prog: str = "poet bulk") -> int | N
     given = parser.parse_args(words)
     if given.num is None and given.requests is None:
         parser.error("give --num, the number of poems, or --requests, a file with a request on each line")
-    from .run import Settings, index_folder, run, usable_cores
+    from .run import Settings, index_folder, run
 
     settings = Settings(
         out=given.out,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from pathlib import Path
 from typing import Any
 
+from ..cores import usable_cores
 from ..model_folder import CARD_NAME
 from ..prosody import FORMS, LEVELS
 from .finishing import Counts
@@ -112,5 +112,4 @@ def size_category(poems: int) -> str:
 
 def machine() -> str:
     """A short description of this machine, without torch."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"CPU ({platform.machine()}), {cores} cores, Python {platform.python_version()}"
+    return f"CPU ({platform.machine()}), {usable_cores()} cores, Python {platform.python_version()}"

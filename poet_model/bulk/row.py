@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from .. import prosody
@@ -45,7 +44,7 @@ def row_of(poem: Poem, number: int, request: int, index: NoveltyIndex | None) ->
         "text": poem.text,
         "form": scansion.form,
         "seed": poem.seed,
-        "mean_log_prob": math.fsum(poem.log_probs) / len(poem.log_probs),
+        "mean_log_prob": poem.mean_log_prob,
         "level": prosody.LEVELS[scansion.level] if scansion.form else None,
         "rhyme_group": "/".join(scansion.rhyme.groups),
         "faults": [str(fault) for fault in scansion.faults],
@@ -65,5 +64,4 @@ def row_of(poem: Poem, number: int, request: int, index: NoveltyIndex | None) ->
 
 def failed_row(error: str, number: int, seed: int, request: int) -> dict[str, Any]:
     """The row of a poem that could not be written, such as one whose rules allowed no next character."""
-    row = row_of(Poem("", (math.nan,), seed), number, request, None)
-    return row | {"mean_log_prob": None, "error": error}
+    return row_of(Poem("", (), seed), number, request, None) | {"error": error}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -128,6 +127,7 @@ def _write(settings: Settings, job: Job, folder: RunFolder, record: dict[str, An
     plan = Plan(requests, settings.batch_size)
     finishing = Finishing(folder, plan, requests, settings.kind, settings.shard_size)
     if finishing.is_done:
+        folder.remove_parts()
         return f"all {plan.poems:,} poems are there already: {settings.out}"
     parts = finishing.missing_parts()
     missing, started = sum(len(plan.poems_of(part)) for part in parts), time.perf_counter()
@@ -226,8 +226,3 @@ def _index_mark(folder: Path | None) -> str | None:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def usable_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

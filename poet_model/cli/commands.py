@@ -10,7 +10,7 @@ import importlib
 from types import ModuleType
 
 from .. import __version__
-from ..help_formatter import new_parser
+from ..command_parser import new_parser
 
 # name: (module, what it does)
 COMMANDS = {

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..command_parser import new_parser
 from ..errors import command
-from ..help_formatter import new_parser
 from .commands import COMMANDS, parser_of
 from .commands import make_parser as make_top_parser
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..command_parser import new_parser
 from ..config import PoetConfig
 from ..errors import command
 from ..evaluation.report import report_text
-from ..help_formatter import new_parser
 from ..hub.fetch import find_folder
 from ..hub.project import shipped_folder
 from ..model_folder import model_files, read_metrics, weights_mark

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from ..command_parser import new_parser
 from ..errors import PoetError, command
-from ..help_formatter import new_parser
 from ..terminal import is_terminal
 from .given_text import STDIN
 from .screen import DIM, paint

@@ -11,8 +11,9 @@ from ..prosody.lines import LINE_ENDS, split_lines
 from ..prosody.readings import tones
 from ..prosody.templates import LEVELS
 from ..prosody.verdict import FAULT_MEANINGS, rhyme_words, verdict_of
+from ..terminal import width
 from .reading import Judged
-from .screen import BOLD, DIM, RED, in_cells, paint, width
+from .screen import BOLD, DIM, RED, in_cells, paint
 
 NUMBERS = "１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ"
 BEYOND = "＊"  # marks the faults for which there is no number any more

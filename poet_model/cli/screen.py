@@ -1,12 +1,11 @@
-"""What a terminal shows: colours if it has them, and the width of characters. Knows nothing of poems."""
+"""What a terminal shows: colours if it has them, and texts of a given width. Knows nothing of poems."""
 
 from __future__ import annotations
 
 import os
-import unicodedata
 from typing import TextIO
 
-from ..terminal import is_terminal
+from ..terminal import is_terminal, width, width_of
 
 DIM, RED, BOLD = "2", "31", "1"  # parameters of the escape sequence SGR
 
@@ -23,11 +22,6 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
     return f"\x1b[{colour}m{text}\x1b[0m" if text and has_colours(stream) else text
 
 
-def width(text: str) -> int:
-    """The number of columns that a text takes: two for a wide character, such as a hanzi."""
-    return sum(map(_columns, text))
-
-
 def filled(text: str, columns: int) -> str:
     """The text with spaces after it, so that it takes this many columns; a longer one is cut off by `…`."""
     if width(text) > columns:
@@ -42,10 +36,4 @@ def filled(text: str, columns: int) -> str:
 
 def in_cells(text: str) -> str:
     """The text with every character in two columns, so that the signs below it stand under their own."""
-    return "".join(c if _columns(c) == 2 else f"{c} " for c in text)
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return "".join(c if width_of(c) == 2 else f"{c} " for c in text)

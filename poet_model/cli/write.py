@@ -8,8 +8,8 @@ import secrets
 import sys
 from collections.abc import Sequence
 
+from ..command_parser import new_parser
 from ..errors import check_number, command
-from ..help_formatter import new_parser
 from .given_text import STDIN, read_given
 from .poem_options import add_poem_options
 from .write_options import errors_in_words, options_of

@@ -62,14 +62,13 @@ class Writing:
 
     def json_of(self, poem: Poem) -> str:
         """A poem as one line of JSON."""
-        count = len(poem.log_probs)
         record = {
             "text": self.shown(poem.text),
             "form": poem.form,
             "seed": poem.seed,
             "title": poem.title,
             "author": poem.author,
-            "mean_log_prob": sum(poem.log_probs) / count if count else None,
+            "mean_log_prob": poem.mean_log_prob,
             "scansion": scan(poem.text).record(),
         }
         return json.dumps(record, ensure_ascii=False)

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..command_parser import new_parser
 from ..errors import command
-from ..help_formatter import new_parser
 from ..hub.network import check_environment
 from .publish import check_records, command_line, update_folder
 from .report import report_text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 from ..hub.metric import shown
+from ..terminal import width
 from .metrics import METRICS
 
 COLUMNS = {  # the columns of the section `measures`, and their descriptions in the report
@@ -58,9 +58,5 @@ def _row(label: str, cells: Sequence[str]) -> str:
     """One line of the report; a hanzi is two terminal columns wide."""
     widths = (FIRST, *[OTHERS] * len(cells))
     return "".join(
-        cell + " " * (width - _width(cell)) for cell, width in zip((label, *cells), widths, strict=True)
+        cell + " " * (columns - width(cell)) for cell, columns in zip((label, *cells), widths, strict=True)
     ).rstrip()
-
-
-def _width(text: str) -> int:
-    return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in text)

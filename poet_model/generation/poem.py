@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .. import prosody, script
@@ -44,6 +45,11 @@ class Poem:
     def form(self) -> str:
         """The regular form of the text, `五絕`, `七絕`, `五律` or `七律`; '' if it has none."""
         return prosody.form_of(self.text)
+
+    @property
+    def mean_log_prob(self) -> float | None:
+        """The mean of the `log_probs`, in nats; None for a poem that is not finished."""
+        return math.fsum(self.log_probs) / len(self.log_probs) if self.log_probs else None
 
     @property
     def simplified(self) -> str:

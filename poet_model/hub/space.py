@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..command_parser import new_parser
 from ..errors import HubError, InvalidValueError, command
 from ..files import write_text
-from ..help_formatter import new_parser
 from ..model_folder import check_folder, check_links, model_files
 from .client import api_with, check_name, explained
 from .project import INSTALLED, SHIPPED, project_file, shipped_folder

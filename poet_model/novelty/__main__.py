@@ -12,7 +12,6 @@ from ..script import is_hanzi
 from .index import NoveltyIndex, default_folder
 
 CORPUS = "tang"
-CORPUS_HELP = "a corpus as for train.py --corpus, such as tang, song or a file (default: tang)"
 
 
 @command
@@ -24,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     modes = parser.add_subparsers(required=True, metavar="build | find", dest="mode")
     build = modes.add_parser("build", help="build the index of a corpus")
-    build.add_argument("--corpus", default=CORPUS, help=CORPUS_HELP)
+    build.add_argument(
+        "--corpus",
+        default=CORPUS,
+        help="a corpus as for train.py --corpus, such as tang, song or a file (default: tang)",
+    )
     find = modes.add_parser("find", help="look a poem up in the index")
     find.add_argument("poem")
     for mode in (build, find):

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..command_parser import new_parser
+
 # torch must not be imported before keep_freed_memory(), which sets the allocators that torch will use
 from ..errors import command
-from ..help_formatter import new_parser
 from ..hub.network import check_environment
 from .malloc import keep_freed_memory
 from .packages import missing_packages

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..command_parser import new_parser
 from ..errors import InvalidValueError, command
-from ..help_formatter import new_parser
 from ..hub.network import check_environment
 from ..hub.project import project_folder
 from .address import check_address, reach_own_page

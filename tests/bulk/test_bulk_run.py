@@ -123,6 +123,7 @@ def test_a_run_goes_on_wherever_it_stopped(undisturbed, again, tmp_path):
         whole = (undisturbed / "parquet" / "README.md").read_text(encoding="utf-8")
         assert card.partition("| model |")[2] == whole.partition("| model |")[2]
     assert again(folder)[1].startswith("all 31 poems are there already: ")
+    assert not (folder / "parts").exists()
 
 
 def test_a_run_goes_on_only_with_the_same_options(undisturbed, again, bulk, tmp_path):

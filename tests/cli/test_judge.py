@@ -17,12 +17,13 @@ from poet_model.cli.given_text import MAX_BYTES
 from poet_model.cli.judge import main
 from poet_model.cli.poem_view import GAP, NUMBERS, poem_view
 from poet_model.cli.reading import judged
-from poet_model.cli.screen import filled, has_colours, width
+from poet_model.cli.screen import filled, has_colours
 from poet_model.cli.summary import LEVEL_MEANINGS
 from poet_model.novelty.index import default_folder
 from poet_model.prosody.lines import with_line_ends
 from poet_model.prosody.verdict import FAULT_MEANINGS
 from poet_model.script import to_simplified
+from poet_model.terminal import width
 
 STORK, DAWN = POEMS[2], POEMS[1]
 CRANE = (

@@ -93,6 +93,7 @@ def test_log_probs_are_those_of_a_teacher_forced_forward(tiny_model):
         expected = [log_probs[place, token].item() for place, token in enumerate(ids)]
         assert len(poem.log_probs) == len(poem.text)
         assert poem.log_probs == pytest.approx(expected, abs=1e-4)
+        assert poem.mean_log_prob == pytest.approx(sum(expected) / len(expected), abs=1e-4)
 
 
 def test_same_seed_same_poem_alone_and_inside_a_batch(tiny_model):
