@@ -89,11 +89,21 @@ def _level(word: str) -> str:
 def _add_sampling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--best-of", type=int, metavar="N", help="choose each line of a form from N candidates")
-    add("--mmi-lambda", type=float, metavar="X", help="of these, less often those that fit any poem; 0 to 1")
+    add(
+        "--mmi-lambda",
+        type=float,
+        metavar="X",
+        help="choose lines that would fit any poem less often, 0 to 1",
+    )
     add("--temperature", type=float, metavar="X", help="0 takes the likeliest characters, 1.2 is bold")
     add("--top-k", type=int, metavar="N", help="choose from the N likeliest characters; 0: from all")
     add("--top-p", type=float, metavar="X", help="choose from the likeliest that have probability X together")
-    add("--min-p", type=float, metavar="X", help="choose from those with X of the likeliest's probability")
+    add(
+        "--min-p",
+        type=float,
+        metavar="X",
+        help="choose from those at least X times as likely as the likeliest",
+    )
     add("--typical-p", type=float, metavar="X", help="choose from the most typical that have X together")
     add("--frequency-penalty", type=float, metavar="X", help="against repeated characters; 0: none")
     add("--max-length", type=int, metavar="N", help="characters after which a poem without a form ends")

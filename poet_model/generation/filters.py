@@ -119,7 +119,7 @@ class DistinctRhymes:
                 continue
             if row.place + 1 in (row.length, MAX_LINE):
                 its_logits[[self._ids[word] for word in words]] = -np.inf
-            elif row.place not in (0, row.length) and row.place < MAX_LINE and row.text[-1] in words:
+            if row.place not in (0, row.length, MAX_LINE) and row.text[-1] in words:
                 its_logits[self._ends] = -np.inf
 
 
