@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..arrays import FloatArray
-from ..tokenizer import PoetTokenizer
+from ..prosody.lines import LINE_ENDS
+from ..tokenizer import UNK, PoetTokenizer
 from .request import Request
 from .row import Row
 from .sampling import log_probs_of
@@ -37,10 +39,11 @@ class LineScorer(Protocol):
 class MutualInformation:
     """Prefers lines that fit the poem to lines that fit every poem: maximum mutual information, MMI-antiLM.
 
-    A line's score is -λ log p(line alone), the probability that the model gives its characters as the first
-    line of a poem of the same form about which nothing is known. With the log-probability of the line in its
-    poem, that is log p(line | poem) - λ log p(line), equation 9 of Li et al. 2016, "A Diversity-Promoting
-    Objective Function for Neural Conversation Models".
+    A line's score is -λ log p(line). With its log-probability in the poem, that is log p(line | poem) - λ log
+    p(line), equation 9 of Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation
+    Models". p(line) is the probability that the model gives the line in its place of a poem of the same form
+    of which nothing is known: no title, no author, and `<unk>` for every character before the line. Without
+    these, every line would be judged as a first one, and words that never begin a poem would seem to fit.
 
     Args:
         stepper: the model.
@@ -50,20 +53,27 @@ class MutualInformation:
     """
 
     def __init__(self, stepper: Stepper, tokenizer: PoetTokenizer, form: str, weight: float):
-        header = tokenizer.encode_header("", "", form)
-        self._first, self._state = stepper.read(header, first=len(header) - 1)
         self._stepper, self._tokenizer, self._weight = stepper, tokenizer, weight
+        self._header = tokenizer.encode_header("", "", form)
 
     def __call__(self, rows: Sequence[Row]) -> FloatArray:
         lines = {line: number for number, line in enumerate(dict.fromkeys(row.line for row in rows))}
         ids = np.array([self._tokenizer.encode_characters(line) for line in lines])  # (N, L)
-        state = self._stepper.select(self._state, [0] * len(ids))
-        scores = log_probs_of(np.repeat(self._first, len(ids), axis=0), ids[:, 0])
+        before = self._unknown(len(rows[0].ends), ids.shape[1])
+        logits, state = self._stepper.read(before, first=len(before) - 1)
+        scores = log_probs_of(np.repeat(logits, len(ids), axis=0), ids[:, 0])
+        state = self._stepper.select(state, [0] * len(ids))
         for place in range(1, ids.shape[1]):
             logits, state = self._stepper.step(ids[:, place - 1], state)
             scores += log_probs_of(logits, ids[:, place])
-        alone: FloatArray = scores[[lines[row.line] for row in rows]]
-        return np.float32(-self._weight) * alone
+        unconditional: FloatArray = scores[[lines[row.line] for row in rows]]
+        return np.float32(-self._weight) * unconditional
+
+    def _unknown(self, lines: int, length: int) -> list[int]:
+        """The ids of a poem of the form up to a line, with `<unk>` for every character."""
+        ends = self._tokenizer.encode_characters(LINE_ENDS)
+        unknown = [[*[UNK] * length, ends[line % 2]] for line in range(lines)]
+        return [*self._header, *chain.from_iterable(unknown)]
 
 
 def scorers_of(request: Request, stepper: Stepper, tokenizer: PoetTokenizer) -> list[LineScorer]:

@@ -94,8 +94,8 @@ class GenerationConfig:
             as many as together have at least this probability (locally typical sampling, Meister et al.
             2022); 1 allows all.
         mmi_lambda: λ of maximum mutual information (Li et al. 2016). With `best_of`, a candidate for a line
-            loses λ times the log-probability that the line has by itself, outside this poem. So lines that
-            would fit any poem are drawn less often; 0 draws lines by their probability in the poem.
+            loses λ times the log-probability that it has in its place of an unknown poem. So lines that would
+            fit any poem are drawn less often; 0 draws lines by their probability in the poem.
 
     The temperature acts first, then top_k, top_p, min_p and typical_p, each on what the one before has left;
     this is the order of transformers. The rules and the penalty of a poem come before all of them.

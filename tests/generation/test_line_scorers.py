@@ -13,6 +13,7 @@ from poet_model.generation.choosers import BestOfLines, Drawn
 from poet_model.generation.line_scorers import MutualInformation
 from poet_model.generation.row import Row
 from poet_model.prosody.lines import SHAPES
+from poet_model.tokenizer import UNK
 
 OPTIONS = {"form": "五絕", "best_of": 4, "title": "望月"}
 
@@ -23,18 +24,24 @@ def numpy_model(tiny_model):
     return NumpyPoetModel(tiny_model.config, tiny_model.tokenizer, weights)
 
 
-def alone(model, form: str, line: str) -> float:
-    """The log-probability of a line as the first one of a poem, by one forward pass."""
-    header, ids = model.tokenizer.encode_header("", "", form), model.tokenizer.encode_characters(line)
+def alone(model, form: str, line: str, number: int) -> float:
+    """The log-probability of a line after `number` lines of which nothing is known, by one forward pass."""
+    tokenizer = model.tokenizer
+    before = tokenizer.encode_header("", "", form)
+    for _, end in zip(range(number), "，。，。", strict=False):
+        before += [UNK] * len(line) + [tokenizer.ids[end]]
+    ids = tokenizer.encode_characters(line)
     with torch.no_grad():
-        log_probs = model(torch.tensor([header + ids]))[0][0].log_softmax(dim=-1)
-    return sum(log_probs[len(header) - 1 + place, token].item() for place, token in enumerate(ids))
+        log_probs = model(torch.tensor([before + ids]))[0][0].log_softmax(dim=-1)
+    return sum(log_probs[len(before) - 1 + place, token].item() for place, token in enumerate(ids))
 
 
-def test_mutual_information_takes_the_line_by_itself_off(tiny_model, numpy_model):
-    texts = ["春眠不覺曉", "白日依山盡，黃河入海流", "月光不覺曉", "春眠不覺曉。春眠不覺曉"]
-    rows = [Row.begin(None, text) for text in texts]
-    expected = [-0.6 * alone(tiny_model, "五絕", row.line) for row in rows]
+@pytest.mark.parametrize("before", ["", "白日依山盡，", "白日依山盡，黃河入海流。"])
+def test_mutual_information_takes_off_what_the_line_is_worth_anywhere(tiny_model, numpy_model, before):
+    lines = ["春眠不覺曉", "月光不覺曉", "春眠不覺曉"]
+    rows = [Row.begin(None, before + line) for line in lines]
+    number = before.count("，") + before.count("。")
+    expected = [-0.6 * alone(tiny_model, "五絕", line, number) for line in lines]
     for model in (tiny_model, numpy_model):
         scorer = MutualInformation(model.stepper(), model.tokenizer, "五絕", 0.6)
         assert scorer(rows) == pytest.approx(expected, abs=1e-4)
@@ -102,7 +109,7 @@ def test_with_lambda_a_poem_is_the_same_alone_in_a_batch_streamed_and_without_to
     ]
 
 
-def test_lambda_prefers_lines_that_are_unlikely_by_themselves(tiny_model):
+def test_lambda_prefers_lines_that_are_unlikely_elsewhere(tiny_model):
     lines, length = SHAPES["五絕"]
     with torch.no_grad():
         for parameter in tiny_model.parameters():
@@ -110,7 +117,8 @@ def test_lambda_prefers_lines_that_are_unlikely_by_themselves(tiny_model):
 
     def mean(weight: float) -> float:
         poems = tiny_model.generate(num_poems=20, seed=0, **OPTIONS | {"mmi_lambda": weight})
-        values = [alone(tiny_model, "五絕", line[:length]) for poem in poems for line in poem.lines]
+        placed = [(line[:length], number) for poem in poems for number, line in enumerate(poem.lines)]
+        values = [alone(tiny_model, "五絕", *line) for line in placed]
         assert len(values) == 20 * lines
         return float(np.mean(values))
 
