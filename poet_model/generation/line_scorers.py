@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -14,9 +14,7 @@ from ..tokenizer import UNK, PoetTokenizer
 from .request import Request
 from .row import Row
 from .sampling import log_probs_of
-
-if TYPE_CHECKING:
-    from .decoding import Stepper
+from .stepper import Stepper
 
 
 class LineScorer(Protocol):

@@ -9,11 +9,12 @@ from typing import Unpack, overload
 from ..errors import InvalidValueError, check_number, quoted
 from ..tokenizer import PoetTokenizer
 from .choosers import Character
-from .decoding import Stepper, decode
+from .decoding import decode
 from .masks import VocabularyMasks
 from .options import GenerationConfig, Options
 from .poem import Poem
 from .request import Request
+from .stepper import Stepper
 from .stream import PoemStream
 
 MAX_POEMS = 1024  # poems per batch

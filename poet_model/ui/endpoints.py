@@ -145,28 +145,12 @@ class Endpoints:
             typical_p: draw only the most typical characters with this probability together; 1 means all.
             mmi_lambda: with best_of, how far, 0 to 1, to avoid lines that would fit any poem.
         """
+        options = {name: value for name, value in locals().items() if name != "self"}  # all the parameters
         index = self.poet.index
         try:
             check_number("best_of", best_of, 1, MAX_BEST_OF, whole=True)
-            poem = self.poet.model.generate(
-                start,
-                form=form,
-                temperature=temperature,
-                top_k=top_k,
-                seed=None if seed == -1 else seed,
-                author=author,
-                title=title,
-                rhyme=rhyme,
-                tones=tones,
-                acrostic=acrostic,
-                best_of=best_of,
-                telestich=telestich,
-                original=original_of(original, index),
-                distinct_rhymes=distinct_rhymes,
-                min_p=min_p,
-                typical_p=typical_p,
-                mmi_lambda=mmi_lambda,
-            )
+            options |= {"seed": None if seed == -1 else seed, "original": original_of(original, index)}
+            poem = self.poet.model.generate(**options)
         except PoetError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return _record(poem, index)
