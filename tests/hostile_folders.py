@@ -170,7 +170,8 @@ for setting in ("vocab_size", "hidden_size", "num_layers", "output_dropout", "ce
             f"{CONFIG}: {setting} is {str(value)[:20]!r}",
             lambda f, s=setting, v=value: edit(f, CONFIG, lambda r: r.update({s: v})),
         )
-for setting in ("temperature", "top_k", "top_p", "max_length", "frequency_penalty"):
+SETTINGS = ("temperature", "top_k", "top_p", "max_length", "frequency_penalty", "min_p", "typical_p")
+for setting in (*SETTINGS, "mmi_lambda"):
     for value in (HUGE, 1e308, 5e-324, 100, 0, "x" * 100_000):
         add(
             f"{GENERATION}: {setting} is {str(value)[:20]!r}",

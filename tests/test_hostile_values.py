@@ -23,7 +23,10 @@ LONG = "春" * 1_000_000
 PAGE = {"start": "月", "form": "五絕", "temperature": 0.8, "top_k": 40, "seed": 7}
 INDEX = NoveltyIndex.build([(POEMS[0], "靜夜思", "李白")])
 CHAR_LM = make_model()
-NUMBERS = ("temperature", "top_k", "top_p", "max_length", "frequency_penalty", "seed", "best_of", "num_poems")
+NUMBERS = (
+    *("temperature", "top_k", "top_p", "max_length", "frequency_penalty", "seed", "best_of", "num_poems"),
+    *("min_p", "typical_p", "mmi_lambda"),
+)
 NO_NUMBERS = (
     10**5000,
     -(10**5000),
@@ -151,7 +154,7 @@ def test_what_is_no_text_is_refused_for_each(model, value):
     for name in ("start", "form", "author", "title", "acrostic", "telestich", "template", "tones", "rhyme"):
         message = refusal(lambda name=name: model.generate(**{"form": "五絕", name: value}))
         assert name in message
-    for name in ("impose_form", "look_ahead", "original"):
+    for name in ("impose_form", "look_ahead", "original", "distinct_rhymes"):
         assert name in refusal(lambda name=name: model.generate(**{name: value}))
     judging = (prosody.scan, prosody.tones, prosody.form_of, prosody.form_name, prosody.shape_of)
     for judge in (*judging, INDEX.find, INDEX.followers):

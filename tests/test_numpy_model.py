@@ -27,7 +27,7 @@ from poet_model.prosody import FORMS
 POEMS = {"small": 80, "shipped": 12}
 KINDS = {
     "tones, rhyme, acrostic": {"tones": True, "rhyme": True, "acrostic": "春花秋月"},
-    "best of lines": {"best_of": 2, "tones": True, "rhyme": True},
+    "best of lines": {"best_of": 2, "tones": True, "rhyme": True, "mmi_lambda": 0.5},
 }
 SETTINGS = (
     {},
@@ -105,6 +105,7 @@ def test_without_a_form_with_other_settings_and_with_a_start(both):
         {},
         {"temperature": 0},
         {"top_k": 0, "top_p": 0.9, "temperature": 1.2},
+        {"top_k": 0, "min_p": 0.02, "typical_p": 0.9, "distinct_rhymes": True},
         {"max_length": 20},
     ):
         theirs, ours = (model.generate("春風", num_poems=8, seed=3, **options) for model in both)

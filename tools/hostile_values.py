@@ -68,7 +68,7 @@ VALID = {
     "rhyme": [False, True, "東", "下平七陽"],
     "acrostic": ["", "春山", "月光", "山 光，月"],
     "telestich": ["", "山光", "月霜山鄉"],
-    **{name: [True, False] for name in ("impose_form", "original", "look_ahead")},
+    **{name: [True, False] for name in ("impose_form", "original", "look_ahead", "distinct_rhymes")},
     "best_of": [1, 2, 3],
     "seed": [None, 0, 7, 2**63 - 1],
     "temperature": [0, 0.8, 100],
@@ -76,6 +76,9 @@ VALID = {
     "top_p": [0.1, 1.0],
     "max_length": [1, 20, 60],
     "frequency_penalty": [0, 1.5, 100],
+    "min_p": [0, 0.1, 1],
+    "typical_p": [0.1, 1.0],
+    "mmi_lambda": [0, 0.5, 1],
 }
 STARTS = ["", "春", "月光", "山 月", "月光，"]
 FOREIGN = [
@@ -91,7 +94,10 @@ OF_WRITE = {name: VALID[name] for name in ("title", "author", "acrostic", "origi
     "rules": [[], ["tones"], ["rhyme", "tones"], None],
     "best_of": [1, 2, 2.4],
 }
-TYPED = ("form", "author", "title", "rhyme", "tones", "acrostic", "telestich", "original", "best_of")
+TYPED = (
+    *("form", "author", "title", "rhyme", "tones", "acrostic", "telestich", "original", "best_of"),
+    *("distinct_rhymes", "min_p", "typical_p", "mmi_lambda"),
+)
 OF_WRITE_POEM = {name: VALID[name] for name in (*TYPED, "temperature", "top_k")} | {
     "start": STARTS,
     "seed": [-1, 7],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NAMES = (
     *("form", "tones", "template", "rhyme", "acrostic", "telestich", "title", "author", "original"),
     *("best_of", "look_ahead", "impose_form", "temperature", "top_k", "top_p", "frequency_penalty"),
-    "max_length",
+    *("max_length", "distinct_rhymes", "min_p", "typical_p", "mmi_lambda"),
 )
 LEVELS = ("L0", "L1", "L2")
 
@@ -64,6 +64,11 @@ def _add_rules(group: argparse._ArgumentGroup) -> None:
         help="押韻 in a group of 平水韻 such as 東 (without GROUP: any)",
     )
     add(
+        "--distinct-rhymes",
+        action=argparse.BooleanOptionalAction,
+        help="no even line ends as the first or another even line does, even if they need not rhyme",
+    )
+    add(
         "--no-impose-form",
         dest="impose_form",
         action="store_false",
@@ -84,9 +89,22 @@ def _level(word: str) -> str:
 def _add_sampling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--best-of", type=int, metavar="N", help="choose each line of a form from N candidates")
+    add(
+        "--mmi-lambda",
+        type=float,
+        metavar="X",
+        help="choose lines that would fit any poem less often, 0 to 1",
+    )
     add("--temperature", type=float, metavar="X", help="0 takes the likeliest characters, 1.2 is bold")
     add("--top-k", type=int, metavar="N", help="choose from the N likeliest characters; 0: from all")
     add("--top-p", type=float, metavar="X", help="choose from the likeliest that have probability X together")
+    add(
+        "--min-p",
+        type=float,
+        metavar="X",
+        help="choose from those at least X times as likely as the likeliest",
+    )
+    add("--typical-p", type=float, metavar="X", help="choose from the most typical that have X together")
     add("--frequency-penalty", type=float, metavar="X", help="against repeated characters; 0: none")
     add("--max-length", type=int, metavar="N", help="characters after which a poem without a form ends")
     add(

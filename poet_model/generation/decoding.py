@@ -6,148 +6,22 @@ It works on NumPy arrays and uses a model only through the Stepper protocol.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
-from ..arrays import DoubleArray, FloatArray, IntArray
-from ..tokenizer import EOS
+from ..arrays import FloatArray
+from .choosers import BestOfLines, Character, Drawn, EachCharacter
 from .filters import FrequencyPenalty, LogitFilter, filters_of
+from .line_scorers import scorers_of
 from .masks import VocabularyMasks
-from .options import GenerationConfig
 from .request import Request
 from .row import Row
 from .sampling import largest, log_probs_of, sample
+from .stepper import Stepper
 
 LOOK_AHEAD = 24  # candidate characters that are evaluated before a rhyme word
 LOOK_AHEAD_ROWS = 16  # rows that are evaluated in one batch
-
-
-class Stepper(Protocol):
-    """A model that is run one character at a time.
-
-    Logits are float32 arrays. The state may be of any type: only the stepper itself looks inside it.
-    """
-
-    def read(self, ids: Sequence[int], first: int = 0) -> tuple[FloatArray, Any]:
-        """Runs the model over a prompt, the beginning of a sequence, from the initial state.
-
-        Args:
-            ids: (T,) ids.
-            first: the position of the first id whose logits are needed.
-
-        Returns:
-            The logits (T - first, V) after each id from position `first` on, and the state after the last
-            id, for a batch of one row.
-        """
-
-    def step(self, ids: IntArray, state: Any) -> tuple[FloatArray, Any]:
-        """Takes ids (B,) and the state before them; returns the next logits (B, V) and the new state."""
-
-    def select(self, state: Any, rows: Sequence[int] | IntArray) -> Any:
-        """The state of the given rows; rows may be dropped, repeated or reordered."""
-
-
-class Character(NamedTuple):
-    """A character of a poem.
-
-    Attributes:
-        poem: the number of the poem in the batch, from 0.
-        character: the character.
-        log_prob: its log-probability under the model, in nats.
-    """
-
-    poem: int
-    character: str
-    log_prob: float
-
-
-class Drawn(NamedTuple):
-    """The characters that were sampled in one step, one for each of the B rows.
-
-    Attributes:
-        ids: (B,) their ids.
-        characters: the characters themselves.
-        log_probs: (B,) their log-probabilities under the model alone.
-        weighed_log_probs: (B,) their log-probabilities after the frequency penalty.
-    """
-
-    ids: IntArray
-    characters: list[str]
-    log_probs: FloatArray
-    weighed_log_probs: FloatArray
-
-
-class EachCharacter:
-    """Commits each character as soon as it is sampled. A poem has one row."""
-
-    width = 1
-
-    def __init__(self, rngs: Sequence[np.random.Generator]):
-        self._rngs = rngs
-
-    def uniforms(self, rows: Sequence[Row]) -> DoubleArray:
-        """Random numbers (B,) in [0, 1), each from the generator of the row's poem."""
-        return np.array([self._rngs[row.poem].random() for row in rows])
-
-    def commit(self, rows: Sequence[Row], drawn: Drawn) -> tuple[list[Character], list[int]]:
-        """Decides which of the sampled characters are final.
-
-        Args:
-            rows: the B rows before the step.
-            drawn: the characters that the step sampled for them.
-
-        Returns:
-            The new characters that are final, and the indices of the rows that continue.
-        """
-        kept = [number for number, token in enumerate(drawn.ids.tolist()) if token != EOS]
-        characters = [Character(rows[i].poem, drawn.characters[i], float(drawn.log_probs[i])) for i in kept]
-        return characters, kept
-
-
-class BestOfLines:
-    """Commits whole lines. A poem has `width` rows, which are candidates for the current line.
-
-    When the line is complete, one candidate is sampled by the probability of its line, at the temperature of
-    the request and after the frequency penalty, and all rows of the poem continue from it. A form must be
-    imposed, so that all rows have the same length. The rows of a poem are adjacent.
-    """
-
-    def __init__(self, rngs: Sequence[np.random.Generator], width: int, config: GenerationConfig):
-        self.width: int = width
-        self._rngs = rngs
-        self._config = replace(config, top_k=0, top_p=1.0)
-        self._line: list[Drawn] = []
-
-    def uniforms(self, rows: Sequence[Row]) -> DoubleArray:
-        """Random numbers (B,) in [0, 1): `width` numbers from the generator of each poem."""
-        return np.concatenate([self._rngs[row.poem].random(self.width) for row in rows[:: self.width]])
-
-    def commit(self, rows: Sequence[Row], drawn: Drawn) -> tuple[list[Character], list[int]]:
-        """Decides which characters are final; see EachCharacter.commit."""
-        if drawn.ids[0] == EOS:
-            return [], []
-        self._line.append(drawn)
-        if (form := rows[0].form) and rows[0].place < form.length:
-            return [], list(range(len(rows)))
-        best = self._draw(rows)
-        characters = [
-            Character(rows[i].poem, step.characters[i], float(step.log_probs[i]))
-            for step in self._line
-            for i in best
-        ]
-        self._line = []
-        return characters, [i for i in best for _ in range(self.width)]
-
-    def _draw(self, rows: Sequence[Row]) -> list[int]:
-        """Samples one candidate line per poem by log-probability, and returns the indices of their rows."""
-        scores: FloatArray = np.zeros(len(rows), np.float32)
-        for step in self._line:
-            scores += step.weighed_log_probs
-        scores = scores.reshape(-1, self.width)  # (poems, candidates)
-        uniforms = np.array([self._rngs[row.poem].random() for row in rows[:: self.width]])
-        return list(map(int, sample(scores, uniforms, self._config) + self.width * np.arange(len(scores))))
 
 
 def decode(
@@ -174,7 +48,8 @@ def decode(
     filters = filters_of(request, masks) if filters is None else filters
     rngs = [np.random.default_rng(request.seed + poem) for poem in range(num_poems)]
     is_each = request.best_of == 1
-    chooser = EachCharacter(rngs) if is_each else BestOfLines(rngs, request.best_of, config)
+    scorers = scorers_of(request, stepper, tokenizer)
+    chooser = EachCharacter(rngs) if is_each else BestOfLines(rngs, request.best_of, config, scorers)
 
     header = tokenizer.encode_header(request.title, request.author, request.form)
     start = tokenizer.encode_characters(request.start)

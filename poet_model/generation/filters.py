@@ -101,6 +101,28 @@ class OriginalLines:
         return len(line) >= MIN_ORIGINAL and plain(line[-1]) in self._followers(line[:-1])
 
 
+class DistinctRhymes:
+    """Bars the last characters of the first line and of the even lines from ending another even line (重韻).
+
+    A line is expected to end when it is as long as the first one, so its last character is chosen with that
+    in mind. A line that would end elsewhere after such a character has to go on. Only what was given may
+    break the rule: a start that already does, or a telestich.
+    """
+
+    def __init__(self, masks: VocabularyMasks):
+        self._ids, self._ends = masks.tokenizer.ids, masks.line_ends
+
+    def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
+        for row, its_logits in zip(rows, logits, strict=True):
+            line, words = len(row.ends), row.ends[:1] + row.ends[1::2]
+            if line % 2 == 0 or (row.form and row.form.options.tails[line:]):
+                continue
+            if row.place + 1 in (row.length, MAX_LINE):
+                its_logits[[self._ids[word] for word in words]] = -np.inf
+            if row.place not in (0, row.length, MAX_LINE) and row.text[-1] in words:
+                its_logits[self._ends] = -np.inf
+
+
 class FrequencyPenalty:
     """Lowers the logits of characters that the poem already has.
 
@@ -139,4 +161,6 @@ def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
     if request.known_lines:
         length = request.form_rules.length if request.form_rules else None
         filters.append(OriginalLines(masks, request.known_lines, length))
+    if request.distinct_rhymes:
+        filters.append(DistinctRhymes(masks))
     return filters

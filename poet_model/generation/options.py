@@ -21,8 +21,8 @@ _OF_TRANSFORMERS = ("transformers_version", "_from_model_config", "use_cache", *
 class Options(TypedDict, total=False):
     """The options of `generate` and `stream`, all of which are optional.
 
-    Defaults are given in parentheses where they are not empty. The last five options override the settings
-    of the model's GenerationConfig.
+    Defaults are given in parentheses where they are not empty. The last options, from the temperature on,
+    override the settings of the model's GenerationConfig.
     """
 
     # 五絕, 七絕, 五律 or 七律, or a long name such as 五言絕句; guaranteed, unless impose_form=False and no
@@ -39,6 +39,8 @@ class Options(TypedDict, total=False):
     # True: no line of five characters or more may occur in a poem of the corpus. That needs an index, made by
     # `python -m poet_model.novelty build`. A NoveltyIndex does the same for the poems in it. (False)
     original: bool | NoveltyIndex
+    # no even line ends as the first or another even line does (重韻), even if they need not rhyme (False)
+    distinct_rhymes: bool
     # candidates for each line, one of which is then sampled by its probability; needs a form (1)
     best_of: int
     look_ahead: bool  # reweight the character before a rhyme word by how well a rhyme can follow (True)
@@ -48,6 +50,9 @@ class Options(TypedDict, total=False):
     top_p: float
     max_length: int
     frequency_penalty: float
+    min_p: float
+    typical_p: float
+    mmi_lambda: float
 
 
 DEFAULTS: Options = {
@@ -61,6 +66,7 @@ DEFAULTS: Options = {
     "acrostic": "",
     "telestich": "",
     "original": False,
+    "distinct_rhymes": False,
     "best_of": 1,
     "look_ahead": True,
     "seed": None,
@@ -82,6 +88,17 @@ class GenerationConfig:
             poem, against repetition. A character may be doubled (叠字, as in 青青) without a penalty. With
             the default, the shipped model repeats about one character per poem, as real poems do; with 0 it
             repeats several.
+        min_p: characters are sampled only from those with at least this share of the probability of the
+            likeliest (min-p sampling, Nguyen et al. 2024); 0 allows all.
+        typical_p: characters are sampled only from those whose surprisal is closest to its mean, the entropy,
+            as many as together have at least this probability (locally typical sampling, Meister et al.
+            2022); 1 allows all.
+        mmi_lambda: λ of maximum mutual information (Li et al. 2016). With `best_of`, a candidate for a line
+            loses λ times the log-probability that it has in its place of an unknown poem. So lines that would
+            fit any poem are drawn less often; 0 draws lines by their probability in the poem.
+
+    The temperature acts first, then top_k, top_p, min_p and typical_p, each on what the one before has left;
+    this is the order of transformers. The rules and the penalty of a poem come before all of them.
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
@@ -99,6 +116,9 @@ class GenerationConfig:
     top_p: float = 1.0
     max_length: int = 128
     frequency_penalty: float = 1.5
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    mmi_lambda: float = 0.0
 
     def __post_init__(self) -> None:
         check_number("temperature", self.temperature, 0, 100)
@@ -106,6 +126,9 @@ class GenerationConfig:
         check_number("top_p", self.top_p, 0, 1, above=True)
         check_number("frequency_penalty", self.frequency_penalty, 0, 100)
         check_number("max_length", self.max_length, 1, 4096, whole=True)
+        check_number("min_p", self.min_p, 0, 1)
+        check_number("typical_p", self.typical_p, 0, 1, above=True)
+        check_number("mmi_lambda", self.mmi_lambda, 0, 1)
 
     def save(self, folder: Path, more: dict[str, Any] | None = None) -> None:
         """Writes `generation_config.json` into `folder`; `more` holds extra keys for other libraries."""

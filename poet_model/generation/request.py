@@ -48,6 +48,7 @@ class Request:
         best_of: the number of candidates for each line.
         known_lines: an index of poems whose lines the new poem must not repeat; None allows every line.
         look_ahead: whether the character before a rhyme word is reweighted by how well a rhyme can follow.
+        distinct_rhymes: whether no even line may end as the first or another even line does.
     """
 
     start: str
@@ -61,6 +62,7 @@ class Request:
     best_of: int = 1
     known_lines: NoveltyIndex | None = None
     look_ahead: bool = True
+    distinct_rhymes: bool = False
 
     @classmethod
     def make(
@@ -111,6 +113,7 @@ class Request:
             best_of=_best_of(given["best_of"], rules, config),
             known_lines=_known_lines(given["original"], start, rules),
             look_ahead=given["look_ahead"],
+            distinct_rhymes=given["distinct_rhymes"],
         )
 
 
@@ -137,7 +140,7 @@ def _check_types(given: dict[str, Any]) -> None:
         check_text(name, given[name], MAX_HEADER, chinese)
     for name, chinese in EDGES.items():
         check_text(name, given[name], MAX_EDGE, chinese)
-    for name in ("impose_form", "look_ahead"):
+    for name in ("impose_form", "look_ahead", "distinct_rhymes"):
         if not isinstance(given[name], bool):
             raise InvalidValueError(f"{name} must be True or False, got {quoted(given[name])}")
     tones, template, rhyme = given["tones"], given["template"], given["rhyme"]

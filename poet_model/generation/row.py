@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..prosody.lines import LINE_ENDS
 from .form import FormState, RegularForm
@@ -21,6 +21,8 @@ class Row:
         form: the regular form that is imposed; None if there is none.
         state: the state of that form after `text`; None if there is no form.
         counts: how often each character occurs in the poem, without line ends.
+        ends: the last characters of the complete lines.
+        length: the number of characters in the first line; 0 until it is complete.
     """
 
     poem: int
@@ -29,6 +31,8 @@ class Row:
     form: RegularForm | None = None
     state: FormState | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    ends: str = ""
+    length: int = 0
 
     @classmethod
     def begin(cls, form: RegularForm | None, start: str) -> Row:
@@ -40,15 +44,17 @@ class Row:
 
     def of_poem(self, poem: int) -> Row:
         """The same row for another poem."""
-        return Row(poem, self.text, self.place, self.form, self.state, self.counts)
+        return replace(self, poem=poem)
 
     def after(self, character: str) -> Row:
         """The row with one more character, which the form must allow."""
         state = self.form.after(self.state, character) if self.form and self.state else None
         if character in LINE_ENDS:
-            return Row(self.poem, self.text + character, 0, self.form, state, self.counts)
+            ends, length = self.ends + self.text[-1:], self.length or self.place
+            return Row(self.poem, self.text + character, 0, self.form, state, self.counts, ends, length)
         counts = self.counts | {character: self.counts.get(character, 0) + 1}
-        return Row(self.poem, self.text + character, self.place + 1, self.form, state, counts)
+        text, place = self.text + character, self.place + 1
+        return Row(self.poem, text, place, self.form, state, counts, self.ends, self.length)
 
     @property
     def line(self) -> str:

@@ -43,7 +43,11 @@ def sample(logits: FloatArray, uniforms: DoubleArray, config: GenerationConfig) 
     ):  # with a tiny temperature the quotient overflows to -inf, and exp gives 0
         weights = np.exp((values - likeliest[:, None]) / config.temperature)
     if config.top_p < 1:
-        _keep_top_p(weights, config.top_p)
+        _keep_first(weights, -weights, config.top_p)
+    if config.min_p > 0:
+        weights[weights < config.min_p * weights.max(axis=1, keepdims=True)] = 0
+    if config.typical_p < 1:
+        _keep_first(weights, _distance_to_entropy(weights), config.typical_p)
     cumulative = np.cumsum(weights, axis=1)
     chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
     sampled: IntArray = ids[np.arange(len(ids)), np.minimum(chosen, ids.shape[1] - 1)]
@@ -87,10 +91,25 @@ def _check(are_numbers: bool) -> None:
         )
 
 
-def _keep_top_p(weights: DoubleArray, top_p: float) -> None:
-    """Keeps the largest weights (B, k) with at least `top_p` of each row's sum; sets the rest to 0."""
-    order = np.argsort(-weights, axis=1, kind="stable")
-    falling = np.take_along_axis(weights, order, axis=1)
-    before = np.cumsum(falling, axis=1) - falling  # the sum of all likelier ones
-    falling[before >= top_p * falling.sum(axis=1, keepdims=True)] = 0
-    np.put_along_axis(weights, order, falling, axis=1)
+def _keep_first(weights: DoubleArray, order: DoubleArray, mass: float) -> None:
+    """Keeps the first weights (B, k) in rising order that have at least `mass` of each row's sum.
+
+    Args:
+        weights: (B, k); the rest are set to 0 in place.
+        order: (B, k) numbers to sort them by.
+        mass: a share of the sum, above 0.
+    """
+    places = np.argsort(order, axis=1, kind="stable")
+    sorted_weights = np.take_along_axis(weights, places, axis=1)
+    before = np.cumsum(sorted_weights, axis=1) - sorted_weights  # the sum of all that come first
+    sorted_weights[before >= mass * sorted_weights.sum(axis=1, keepdims=True)] = 0
+    np.put_along_axis(weights, places, sorted_weights, axis=1)
+
+
+def _distance_to_entropy(weights: DoubleArray) -> DoubleArray:
+    """How far (B, k), in nats, the surprisal of each weight is from its row's mean; inf for a weight of 0."""
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    surprisals = np.full_like(shares, np.inf)
+    np.negative(np.log(shares, where=shares > 0, out=surprisals), where=shares > 0, out=surprisals)
+    entropy = (shares * np.where(shares > 0, surprisals, 0)).sum(axis=1, keepdims=True)
+    return np.abs(surprisals - entropy)

@@ -8,11 +8,13 @@ from typing import Unpack, overload
 
 from ..errors import InvalidValueError, check_number, quoted
 from ..tokenizer import PoetTokenizer
-from .decoding import Character, Stepper, decode
+from .choosers import Character
+from .decoding import decode
 from .masks import VocabularyMasks
 from .options import GenerationConfig, Options
 from .poem import Poem
 from .request import Request
+from .stepper import Stepper
 from .stream import PoemStream
 
 MAX_POEMS = 1024  # poems per batch
@@ -65,12 +67,15 @@ class Writer:
                 - `original`: True if no line of five characters or more may occur in a poem of the corpus,
                   which needs an index (made by `python -m poet_model.novelty build`); or a NoveltyIndex of
                   other poems.
+                - `distinct_rhymes`: whether no even line may end with the last word of the first line or of
+                  another even line (重韻), even if the poem need not rhyme.
                 - `best_of`: the number of candidates for each line, one of which is sampled by the
                   probability of its line. It needs a form and multiplies the computation by that number.
                 - `look_ahead`: whether the character before a rhyme word is reweighted by how well a rhyme
                   can follow.
                 - `seed`: the same seed gives the same poem.
-                - `temperature`, `top_k`, `top_p`, `frequency_penalty`, `max_length`: see GenerationConfig.
+                - `temperature`, `top_k`, `top_p`, `min_p`, `typical_p`, `frequency_penalty`, `mmi_lambda`,
+                  `max_length`: see GenerationConfig.
 
         Returns:
             A Poem, or a list of them if `num_poems` is given.

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..errors import PoetError, check_number
+from ..generation.options import DEFAULTS, GenerationConfig
 from ..generation.poem import Poem
 from ..novelty.borrowed import novelty_record
 from ..novelty.index import NoveltyIndex
@@ -118,6 +119,10 @@ class Endpoints:
         best_of: int = 1,
         telestich: str = "",
         original: bool = False,
+        distinct_rhymes: bool = DEFAULTS["distinct_rhymes"],
+        min_p: float = GenerationConfig.min_p,
+        typical_p: float = GenerationConfig.typical_p,
+        mmi_lambda: float = GenerationConfig.mmi_lambda,
     ) -> dict[str, Any]:
         """Writes a Tang poem and returns its text, lines, log-probabilities, seed, form, report and novelty.
 
@@ -135,25 +140,17 @@ class Endpoints:
             best_of: the number of candidates for each line, 1 to 16; more than one needs a form.
             telestich: 2 to 8 characters with which the lines end; may be empty.
             original: whether to exclude lines that occur in 全唐詩; needs an index of it.
+            distinct_rhymes: whether no even line may end as the first or another even line does (重韻).
+            min_p: draw only characters with this share of the probability of the likeliest; 0 means all.
+            typical_p: draw only the most typical characters with this probability together; 1 means all.
+            mmi_lambda: with best_of, how far, 0 to 1, to avoid lines that would fit any poem.
         """
+        options = {name: value for name, value in locals().items() if name != "self"}  # all the parameters
         index = self.poet.index
         try:
             check_number("best_of", best_of, 1, MAX_BEST_OF, whole=True)
-            poem = self.poet.model.generate(
-                start,
-                form=form,
-                temperature=temperature,
-                top_k=top_k,
-                seed=None if seed == -1 else seed,
-                author=author,
-                title=title,
-                rhyme=rhyme,
-                tones=tones,
-                acrostic=acrostic,
-                best_of=best_of,
-                telestich=telestich,
-                original=original_of(original, index),
-            )
+            options |= {"seed": None if seed == -1 else seed, "original": original_of(original, index)}
+            poem = self.poet.model.generate(**options)
         except PoetError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return _record(poem, index)

@@ -11,7 +11,9 @@ from poet_model.bulk.steady import SteadyStepper, SteadyWriter, fewest_rows
 RULES = [{}, {"form": "五絕", "tones": True, "rhyme": True}]
 
 
-@pytest.mark.parametrize("options", [{}, {"form": "五絕"}, {"form": "七絕", "best_of": 3}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"form": "五絕"}, {"form": "七絕", "best_of": 3, "mmi_lambda": 0.5}], ids=str
+)
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 def test_a_poem_does_not_depend_on_its_batch(options, bulk_model, backend):
     """Free poems end at different times, so that the batch shrinks to one row."""

@@ -75,11 +75,14 @@ def test_every_option_reaches_generate(model, capsys):
         "top_p": 0.9,
         "frequency_penalty": 1.0,
         "max_length": 100,
+        "min_p": 0.01,
+        "typical_p": 0.95,
+        "mmi_lambda": 0.5,
         "seed": 3,
     }
     words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    expected = model.generate(look_ahead=False, **settings)
-    assert written(model, capsys, *words, "--no-look-ahead") == f"{expected}\n"
+    expected = model.generate(look_ahead=False, distinct_rhymes=True, **settings)
+    assert written(model, capsys, *words, "--no-look-ahead", "--distinct-rhymes") == f"{expected}\n"
 
 
 def test_no_option_of_generate_is_missing():

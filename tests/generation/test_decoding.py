@@ -19,7 +19,7 @@ from poet_model import (
     PoetModel,
     UnknownCharacterError,
 )
-from poet_model.generation.decoding import BestOfLines, Drawn
+from poet_model.generation.choosers import BestOfLines, Drawn
 from poet_model.generation.filters import MAX_LINE, FrequencyPenalty
 from poet_model.generation.masks import VocabularyMasks
 from poet_model.generation.row import Row
@@ -286,7 +286,8 @@ def test_barred_characters_are_never_drawn():
         {"num_poems": MAX_POEMS + 1}, {"num_poems": 2.0}, {"form": "五言"}, {"form": 5}, {"author": None},
         {"author": "白" * 41}, {"title": "月" * 41}, {"title": ["月"]}, {"start": 7}, {"start": "月" * 129},
         {"start": "月" * 100_000}, {"start": "月" * 6, "max_length": 5}, {"rhythm": True},
-        {"form": "月" * 999},
+        {"form": "月" * 999}, {"min_p": -0.1}, {"min_p": 1.1}, {"min_p": "all"}, {"typical_p": 0},
+        {"typical_p": 1.5}, {"mmi_lambda": -0.1}, {"mmi_lambda": 1.5}, {"distinct_rhymes": 1},
     ],
     ids=lambda option: str(option)[:40],
 )  # fmt: skip
@@ -294,7 +295,7 @@ def test_impossible_options(tiny_model, option):
     name = next(iter(option))
     with pytest.raises(InvalidValueError, match=name) as caught:
         tiny_model.generate(**option)
-    assert 20 < len(str(caught.value)) < 300
+    assert 20 < len(str(caught.value)) < 400
     if name != "num_poems":
         with pytest.raises(InvalidValueError, match=name):
             tiny_model.stream(**option)
@@ -488,7 +489,7 @@ def test_settings_of_the_model_are_the_defaults(tiny_model):
 
 
 def test_config_is_saved_and_read_back(tmp_path):
-    config = GenerationConfig(0.5, 7, 0.9, 60)
+    config = GenerationConfig(0.5, 7, 0.9, 60, min_p=0.05, typical_p=0.9, mmi_lambda=0.5)
     config.save(tmp_path)
     assert GenerationConfig.load(tmp_path) == config
     assert GenerationConfig.load(tmp_path / "nowhere") == GenerationConfig()

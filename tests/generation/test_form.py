@@ -85,7 +85,13 @@ def test_the_model_chooses_among_all_templates(untrained):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
-    "settings", [{"top_k": 1}, {"temperature": 0}, {"top_p": 0.1}, {"top_k": 3, "temperature": 5}]
+    "settings",
+    [
+        *({"top_k": 1}, {"temperature": 0}, {"top_p": 0.1}, {"top_k": 3, "temperature": 5}),
+        *({"min_p": 0.9}, {"typical_p": 0.01, "distinct_rhymes": True}),
+        {"best_of": 3, "mmi_lambda": 1, "min_p": 0.1, "typical_p": 0.5},
+    ],
+    ids=str,
 )
 def test_whatever_the_settings_of_sampling(untrained, form, settings):
     for poem in untrained.generate(form=form, tones=True, rhyme=True, num_poems=10, seed=0, **settings):

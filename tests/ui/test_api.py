@@ -166,13 +166,21 @@ def test_write_poem_reports_on_its_poem(client):
     assert [line[-2] for line in tails[:2]] == ["山", "月"]
 
 
+def test_write_poem_takes_every_setting_of_the_draw(client, poet):
+    options = {"form": "五絕", "best_of": 2, "distinct_rhymes": True}
+    options |= {"min_p": 0.05, "typical_p": 0.8, "mmi_lambda": 0.5}
+    record = client.predict(start="春", seed=3, **options, api_name="/write_poem")
+    assert record["text"] == poet.model.generate("春", seed=3, temperature=0.8, top_k=40, **options).text
+
+
 def test_the_last_parameters_are_the_new_ones(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     names = {name: [p["parameter_name"] for p in named[name]["parameters"]] for name in named}
     old = ["start", "form", "temperature", "top_k", "seed"]
     assert names["/generate"] == [*old, "script", "title", "author", "rules", "acrostic", "best_of"]
     new = ["rhyme", "tones", "acrostic", "best_of", "telestich", "original"]
-    assert names["/write_poem"] == [*old, "author", "title", *new]
+    newest = ["distinct_rhymes", "min_p", "typical_p", "mmi_lambda"]
+    assert names["/write_poem"] == [*old, "author", "title", *new, *newest]
     assert all(p["parameter_has_default"] for name in named for p in named[name]["parameters"])
 
 
