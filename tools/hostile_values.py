@@ -68,7 +68,10 @@ VALID = {
     "rhyme": [False, True, "東", "下平七陽"],
     "acrostic": ["", "春山", "月光", "山 光，月"],
     "telestich": ["", "山光", "月霜山鄉"],
-    **{name: [True, False] for name in ("impose_form", "original", "look_ahead", "distinct_rhymes")},
+    **{
+        name: [True, False]
+        for name in ("impose_form", "original", "look_ahead", "distinct_rhymes", "parallel")
+    },
     "best_of": [1, 2, 3],
     "seed": [None, 0, 7, 2**63 - 1],
     "temperature": [0, 0.8, 100],

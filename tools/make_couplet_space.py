@@ -104,7 +104,9 @@ def main() -> None:
     share = counts.sum() / (2 * pairs.total())
     with replaced_file(FILE) as file:
         np.savez_compressed(file, characters=np.array(characters), vectors=found)
-    print(f"{FILE.name}: {len(characters):,} characters, {pairs.total():,} aligned pairs, {share:.2%} of them")
+    print(
+        f"{FILE.name}: {len(characters):,} characters, {pairs.total():,} aligned pairs, {share:.2%} of them"
+    )
 
 
 if __name__ == "__main__":
