@@ -35,7 +35,7 @@ from poet_model.errors import command
 from poet_model.files import replaced_file
 from poet_model.prosody.lines import LINE_ENDS, form_of, split_lines
 
-CHARACTERS = 6000  # 99.8 % of the characters of middle couplets
+CHARACTERS = 6000  # 99.5 % of the aligned pairs
 DIMENSIONS = 48
 ITERATIONS = 8
 
@@ -104,9 +104,7 @@ def main() -> None:
     share = counts.sum() / (2 * pairs.total())
     with replaced_file(FILE) as file:
         np.savez_compressed(file, characters=np.array(characters), vectors=found)
-    print(
-        f"{FILE.name}: {len(characters):,} characters, {pairs.total():,} aligned pairs, {share:.2%} of them"
-    )
+    print(f"{FILE.name}: {len(characters):,} characters, {share:.2%} of {pairs.total():,} aligned pairs")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def parallelism(line: str, other: str) -> float | None:
 
     Example:
         >>> round(parallelism("兩箇黃鸝鳴翠柳", "一行白鷺上青天"), 2)
-        0.58
+        0.5
         >>> parallelism("春眠不覺曉", "處處聞啼")
     """
     return _parallelism(similarities(line, other)) if line and len(line) == len(other) else None

@@ -22,8 +22,8 @@ from .masks import VocabularyMasks
 from .row import Row
 
 # Found by benchmarks/couplets.py: with these, couplets are as parallel as real ones.
-CHARACTER_WEIGHT = 3.0  # nats for a similarity of 1 to the character above
-LINE_WEIGHT = 6.0  # nats for a parallelism of 1
+CHARACTER_WEIGHT = 1.5  # nats for a similarity of 1 to the character above
+LINE_WEIGHT = 3.0  # nats for a parallelism of 1
 
 
 class NoRepeatedCharacter:
@@ -65,9 +65,8 @@ class Parallelism:
             if (above, place) not in gains:
                 vectors = vectors_of(above)
                 others = (vectors.sum(axis=0) - vectors[place]) / (len(above) - 1)
-                gains[above, place] = np.float32(CHARACTER_WEIGHT) * (
-                    self._vectors @ (vectors[place] - others)
-                )
+                added: FloatArray = self._vectors @ (vectors[place] - others)
+                gains[above, place] = np.float32(CHARACTER_WEIGHT) * added
             its_logits += gains[above, place]
 
 
@@ -93,8 +92,8 @@ def check_parallel(form: str, rules: RegularForm | None, start: str) -> None:
     if form not in FORMS or rules is None:
         instead = f", got {form}" if form else ""
         raise InvalidValueError(
-            f"parallel needs a form with middle couplets, 五律 or 七律{instead}; give form='五律' or '七律', or "
-            "leave parallel out",
+            f"parallel needs a form with middle couplets, 五律 or 七律{instead}; give form='五律' or "
+            "form='七律', or leave parallel out",
             chinese="對仗只用於五律、七律的中間兩聯；請選五律或七律，或不選對仗。",
         )
     for first, name in MIDDLE.items():

@@ -15,11 +15,8 @@ from ..prosody.lines import read_lines
 from ..script import is_hanzi, to_simplified
 
 ANY_FORM = "不限 any"
-RHYME, TONES, PARALLEL = RULES = (
-    "rhyme",
-    "tones",
-    "parallel",
-)  # the rules that the page offers, by their names in `generate`
+# the rules that the page offers, by their names in `generate`
+RULES = RHYME, TONES, PARALLEL = "rhyme", "tones", "parallel"
 MAX_SEED = 2**31 - 1
 MAX_START = 40
 MAX_BEST_OF = 16  # candidates per line; limits the load of one visitor on a machine with two cores
