@@ -71,13 +71,13 @@ def _fault_html(fault: Fault) -> str:
 
 def _couplets_html(couplets: Sequence[Couplet]) -> str:
     """The middle couplets of a 律詩, each with its verdict and its aligned characters."""
-    items = ""
+    html = ""
     for couplet in couplets:
         chinese, english = map(escape, couplet.verdict)
         score = "" if couplet.parallelism is None else f" · {couplet.parallelism:.2f}"
         pairs = escape(" ".join(couplet.pairs))
-        items += f'<li>{couplet.name}{chinese}{score} <span lang="en">{english}</span>: {pairs}</li>'
-    return f'<ul class="couplets">{items}</ul>' if items else ""
+        html += f'<p>{couplet.name}{chinese}{score} <span lang="en">{english}</span>: {pairs}</p>'
+    return html
 
 
 def _novelty_html(matches: Sequence[Match] | None) -> str:
