@@ -36,7 +36,7 @@ def settings(
             [("押韻 rhyme", RHYME), ("平仄 tones", TONES), ("對仗 parallel", PARALLEL)],
             value=first["rules"],
             label="格律 Rules",
-            info="有詩體時 · need a form；對仗：律詩 · 五律, 七律",
+            info="有詩體時，對仗限律詩 · need a form, 對仗 one of eight lines",
             elem_id="rules",
         )
         temperature = gr.Slider(

@@ -126,7 +126,7 @@ class Endpoints:
         typical_p: float = GenerationConfig.typical_p,
         mmi_lambda: float = GenerationConfig.mmi_lambda,
     ) -> dict[str, Any]:
-        """Writes a Tang poem, and returns it with log-probabilities, seed, form, report, couplets and novelty.
+        """Writes a Tang poem; returns it with log-probabilities, seed, form, report, couplets and novelty.
 
         Args:
             start: the first characters, in either script and with any punctuation; may be empty.
