@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import FloatArray
+from ..prosody.readings import is_simplified
 from ..script import characterwise, to_traditional
 
 FILE = Path(__file__).with_name("space.npz")
@@ -51,9 +52,17 @@ def similarities(line: str, other: str) -> FloatArray:
     It is NaN where one of the two is not in the space, and where both are the same character, which are not
     compared: to repeat a character is no parallel.
     """
-    first, second = vectors_of(line), vectors_of(other)
+    first, second = map(vectors_of, _traditional(line, other))
     found: FloatArray = first @ second.T
     found[~first.any(axis=1)] = np.nan
     found[:, ~second.any(axis=1)] = np.nan
     found[[[one == two for two in other] for one in line]] = np.nan
     return found
+
+
+def _traditional(line: str, other: str) -> tuple[str, str]:
+    """Two lines in traditional script: by phrase, as a simplified 云 may be 雲."""
+    if not is_simplified(line + other):
+        return line, other
+    full = to_traditional(line + other)
+    return (full[: len(line)], full[len(line) :]) if len(full) == len(line + other) else (line, other)
