@@ -154,7 +154,7 @@ def test_what_is_no_text_is_refused_for_each(model, value):
     for name in ("start", "form", "author", "title", "acrostic", "telestich", "template", "tones", "rhyme"):
         message = refusal(lambda name=name: model.generate(**{"form": "五絕", name: value}))
         assert name in message
-    for name in ("impose_form", "look_ahead", "original", "distinct_rhymes"):
+    for name in ("impose_form", "look_ahead", "original", "distinct_rhymes", "parallel"):
         assert name in refusal(lambda name=name: model.generate(**{name: value}))
     judging = (prosody.scan, prosody.tones, prosody.form_of, prosody.form_name, prosody.shape_of)
     for judge in (*judging, INDEX.find, INDEX.followers):

@@ -33,6 +33,7 @@ LAW = {
     "folders": ("errors files temporary", ""),
     "model_folder": ("errors files", ""),
     "prosody": ("errors script", ""),
+    "couplets": ("arrays prosody script", "numpy"),
     "stepper": ("arrays layers", "torch"),
     "config": ("errors files model_folder", ""),
     "weights": ("arrays errors files model_folder", "numpy safetensors"),
@@ -47,7 +48,10 @@ LAW = {
     "corpus.__main__": ("corpus errors", ""),
     "hub": ("deprecated errors files folders command_parser model_folder", "huggingface_hub jinja2 tqdm"),
     "hub.__main__": ("errors hub", ""),
-    "generation": ("arrays deprecated errors files model_folder novelty prosody script tokenizer", "numpy"),
+    "generation": (
+        "arrays couplets deprecated errors files model_folder novelty prosody script tokenizer",
+        "numpy",
+    ),
     "numpy_model": ("arrays config folders generation hub tokenizer weights", "numpy"),
     "loading": ("errors extras hub model numpy_model", ""),
     "model": (
@@ -55,8 +59,8 @@ LAW = {
         "torch",
     ),
     "evaluation": (
-        "corpus deprecated errors files hub machine model model_folder novelty paths prosody script terminal "
-        "tokenizer",
+        "corpus couplets deprecated errors files hub machine model model_folder novelty paths prosody script "
+        "terminal tokenizer",
         "numpy torch tqdm",
     ),
     "evaluation.__main__": ("errors evaluation command_parser hub model", ""),
@@ -73,11 +77,12 @@ LAW = {
     "bulk.__main__": ("bulk cli cores errors command_parser paths", ""),
     "training.__main__": ("errors command_parser hub training", ""),
     "ui": (
-        "errors files generation command_parser hub loading model_folder novelty prosody script tokenizer",
+        "couplets errors files generation command_parser hub loading model_folder novelty prosody script "
+        "tokenizer",
         "fastapi gradio httpx pandas yaml",
     ),
     "cli": (
-        "config corpus errors evaluation generation command_parser hub loading model_folder novelty "
+        "config corpus couplets errors evaluation generation command_parser hub loading model_folder novelty "
         "numpy_model prosody script terminal tokenizer",
         "shtab",
     ),
@@ -101,6 +106,7 @@ WITHOUT_TORCH = [
     "config",
     "corpus",
     "corpus.batches",
+    "couplets",
     "errors",
     "files",
     "folders",

@@ -107,6 +107,7 @@ def test_without_a_form_with_other_settings_and_with_a_start(both):
         {"top_k": 0, "top_p": 0.9, "temperature": 1.2},
         {"top_k": 0, "min_p": 0.02, "typical_p": 0.9, "distinct_rhymes": True},
         {"max_length": 20},
+        {"form": "五律", "parallel": True},
     ):
         theirs, ours = (model.generate("春風", num_poems=8, seed=3, **options) for model in both)
         assert_same(theirs, ours)

@@ -106,6 +106,8 @@ socket.socket.connect = None
 import json, poet_model
 from poet_model import prosody
 poem = poet_model.load().generate("春", form="五絕", rhyme=True, tones=True, seed=7)
+from poet_model import couplets
+assert couplets.parallelism("感時花濺淚", "恨別鳥驚心") > couplets.LEAST
 print(json.dumps([poem.text, prosody.scan(poem.text).form, poet_model.__file__]))
 """
     text, form, file = json.loads(run("-c", code, HOME=str(tmp_path / "home")))

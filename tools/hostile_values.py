@@ -68,7 +68,8 @@ VALID = {
     "rhyme": [False, True, "東", "下平七陽"],
     "acrostic": ["", "春山", "月光", "山 光，月"],
     "telestich": ["", "山光", "月霜山鄉"],
-    **{name: [True, False] for name in ("impose_form", "original", "look_ahead", "distinct_rhymes")},
+    **{name: [True, False] for name in ("impose_form", "original", "look_ahead")},
+    **{name: [True, False] for name in ("distinct_rhymes", "parallel")},
     "best_of": [1, 2, 3],
     "seed": [None, 0, 7, 2**63 - 1],
     "temperature": [0, 0.8, 100],
@@ -91,12 +92,12 @@ OF_WRITE = {name: VALID[name] for name in ("title", "author", "acrostic", "origi
     "top_k": [1, 40, 3.7],
     "seed": [0, 7, -5, 10**400],
     "script": ["繁體", "簡體"],
-    "rules": [[], ["tones"], ["rhyme", "tones"], None],
+    "rules": [[], ["tones"], ["rhyme", "tones"], ["parallel"], None],
     "best_of": [1, 2, 2.4],
 }
 TYPED = (
     *("form", "author", "title", "rhyme", "tones", "acrostic", "telestich", "original", "best_of"),
-    *("distinct_rhymes", "min_p", "typical_p", "mmi_lambda"),
+    *("distinct_rhymes", "parallel", "min_p", "typical_p", "mmi_lambda"),
 )
 OF_WRITE_POEM = {name: VALID[name] for name in (*TYPED, "temperature", "top_k")} | {
     "start": STARTS,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NAMES = (
     *("form", "tones", "template", "rhyme", "acrostic", "telestich", "title", "author", "original"),
     *("best_of", "look_ahead", "impose_form", "temperature", "top_k", "top_p", "frequency_penalty"),
-    *("max_length", "distinct_rhymes", "min_p", "typical_p", "mmi_lambda"),
+    *("max_length", "distinct_rhymes", "min_p", "typical_p", "mmi_lambda", "parallel"),
 )
 LEVELS = ("L0", "L1", "L2")
 
@@ -62,6 +62,11 @@ def _add_rules(group: argparse._ArgumentGroup) -> None:
         const=True,
         metavar="GROUP",
         help="押韻 in a group of 平水韻 such as 東 (without GROUP: any)",
+    )
+    add(
+        "--parallel",
+        action=argparse.BooleanOptionalAction,
+        help="對仗 in the middle couplets of a 五律 or 七律, which repeat no character",
     )
     add(
         "--distinct-rhymes",

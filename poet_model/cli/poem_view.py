@@ -34,6 +34,8 @@ def poem_view(poem: Judged, stream: TextIO) -> str:
         parts.insert(0, paint("  ".join(filter(None, [poem.title, poem.author])), BOLD, stream))
     if faults := "\n".join(_faults(poem.scansion.faults, marks, stream)):
         parts.append(faults)
+    if couplets := "\n".join(_couplets(poem, stream)):
+        parts.append(couplets)
     if novelty := "\n".join(_novelty(poem, stream)):
         parts.append(novelty)
     return "\n\n".join(parts)
@@ -106,6 +108,15 @@ def _faults(faults: Sequence[Fault], marks: dict[tuple[int, int], str], stream: 
         explained.add(fault.kind)
         space = " " * (columns - width(name) + 2) if meaning else ""
         yield f"{MARGIN}{mark} {name}{space}{paint(meaning, DIM, stream)}"
+
+
+def _couplets(poem: Judged, stream: TextIO) -> Iterator[str]:
+    """The middle couplets of a 律詩: whether each is parallel, and its aligned characters."""
+    for couplet in poem.couplets:
+        chinese, english = couplet.verdict
+        score = "" if couplet.parallelism is None else f" · {couplet.parallelism:.2f}"
+        pairs = paint(f"{english}{score} · {' '.join(couplet.pairs)}", DIM, stream)
+        yield f"{MARGIN}{couplet.name} {chinese} {pairs}"
 
 
 def _novelty(poem: Judged, stream: TextIO) -> Iterator[str]:

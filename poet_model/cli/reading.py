@@ -12,6 +12,7 @@ from pathlib import Path
 from ..corpus.records import RawPoem, read_json, read_json_lines, split_at_breaks
 from ..corpus.sources import READERS
 from ..corpus.text_file import read_text
+from ..couplets import Couplet, middle_couplets
 from ..errors import CorpusError, InvalidValueError
 from ..novelty.borrowed import novelty_record
 from ..novelty.index import Match, NoveltyIndex
@@ -32,6 +33,7 @@ class Judged:
         text: the poem, in the script that it is written in, each line ended by `，` or `。`.
         title, author: '' if they are not given.
         scansion: what prosody finds.
+        couplets: the middle couplets of a 律詩; empty for other poems.
         matches: what else the index of 全唐詩 finds; None without an index.
     """
 
@@ -39,6 +41,7 @@ class Judged:
     title: str
     author: str
     scansion: Scansion
+    couplets: tuple[Couplet, ...] = ()
     matches: tuple[Match, ...] | None = None
 
     def record(self) -> dict[str, object]:
@@ -51,6 +54,7 @@ class Judged:
             "is_regular": self.scansion.is_regular,
             "verdict": list(verdict_of(self.scansion)),
             "scansion": self.scansion.record(),
+            "couplets": [couplet.record() for couplet in self.couplets],
             "novelty": None if self.matches is None else novelty_record(self.matches),
         }
 
@@ -68,7 +72,8 @@ def judged(text: str, title: str = "", author: str = "", index: NoveltyIndex | N
     """
     scansion = scan(text)
     text = with_line_ends(text)
-    return Judged(text, title, author, scansion, None if index is None else tuple(index.find(text)))
+    matches = None if index is None else tuple(index.find(text))
+    return Judged(text, title, author, scansion, middle_couplets(text), matches)
 
 
 def judged_in(

@@ -12,6 +12,7 @@ from itertools import zip_longest
 import numpy as np
 
 from .. import prosody
+from ..couplets import middle_couplets
 from ..novelty.index import NoveltyIndex
 from ..prosody.lines import FORMS, LINE_ENDS, split_lines
 from ..prosody.templates import LEVELS
@@ -29,6 +30,8 @@ METRICS = (
     ("tones_L3", "with tones at L3 or better, of all poems", ".1%"),
     ("rigid", "right tones at places 2, 4, 6 and last, in poems with a form", ".1%"),
     ("double_rhyme", "with 重韻, of poems with a form", ".1%"),
+    ("parallelism", "parallelism (對仗) of the middle couplets of 律詩", ".3f"),
+    ("couplet_repeats", "with a hanzi in both lines, of these couplets", ".1%"),
     ("repeats", "with a repeated hanzi, of all poems", ".1%"),
     ("repeats_a_poem", "repeated hanzi per poem", ".2f"),
     ("self_repetition", "bigrams repeated within a poem", ".2%"),
@@ -77,6 +80,8 @@ def estimates(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict
     rigid: the share of right tones at the second, fourth, sixth and last places of the lines of a poem, by
         the template that fits best; the mean over poems with a form.
     double_rhyme: the share of poems with a form that use a character twice as a rhyme word.
+    parallelism: see `couplets.parallelism`; the mean over all middle couplets of 五律 and 七律.
+    couplet_repeats: the share of these couplets whose second line repeats a character of the first.
     repeats: the share of poems in which some hanzi occurs more than once.
     repeats_a_poem: the mean number of hanzi minus distinct hanzi per poem.
     self_repetition, distinct_1 …: see `repeated_bigrams` and `distinct`.
@@ -105,6 +110,7 @@ def estimates(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict
         },
         "rigid": intervals.part([r.rigid[0] / r.rigid[1] for r in formed], np.ones(len(formed))),
         "double_rhyme": intervals.share([any(f.kind == "重韻" for f in r.faults) for r in formed]),
+        **parallel_couplets([text for text, _ in poems]),
         "repeats": intervals.share([count > 0 for count in repeats]),
         "repeats_a_poem": intervals.mean(repeats),
         "self_repetition": intervals.part(again, bigrams),
@@ -112,6 +118,17 @@ def estimates(poems: Sequence[Asked], index: NoveltyIndex | None = None) -> dict
         **(novelty(poems, index) if index is not None else {}),
     }
     return {name: estimate for name, estimate in results.items() if estimate is not None}
+
+
+def parallel_couplets(texts: Iterable[str]) -> dict[str, Estimate | None]:
+    """The metrics of the middle couplets of 律詩, with intervals over poems; None without such poems."""
+    poems = [couplets for text in texts if (couplets := middle_couplets(text))]
+    known = [[c.parallelism for c in couplets if c.parallelism is not None] for couplets in poems]
+    repeats = [sum(bool(couplet.repeated) for couplet in couplets) for couplets in poems]
+    return {
+        "parallelism": intervals.ratio([sum(scores) for scores in known], [len(scores) for scores in known]),
+        "couplet_repeats": intervals.part(repeats, [len(couplets) for couplets in poems]),
+    }
 
 
 def repeated_bigrams(text: str) -> tuple[int, int]:

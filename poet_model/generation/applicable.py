@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 GIVE_FORM = ("form", "acrostic", "telestich")  # an acrostic or a telestich implies a form if none is given
-NEED_FORM = ("rhyme", "tones", "template", "best_of")
+NEED_FORM = ("rhyme", "tones", "template", "parallel", "best_of")
 
 
 def applicable(options: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, plain
 from ..tokenizer import EOS
 from .form import RegularForm
 from .masks import VocabularyMasks
+from .parallel import NoRepeatedCharacter, Parallelism
 from .request import Request
 from .row import Row
 
@@ -163,4 +164,6 @@ def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
         filters.append(OriginalLines(masks, request.known_lines, length))
     if request.distinct_rhymes:
         filters.append(DistinctRhymes(masks))
+    if request.parallel and request.form_rules:
+        filters += [NoRepeatedCharacter(masks, request.form_rules), Parallelism(masks)]
     return filters

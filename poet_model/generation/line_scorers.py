@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import FloatArray
 from ..prosody.lines import LINE_ENDS
 from ..tokenizer import UNK, PoetTokenizer
+from .parallel import ParallelLines
 from .request import Request
 from .row import Row
 from .sampling import log_probs_of
@@ -79,4 +80,6 @@ def scorers_of(request: Request, stepper: Stepper, tokenizer: PoetTokenizer) -> 
     scorers: list[LineScorer] = []
     if request.config.mmi_lambda and request.best_of > 1:
         scorers.append(MutualInformation(stepper, tokenizer, request.form, request.config.mmi_lambda))
+    if request.parallel:
+        scorers.append(ParallelLines())
     return scorers

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray
+from ..couplets import vectors_of
 from ..errors import InvalidValueError
 from ..novelty.index import plain
 from ..prosody.lines import LINE_ENDS
@@ -84,6 +85,14 @@ class VocabularyMasks:
         for character in self.tokenizer.characters:
             ids.setdefault(plain(character), []).append(self.tokenizer.ids[character])
         return ids
+
+    @cached_property
+    def couplet_vectors(self) -> FloatArray:
+        """The vectors (V, D) of `couplets.vectors_of`; zeros for what is no hanzi, and for unknown ones."""
+        vectors = vectors_of(hanzi for _, hanzi in self._hanzi)
+        found = np.zeros((len(self.tokenizer), vectors.shape[1]), np.float32)
+        found[[i for i, _ in self._hanzi]] = vectors
+        return found
 
     @cached_property
     def line_ends(self) -> list[int]:

@@ -41,6 +41,9 @@ class Options(TypedDict, total=False):
     original: bool | NoveltyIndex
     # no even line ends as the first or another even line does (重韻), even if they need not rhyme (False)
     distinct_rhymes: bool
+    # 對仗: the second line of each middle couplet of a 五律 or 七律 repeats no character of the first, and is
+    # led to be parallel to it (False)
+    parallel: bool
     # candidates for each line, one of which is then sampled by its probability; needs a form (1)
     best_of: int
     look_ahead: bool  # reweight the character before a rhyme word by how well a rhyme can follow (True)
@@ -67,6 +70,7 @@ DEFAULTS: Options = {
     "telestich": "",
     "original": False,
     "distinct_rhymes": False,
+    "parallel": False,
     "best_of": 1,
     "look_ahead": True,
     "seed": None,

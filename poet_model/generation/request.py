@@ -28,6 +28,7 @@ from .form import RegularForm
 from .form_options import FormOptions
 from .masks import VocabularyMasks
 from .options import DEFAULTS, GenerationConfig, Options
+from .parallel import check_parallel
 
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_BEST_OF = 64
@@ -49,6 +50,7 @@ class Request:
         known_lines: an index of poems whose lines the new poem must not repeat; None allows every line.
         look_ahead: whether the character before a rhyme word is reweighted by how well a rhyme can follow.
         distinct_rhymes: whether no even line may end as the first or another even line does.
+        parallel: whether the middle couplets of a 律詩 are to be parallel (對仗).
     """
 
     start: str
@@ -63,6 +65,7 @@ class Request:
     known_lines: NoveltyIndex | None = None
     look_ahead: bool = True
     distinct_rhymes: bool = False
+    parallel: bool = False
 
     @classmethod
     def make(
@@ -95,12 +98,14 @@ class Request:
         start = _start(tokenizer, start, config.max_length)
         author, title = _author(tokenizer, given["author"]), _title(tokenizer, given["title"])
         form, heads, tails = edges_of(tokenizer, form, given["acrostic"], given["telestich"], start)
-        tones, rhyme, rules = given["tones"], given["rhyme"], None
+        tones, rhyme, parallel, rules = given["tones"], given["rhyme"], given["parallel"], None
         if not form and (tones or rhyme):
             raise InvalidValueError(f"tones and rhyme need a form; give form, one of {' '.join(FORMS)}")
-        if form and (given["impose_form"] or tones or rhyme or heads or tails):
+        if form and (given["impose_form"] or tones or rhyme or heads or tails or parallel):
             form_options = FormOptions(form, _TONES[tones], given["template"], rhyme, heads, tails)
             rules, start = impose(masks, form_options, start)
+        if parallel:
+            check_parallel(form, rules, start)
         return cls(
             start,
             form,
@@ -114,6 +119,7 @@ class Request:
             known_lines=_known_lines(given["original"], start, rules),
             look_ahead=given["look_ahead"],
             distinct_rhymes=given["distinct_rhymes"],
+            parallel=parallel,
         )
 
 
@@ -140,7 +146,7 @@ def _check_types(given: dict[str, Any]) -> None:
         check_text(name, given[name], MAX_HEADER, chinese)
     for name, chinese in EDGES.items():
         check_text(name, given[name], MAX_EDGE, chinese)
-    for name in ("impose_form", "look_ahead", "distinct_rhymes"):
+    for name in ("impose_form", "look_ahead", "distinct_rhymes", "parallel"):
         if not isinstance(given[name], bool):
             raise InvalidValueError(f"{name} must be True or False, got {quoted(given[name])}")
     tones, template, rhyme = given["tones"], given["template"], given["rhyme"]

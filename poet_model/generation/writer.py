@@ -69,6 +69,8 @@ class Writer:
                   other poems.
                 - `distinct_rhymes`: whether no even line may end with the last word of the first line or of
                   another even line (重韻), even if the poem need not rhyme.
+                - `parallel`: 對仗 in the middle couplets of a 五律 or 七律. The second line is led to be
+                  parallel to the first; that it repeats no character of it is guaranteed.
                 - `best_of`: the number of candidates for each line, one of which is sampled by the
                   probability of its line. It needs a form and multiplies the computation by that number.
                 - `look_ahead`: whether the character before a rhyme word is reweighted by how well a rhyme

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ..prosody.lines import FORMS
-from .options import ANY_FORM, MAX_BEST_OF, MAX_SEED, MAX_TYPED, RHYME, TONES
+from .options import ANY_FORM, MAX_BEST_OF, MAX_SEED, MAX_TYPED, PARALLEL, RHYME, TONES
 from .poem import SIMPLIFIED, TRADITIONAL
 
 NUM_AUTHORS = 60  # choices in the list: those with the most poems; any other name can be typed
@@ -33,10 +33,10 @@ def settings(
     with gr.Column(elem_id="settings"):
         form = gr.Radio([ANY_FORM, *FORMS], value=first["form"], label="詩體 Form")
         rules = gr.CheckboxGroup(
-            [("押韻 rhyme", RHYME), ("平仄 tones", TONES)],
+            [("押韻 rhyme", RHYME), ("平仄 tones", TONES), ("對仗 parallel", PARALLEL)],
             value=first["rules"],
             label="格律 Rules",
-            info="有詩體時 · needs a form",
+            info="有詩體時，對仗限律詩 · need a form, 對仗 one of eight lines",
             elem_id="rules",
         )
         temperature = gr.Slider(

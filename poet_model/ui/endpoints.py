@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.components import Component
 
+from ..couplets import middle_couplets
 from ..errors import PoetError, check_number
 from ..generation.options import DEFAULTS, GenerationConfig
 from ..generation.poem import Poem
@@ -69,7 +70,7 @@ class Endpoints:
             script: 繁體 or 簡體.
             title: the title to write about; may be empty.
             author: a poet in whose style to write; may be empty.
-            rules: any of `rhyme` and `tones`; ignored without a form.
+            rules: any of `rhyme`, `tones` and `parallel`; ignored without a form.
             acrostic: 2 to 8 characters with which the lines begin; may be empty.
             best_of: the number of candidates for each line; ignored without a form.
             original: whether to exclude lines that occur in 全唐詩; needs an index of it.
@@ -120,11 +121,12 @@ class Endpoints:
         telestich: str = "",
         original: bool = False,
         distinct_rhymes: bool = DEFAULTS["distinct_rhymes"],
+        parallel: bool = DEFAULTS["parallel"],
         min_p: float = GenerationConfig.min_p,
         typical_p: float = GenerationConfig.typical_p,
         mmi_lambda: float = GenerationConfig.mmi_lambda,
     ) -> dict[str, Any]:
-        """Writes a Tang poem and returns its text, lines, log-probabilities, seed, form, report and novelty.
+        """Writes a Tang poem; returns it with log-probabilities, seed, form, report, couplets and novelty.
 
         Args:
             start: the first characters, in either script and with any punctuation; may be empty.
@@ -141,6 +143,7 @@ class Endpoints:
             telestich: 2 to 8 characters with which the lines end; may be empty.
             original: whether to exclude lines that occur in 全唐詩; needs an index of it.
             distinct_rhymes: whether no even line may end as the first or another even line does (重韻).
+            parallel: whether the middle couplets are parallel (對仗); needs the form 五律 or 七律.
             min_p: draw only characters with this share of the probability of the likeliest; 0 means all.
             typical_p: draw only the most typical characters with this probability together; 1 means all.
             mmi_lambda: with best_of, how far, 0 to 1, to avoid lines that would fit any poem.
@@ -169,6 +172,7 @@ def _record(poem: Poem, index: NoveltyIndex | None) -> dict[str, Any]:
         "seed": poem.seed,
         "form": poem.form,
         "report": scan(poem.text).record(),
+        "couplets": [couplet.record() for couplet in middle_couplets(poem.text)],
         "novelty": novelty_record(index.find(poem.text)) if index else None,
     }
 

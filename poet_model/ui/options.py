@@ -15,7 +15,8 @@ from ..prosody.lines import read_lines
 from ..script import is_hanzi, to_simplified
 
 ANY_FORM = "不限 any"
-RHYME, TONES = "rhyme", "tones"  # the rules that the page offers, by their names in `generate`
+# the rules that the page offers, by their names in `generate`
+RULES = RHYME, TONES, PARALLEL = "rhyme", "tones", "parallel"
 MAX_SEED = 2**31 - 1
 MAX_START = 40
 MAX_BEST_OF = 16  # candidates per line; limits the load of one visitor on a machine with two cores
@@ -44,7 +45,7 @@ def options_of(
     Args:
         start, form, title, author, acrostic: text; None counts as empty.
         temperature, top_k, seed, best_of: numbers; top_k and best_of are rounded to integers.
-        rules: any of RHYME and TONES; None counts as empty.
+        rules: any of RULES; None counts as empty.
         original: whether to exclude lines that occur in `index`.
 
     Raises:
@@ -137,9 +138,9 @@ def _is_number(value: object) -> bool:
 
 def _rules(rules: list[str] | None) -> dict[str, bool]:
     rules = [] if rules is None else rules
-    if not isinstance(rules, list) or not all(rule in (RHYME, TONES) for rule in rules):
+    if not isinstance(rules, list) or not all(rule in RULES for rule in rules):
         raise InvalidValueError(
-            f"rules must be a list of {RHYME}, {TONES}, both or neither",
-            chinese=f"格律只有 {RHYME} 和 {TONES} 兩項。",
+            f"rules must be a list of none, some or all of {', '.join(RULES)}",
+            chinese=f"格律只有 {'、'.join(RULES)} 幾項。",
         )
-    return {rule: rule in rules for rule in (RHYME, TONES)}
+    return {rule: rule in rules for rule in RULES}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from ..couplets import Couplet, middle_couplets
 from ..novelty.borrowed import borrowed, source_of
 from ..novelty.index import Match
 from ..prosody.faults import Fault
@@ -30,7 +31,8 @@ def report_html(text: str, script: str, matches: Sequence[Match] | None = None) 
     report = scan(text)
     chinese, english = map(escape, verdict_of(report))
     line = f'<span class="verdict">{chinese}</span> <span class="gloss" lang="en">{english}</span>'
-    details = (_prosody_html(text, report) if report.form else "") + _novelty_html(matches)
+    details = _prosody_html(text, report) if report.form else ""
+    details += _couplets_html(middle_couplets(text)) + _novelty_html(matches)
     is_simplified = script == SIMPLIFIED
     folded = f"<details><summary>{line}</summary>{details}</details>" if details else f"<p>{line}</p>"
     html = f'<div class="report" lang="{"zh-Hans" if is_simplified else "zh-Hant"}">{folded}</div>'
@@ -65,6 +67,17 @@ def _marks(marks: str) -> str:
 
 def _fault_html(fault: Fault) -> str:
     return f'{escape(str(fault))} <span lang="en">{escape(FAULT_MEANINGS[fault.kind])}</span>'
+
+
+def _couplets_html(couplets: Sequence[Couplet]) -> str:
+    """The middle couplets of a 律詩, each with its verdict and its aligned characters."""
+    html = ""
+    for couplet in couplets:
+        chinese, english = map(escape, couplet.verdict)
+        score = "" if couplet.parallelism is None else f" · {couplet.parallelism:.2f}"
+        pairs = escape(" ".join(couplet.pairs))
+        html += f'<p>{couplet.name}{chinese}{score} <span lang="en">{english}</span>: {pairs}</p>'
+    return html
 
 
 def _novelty_html(matches: Sequence[Match] | None) -> str:

@@ -19,6 +19,7 @@ from poet_model.cli.poem_view import GAP, NUMBERS, poem_view
 from poet_model.cli.reading import judged
 from poet_model.cli.screen import filled, has_colours
 from poet_model.cli.summary import LEVEL_MEANINGS
+from poet_model.couplets import middle_couplets
 from poet_model.novelty.index import default_folder
 from poet_model.prosody.lines import with_line_ends
 from poet_model.prosody.verdict import FAULT_MEANINGS
@@ -30,6 +31,7 @@ CRANE = (
     "昔人已乘黃鶴去，此地空餘黃鶴樓。黃鶴一去不復返，白雲千載空悠悠。"
     "晴川歷歷漢陽樹，芳草萋萋鸚鵡洲。日暮鄉關何處是，煙波江上使人愁。"
 )
+SPRING = "國破山河在，城春草木深。感時花濺淚，恨別鳥驚心。烽火連三月，家書抵萬金。白頭搔更短，渾欲不勝簪。"
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
 
 
@@ -110,6 +112,7 @@ def test_what_is_read_as_poems(judge, name):
         report = prosody.scan(record["text"])
         assert record["scansion"] == report.record() and record["is_regular"] == report.is_regular
         assert record["novelty"] is None
+        assert record["couplets"] == [couplet.record() for couplet in middle_couplets(record["text"])]
 
 
 def test_the_name_of_a_file_says_what_it_holds(judge):
@@ -322,3 +325,12 @@ def test_a_poem_is_judged_in_any_encoding(tmp_path):
         assert status == 0
         assert out.decode(encoding) == expected.encode(encoding, "backslashreplace").decode(encoding)
     assert expected.encode("cp936")  # every sign is in the old encoding of Windows in China
+
+
+def test_the_middle_couplets_of_eight_lines_are_judged(judge):
+    shown = judge(SPRING.replace("恨別鳥", "恨別花"))[0]
+    assert "頷聯 上下句重字「花」 repeats 花 in its second line" in shown
+    assert "頸聯 對仗 parallel · 0.41 · 烽家 火書 連抵 三萬 月金" in shown
+    assert "聯 " not in judge(STORK)[0]
+    records = [json.loads(judge(poem, "--json")[0])["couplets"] for poem in (SPRING, STORK)]
+    assert [couplet["name"] for couplet in records[0]] == ["頷聯", "頸聯"] and records[1] == []

@@ -83,6 +83,8 @@ def test_every_option_reaches_generate(model, capsys):
     words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     expected = model.generate(look_ahead=False, distinct_rhymes=True, **settings)
     assert written(model, capsys, *words, "--no-look-ahead", "--distinct-rhymes") == f"{expected}\n"
+    expected = model.generate(form="五律", parallel=True, seed=3)
+    assert written(model, capsys, "--form", "五律", "--parallel", "--seed", "3") == f"{expected}\n"
 
 
 def test_no_option_of_generate_is_missing():

@@ -6,12 +6,14 @@ import pytest
 from conftest import POEMS
 
 from poet_model import prosody
+from poet_model.couplets import middle_couplets
 from poet_model.evaluation import metrics
 from poet_model.novelty.index import NoveltyIndex
 from poet_model.prosody.lines import FORMS
 
 NIGHT, DAWN, TOWER, YANGZHOU = POEMS
 TWICE = "白日依山盡，黃河入海流。欲窮千里目，更上一層流。"  # 重韻
+SPRING = "國破山河在，城春草木深。感時花濺淚，恨別鳥驚心。烽火連三月，家書抵萬金。白頭搔更短，渾欲不勝簪。"
 SHORT = "白日依山盡，黃河入海流。"  # no form
 ASKED = [(TOWER, "五絕"), (TWICE, "五絕"), (DAWN, "五絕"), (YANGZHOU, "五絕"), (SHORT, "五絕")]
 
@@ -45,6 +47,16 @@ def test_rigid_places_are_a_mean_over_poems_with_a_form():
 
 def test_double_rhyme_counts_poems_with_a_form(results):
     assert value(results, "double_rhyme") == 0.25 and results["double_rhyme"].n == 4
+
+
+def test_couplets_are_those_in_the_middle_of_eight_lines():
+    again = SPRING.replace("恨別鳥", "恨別花")
+    results = metrics.estimates([(SPRING, "五律"), (again, "五律"), (TOWER, "五絕")])
+    scores = [couplet.parallelism for text in (SPRING, again) for couplet in middle_couplets(text)]
+    assert value(results, "parallelism") == pytest.approx(sum(scores) / 4, abs=1e-5)
+    assert value(results, "couplet_repeats") == 0.25
+    assert results["parallelism"].n == results["couplet_repeats"].n == 2  # poems
+    assert not {"parallelism", "couplet_repeats"} & metrics.estimates([(TOWER, "五絕")]).keys()
 
 
 def test_repeated_hanzi(results):
@@ -90,10 +102,12 @@ def test_without_an_index_there_is_no_novelty():
 
 
 def test_every_row_of_the_table_is_measured(results):
-    more = metrics.estimates(ASKED * 40, NoveltyIndex.build([(TOWER, "", "")]))
+    poems = [*ASKED * 40, (SPRING, "五律")]
+    more = metrics.estimates(poems, NoveltyIndex.build([(TOWER, "", "")]))
     assert {name for name, _, _ in metrics.METRICS} == more.keys()
-    assert more.keys() - results.keys() == {"distinct_1", "distinct_2", "distinct_3"}
-    assert metrics.estimates(ASKED * 40, NoveltyIndex.build([(TOWER, "", "")])) == more
+    couplets = {"parallelism", "couplet_repeats"}
+    assert more.keys() - results.keys() == {"distinct_1", "distinct_2", "distinct_3"} | couplets
+    assert metrics.estimates(poems, NoveltyIndex.build([(TOWER, "", "")])) == more
 
 
 def test_shapes_are_found_whatever_the_line_ends():

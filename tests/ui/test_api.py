@@ -179,7 +179,7 @@ def test_the_last_parameters_are_the_new_ones(client):
     old = ["start", "form", "temperature", "top_k", "seed"]
     assert names["/generate"] == [*old, "script", "title", "author", "rules", "acrostic", "best_of"]
     new = ["rhyme", "tones", "acrostic", "best_of", "telestich", "original"]
-    newest = ["distinct_rhymes", "min_p", "typical_p", "mmi_lambda"]
+    newest = ["distinct_rhymes", "parallel", "min_p", "typical_p", "mmi_lambda"]
     assert names["/write_poem"] == [*old, "author", "title", *new, *newest]
     assert all(p["parameter_has_default"] for name in named for p in named[name]["parameters"])
 

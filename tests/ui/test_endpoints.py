@@ -85,6 +85,7 @@ def test_form_temperature_and_top_k_are_heeded(poet):
         ({"start": "", "acrostic": "春夏秋冬風"}, "五絕只有 4 句", "A 五絕 has 4 lines"),
         ({"acrostic": "明月"}, "藏頭時起首請留空", "With an acrostic, leave the start empty"),
         ({"original": True}, "這裡沒有全唐詩的索引", "There is no index of"),
+        ({"rules": ["parallel"]}, "對仗只用於五律、七律的中間兩聯", "Parallel needs a form with middle"),
         ({"best_of": 99}, "每句選優請取 1 至 16", "'best of lines' must be from 1 to 16"),
     ],
     ids=str,
@@ -138,6 +139,9 @@ def test_rules_and_best_of_are_for_a_form(poet):
     assert scan(text).is_regular
     rhyming = written(poet, form="五律", rules=["rhyme"])[3]
     assert rhyming == poet.model.generate("春", form="五律", seed=7, rhyme=True).text
+    assert written(poet, rules=["parallel"])[3] == written(poet)[3]
+    parallel = written(poet, form="五律", rules=["parallel"])[3]
+    assert parallel == poet.model.generate("春", form="五律", seed=7, parallel=True).text != rhyming
 
 
 def test_an_acrostic_brings_its_form_and_is_coloured(poet):

@@ -23,6 +23,7 @@ def test_the_options_are_those_of_generate():
     assert options_of(**VALUES, rules=["tones"], best_of=3) == expected | {
         "rhyme": False,
         "tones": True,
+        "parallel": False,
         "best_of": 3,
     }
     any_form = options_of(**VALUES | {"form": f" {ANY_FORM} "}, rules=["tones"], best_of=3)
@@ -32,7 +33,7 @@ def test_the_options_are_those_of_generate():
 def test_an_acrostic_brings_a_form_along():
     options = options_of(**VALUES | {"form": ANY_FORM}, acrostic="春山", rules=["rhyme"])
     assert options["rhyme"] is True and options["tones"] is False and options["best_of"] == 1
-    needing = {"rhyme": True, "tones": True, "template": "T1", "best_of": 2}
+    needing = {"rhyme": True, "tones": True, "template": "T1", "parallel": True, "best_of": 2}
     assert applicable(needing | {"telestich": "山月"}) == needing | {"telestich": "山月"}
     assert applicable(needing | {"form": "", "seed": 1}) == {"form": "", "seed": 1}
 

@@ -134,3 +134,11 @@ def test_every_kind_of_fault_has_words():
         ["not", "saved", "a", "that", "is"]
     )
     assert kinds == set(FAULT_MEANINGS)
+
+
+def test_the_middle_couplets_of_eight_lines_are_shown_with_their_pairs():
+    html = plain(report_html(SPRING, TRADITIONAL))
+    assert "頸聯對仗 · 0.41 parallel: 烽家 火書 連抵 三萬 月金" in html
+    assert "頷聯上下句重字「花」" in plain(report_html(SPRING.replace("恨別鳥", "恨別花"), TRADITIONAL))
+    assert "颈联对仗" in plain(report_html(SPRING, SIMPLIFIED))
+    assert "聯" not in plain(report_html(STORK, TRADITIONAL))
