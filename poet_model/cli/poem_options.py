@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NAMES = (
     *("form", "tones", "template", "rhyme", "acrostic", "telestich", "title", "author", "original"),
     *("best_of", "look_ahead", "impose_form", "temperature", "top_k", "top_p", "frequency_penalty"),
-    "max_length",
+    *("guidance_scale", "max_length"),
 )
 LEVELS = ("L0", "L1", "L2")
 
@@ -88,6 +88,7 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
     add("--top-k", type=int, metavar="N", help="choose from the N likeliest characters; 0: from all")
     add("--top-p", type=float, metavar="X", help="choose from the likeliest that have probability X together")
     add("--frequency-penalty", type=float, metavar="X", help="against repeated characters; 0: none")
+    add("--guidance-scale", metavar="X", type=float, help="how much the title counts; 1: as the model has it")
     add("--max-length", type=int, metavar="N", help="characters after which a poem without a form ends")
     add(
         "--no-look-ahead",

@@ -12,7 +12,6 @@ import numpy as np
 from ..arrays import FloatArray
 from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, plain
 from ..tokenizer import EOS
-from .form import RegularForm
 from .masks import VocabularyMasks
 from .request import Request
 from .row import Row
@@ -63,13 +62,10 @@ class WholeLines:
 
 
 class KeepsForm:
-    """Keeps a regular form: its shape, tones and rhymes, and the heads and tails that are requested."""
-
-    def __init__(self, form: RegularForm):
-        self._form = form
+    """Keeps the regular form of each row: its shape, tones and rhymes, and the characters that are given."""
 
     def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
-        masks = [self._form.mask(row.state) for row in rows if row.state]
+        masks = [row.form.mask(row.state) for row in rows if row.form and row.state]
         logits += masks[0] if all(mask is masks[0] for mask in masks) else np.stack(masks)
 
 
@@ -133,7 +129,7 @@ def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
     """The filters of a request. The filters may be applied in any order."""
     filters: list[LogitFilter] = []
     if request.form_rules:
-        filters.append(KeepsForm(request.form_rules))
+        filters.append(KeepsForm())
     else:
         filters += [OnlyPoemCharacters(masks), WholeLines(masks, request.config.max_length)]
     if request.known_lines:

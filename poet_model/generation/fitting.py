@@ -14,6 +14,7 @@ from ..tokenizer import PoetTokenizer
 from .form import FormState, RegularForm
 from .form_options import FormOptions
 from .masks import VocabularyMasks
+from .placing import Placing
 
 EDGES = {"acrostic": "藏頭", "telestich": "藏尾"}
 MAX_EDGE = 2000  # characters as people write them; those of a longer text are not even counted
@@ -75,8 +76,8 @@ def edges_of(
     return form, heads, tails
 
 
-def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[RegularForm, str]:
-    """The automaton of a form, and the start with the line ends of that form.
+def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[RegularForm, str, Placing]:
+    """The automaton of a form, the start with the line ends of that form, and the places of the keywords.
 
     Args:
         masks: the masks of the vocabulary.
@@ -88,8 +89,7 @@ def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[Re
             nearest options that would work.
     """
     try:
-        rules = RegularForm(masks, options, start)
-        return rules, fit_start(rules, start)
+        return _fit(masks, options, start)
     except InvalidValueError as error:
         possible = (names for *names, less in _less_strict(options) if _is_possible(masks, less, start))
         if not (first := next(possible, None)):
@@ -104,9 +104,15 @@ def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[Re
         ) from None
 
 
+def _fit(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[RegularForm, str, Placing]:
+    rules = RegularForm(masks, options, start)
+    start = fit_start(rules, start)
+    return rules, start, Placing(rules, start)
+
+
 def _is_possible(masks: VocabularyMasks, options: FormOptions, start: str) -> bool:
     try:
-        fit_start(RegularForm(masks, options, start), start)
+        _fit(masks, options, start)
     except InvalidValueError:
         return False
     return True
@@ -128,8 +134,13 @@ def _less_strict(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]
     if options.has_tones:
         yield "tones=False", "不論平仄", replace(options, level=None, template="")
     for other in FORMS:
-        if other != options.form and SHAPES[other][0] >= max(len(options.heads), len(options.tails)):
+        lines, length = SHAPES[other]
+        is_large = lines >= max(len(options.heads), len(options.tails))
+        if other != options.form and is_large and length >= max(map(len, options.keywords), default=0):
             yield f"form={other!r}", f"改用{other}", replace(options, form=other)
+    for keyword in options.keywords:
+        others = tuple(other for other in options.keywords if other != keyword)
+        yield f"no keyword {keyword!r}", f"不要詞語「{keyword}」", replace(options, keywords=others)
     if rhyme and options.has_tones:
         neither = replace(options, rhyme=False, level=None, template="")
         yield "rhyme=False and tones=False", "不押韻也不論平仄", neither

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypedDict
@@ -21,7 +22,7 @@ _OF_TRANSFORMERS = ("transformers_version", "_from_model_config", "use_cache", *
 class Options(TypedDict, total=False):
     """The options of `generate` and `stream`, all of which are optional.
 
-    Defaults are given in parentheses where they are not empty. The last five options override the settings
+    Defaults are given in parentheses where they are not empty. The last six options override the settings
     of the model's GenerationConfig.
     """
 
@@ -36,6 +37,8 @@ class Options(TypedDict, total=False):
     rhyme: bool | str  # True, or a group of 平水韻 such as "東" or "一東" (False)
     acrostic: str  # 藏頭: 2 to 8 characters that the lines begin with
     telestich: str  # 藏尾: 2 to 8 characters that the lines end with
+    # 1 to 4 words that stand in the poem, each whole in one line; as text, such as "明月 酒", or as a list
+    keywords: str | Sequence[str]
     # True: no line of five characters or more may occur in a poem of the corpus. That needs an index, made by
     # `python -m poet_model.novelty build`. A NoveltyIndex does the same for the poems in it. (False)
     original: bool | NoveltyIndex
@@ -48,6 +51,7 @@ class Options(TypedDict, total=False):
     top_p: float
     max_length: int
     frequency_penalty: float
+    guidance_scale: float
 
 
 DEFAULTS: Options = {
@@ -60,6 +64,7 @@ DEFAULTS: Options = {
     "rhyme": False,
     "acrostic": "",
     "telestich": "",
+    "keywords": "",
     "original": False,
     "best_of": 1,
     "look_ahead": True,
@@ -82,6 +87,10 @@ class GenerationConfig:
             poem, against repetition. A character may be doubled (叠字, as in 青青) without a penalty. With
             the default, the shipped model repeats about one character per poem, as real poems do; with 0 it
             repeats several.
+        guidance_scale: how much the title counts. The logits are `without + scale * (with - without)`, of the
+            header with and without the title (classifier-free guidance; named and defined as in
+            transformers). 1 is the model as it is; above 1, poems keep more closely to their titles, and
+            every step runs the model twice.
 
     Raises:
         InvalidValueError: a value has the wrong type or is out of range.
@@ -99,12 +108,14 @@ class GenerationConfig:
     top_p: float = 1.0
     max_length: int = 128
     frequency_penalty: float = 1.5
+    guidance_scale: float = 1.0
 
     def __post_init__(self) -> None:
         check_number("temperature", self.temperature, 0, 100)
         check_number("top_k", self.top_k, 0, whole=True)
         check_number("top_p", self.top_p, 0, 1, above=True)
         check_number("frequency_penalty", self.frequency_penalty, 0, 100)
+        check_number("guidance_scale", self.guidance_scale, 0, 100)
         check_number("max_length", self.max_length, 1, 4096, whole=True)
 
     def save(self, folder: Path, more: dict[str, Any] | None = None) -> None:

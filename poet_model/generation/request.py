@@ -26,12 +26,15 @@ from ..tokenizer import PoetTokenizer
 from .fitting import EDGES, MAX_EDGE, edges_of, impose
 from .form import RegularForm
 from .form_options import FormOptions
+from .keywords import keywords_of
 from .masks import VocabularyMasks
 from .options import DEFAULTS, GenerationConfig, Options
+from .placing import Placing
 
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_BEST_OF = 64
 _HEADER = {"title": "題目", "author": "作者名"}  # the options of the header, with their names in Chinese
+FORM_OF_KEYWORDS = "七絕"  # if no form is given
 _TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2}
 
 
@@ -45,6 +48,7 @@ class Request:
         seed: the seed of the first poem; poem i has seed + i.
         acrostic: the characters that the lines begin with, in the model's script; '' if not given.
         form_rules: the automaton of the form with its tones and rhymes; None if no form is imposed.
+        placing: the places of the keywords in that form; None if no form is imposed.
         best_of: the number of candidates for each line.
         known_lines: an index of poems whose lines the new poem must not repeat; None allows every line.
         look_ahead: whether the character before a rhyme word is reweighted by how well a rhyme can follow.
@@ -58,9 +62,19 @@ class Request:
     seed: int
     acrostic: str = ""
     form_rules: RegularForm | None = None
+    placing: Placing | None = None
     best_of: int = 1
     known_lines: NoveltyIndex | None = None
     look_ahead: bool = True
+
+    def form_of(self, rng: np.random.Generator) -> RegularForm | None:
+        """The form of a poem with its keywords at places that the generator draws; None if none is imposed."""
+        return self.placing.draw(rng) if self.placing else None
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the title counts for more or less than it does for the model."""
+        return bool(self.title) and self.config.guidance_scale != 1
 
     @classmethod
     def make(
@@ -80,8 +94,8 @@ class Request:
             **options: see Options.
 
         Raises:
-            UnknownCharacterError: a character of the start, the title, the author, the acrostic or the
-                telestich is not in the vocabulary.
+            UnknownCharacterError: a character of the start, the title, the author, the acrostic, the
+                telestich or a keyword is not in the vocabulary.
             InvalidValueError: another option is invalid, or the options do not fit together.
             CheckpointError: `original` is True, and there is no index of the corpus.
         """
@@ -93,12 +107,14 @@ class Request:
         start = _start(tokenizer, start, config.max_length)
         author, title = _author(tokenizer, given["author"]), _title(tokenizer, given["title"])
         form, heads, tails = edges_of(tokenizer, form, given["acrostic"], given["telestich"], start)
-        tones, rhyme, rules = given["tones"], given["rhyme"], None
+        keywords = keywords_of(tokenizer, form, given["keywords"])
+        form = form or (FORM_OF_KEYWORDS if keywords else "")
+        tones, rhyme, rules, placing = given["tones"], given["rhyme"], None, None
         if not form and (tones or rhyme):
             raise InvalidValueError(f"tones and rhyme need a form; give form, one of {' '.join(FORMS)}")
-        if form and (given["impose_form"] or tones or rhyme or heads or tails):
-            form_options = FormOptions(form, _TONES[tones], given["template"], rhyme, heads, tails)
-            rules, start = impose(masks, form_options, start)
+        if form and (given["impose_form"] or tones or rhyme or heads or tails or keywords):
+            form_options = FormOptions(form, _TONES[tones], given["template"], rhyme, heads, tails, keywords)
+            rules, start, placing = impose(masks, form_options, start)
         return cls(
             start,
             form,
@@ -108,6 +124,7 @@ class Request:
             seed,
             acrostic=heads,
             form_rules=rules,
+            placing=placing,
             best_of=_best_of(given["best_of"], rules, config),
             known_lines=_known_lines(given["original"], start, rules),
             look_ahead=given["look_ahead"],
