@@ -27,6 +27,7 @@ from poet_model.prosody import FORMS
 POEMS = {"small": 80, "shipped": 12}
 KINDS = {
     "tones, rhyme, acrostic": {"tones": True, "rhyme": True, "acrostic": "春花秋月"},
+    "keywords, guidance": {"keywords": "明月 酒", "title": "秋夜", "guidance_scale": 2.0},
     "best of lines": {"best_of": 2, "tones": True, "rhyme": True},
 }
 SETTINGS = (

@@ -68,6 +68,7 @@ VALID = {
     "rhyme": [False, True, "東", "下平七陽"],
     "acrostic": ["", "春山", "月光", "山 光，月"],
     "telestich": ["", "山光", "月霜山鄉"],
+    "keywords": ["", "月", "山光 月", ["月", "春"]],
     **{name: [True, False] for name in ("impose_form", "original", "look_ahead")},
     "best_of": [1, 2, 3],
     "seed": [None, 0, 7, 2**63 - 1],
@@ -76,13 +77,16 @@ VALID = {
     "top_p": [0.1, 1.0],
     "max_length": [1, 20, 60],
     "frequency_penalty": [0, 1.5, 100],
+    "guidance_scale": [0, 1, 2.5],
 }
 STARTS = ["", "春", "月光", "山 月", "月光，"]
 FOREIGN = [
     *("tokenizer", "defaults", "masks", "self", "cls", "config", "options", "request", "stepper", "device"),
     *("max_new_tokens", "do_sample", "Form", "詩體", "", "\ud800", "a" * 10_000, "_forms"),
 ]
-OF_WRITE = {name: VALID[name] for name in ("title", "author", "acrostic", "original", "temperature")} | {
+OF_WRITE = {
+    name: VALID[name] for name in ("title", "author", "acrostic", "keywords", "original", "temperature")
+} | {
     "start": STARTS,
     "form": ["不限 any", *FORMS],
     "top_k": [1, 40, 3.7],
@@ -91,7 +95,18 @@ OF_WRITE = {name: VALID[name] for name in ("title", "author", "acrostic", "origi
     "rules": [[], ["tones"], ["rhyme", "tones"], None],
     "best_of": [1, 2, 2.4],
 }
-TYPED = ("form", "author", "title", "rhyme", "tones", "acrostic", "telestich", "original", "best_of")
+TYPED = (
+    "form",
+    "author",
+    "title",
+    "rhyme",
+    "tones",
+    "acrostic",
+    "telestich",
+    "keywords",
+    "original",
+    "best_of",
+)
 OF_WRITE_POEM = {name: VALID[name] for name in (*TYPED, "temperature", "top_k")} | {
     "start": STARTS,
     "seed": [-1, 7],

@@ -10,7 +10,18 @@ if TYPE_CHECKING:
 
 # options of `generate` that the parsers have under the same name
 NAMES = (
-    *("form", "tones", "template", "rhyme", "acrostic", "telestich", "title", "author", "original"),
+    *(
+        "form",
+        "tones",
+        "template",
+        "rhyme",
+        "acrostic",
+        "telestich",
+        "keywords",
+        "title",
+        "author",
+        "original",
+    ),
     *("best_of", "look_ahead", "impose_form", "temperature", "top_k", "top_p", "frequency_penalty"),
     *("guidance_scale", "max_length"),
 )
@@ -37,6 +48,12 @@ def _add_poem(group: argparse._ArgumentGroup) -> None:
     add("--author", metavar="NAME", help="the poet whose style it imitates, such as 李白")
     add("--acrostic", metavar="TEXT", help="藏頭: 2 to 8 characters that the lines begin with")
     add("--telestich", metavar="TEXT", help="藏尾: 2 to 8 characters that the lines end with")
+    add(
+        "--keywords",
+        nargs="+",
+        metavar="WORD",
+        help="1 to 4 words that must stand in the poem, each whole in one line",
+    )
     add(
         "--original",
         action="store_true",

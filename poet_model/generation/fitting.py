@@ -76,20 +76,23 @@ def edges_of(
     return form, heads, tails
 
 
-def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[RegularForm, str, Placing]:
+def impose(
+    masks: VocabularyMasks, options: FormOptions, start: str, is_original: bool = False
+) -> tuple[RegularForm, str, Placing]:
     """The automaton of a form, the start with the line ends of that form, and the places of the keywords.
 
     Args:
         masks: the masks of the vocabulary.
         options: the form and its rules.
         start: the first characters of the poem.
+        is_original: whether some lines are barred.
 
     Raises:
         InvalidValueError: the options and the start do not fit together; the message gives the reason and the
             nearest options that would work.
     """
     try:
-        return _fit(masks, options, start)
+        return _fit(masks, options, start, is_original)
     except InvalidValueError as error:
         possible = (names for *names, less in _less_strict(options) if _is_possible(masks, less, start))
         if not (first := next(possible, None)):
@@ -104,10 +107,12 @@ def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[Re
         ) from None
 
 
-def _fit(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[RegularForm, str, Placing]:
+def _fit(
+    masks: VocabularyMasks, options: FormOptions, start: str, is_original: bool = False
+) -> tuple[RegularForm, str, Placing]:
     rules = RegularForm(masks, options, start)
     start = fit_start(rules, start)
-    return rules, start, Placing(rules, start)
+    return rules, start, Placing(rules, start, avoids_ends=is_original)
 
 
 def _is_possible(masks: VocabularyMasks, options: FormOptions, start: str) -> bool:

@@ -139,7 +139,7 @@ class RegularForm:
         """Names the first line whose fixed characters fit no template, if there is such a line."""
         for line in range(self.lines):
             if not any(self._fits(template, line) for template in self.options.templates):
-                fixed_and_tones = " ".join(f"{c} {tones(c)}" for _, c in self._fixed_in(line))
+                fixed_and_tones = " ".join(f"{c} {tones(c)}" for _, c in self.options.fixed_in[line])
                 rhyming = " that rhymes with the others, or ends in 仄"
                 return f"no template has a line {line + 1} with {fixed_and_tones}" + (
                     rhyming if self.options.rhyme and line == 0 else ""
@@ -149,9 +149,9 @@ class RegularForm:
     def _fits(self, template: Template, line: int) -> bool:
         """Whether a line has a pattern that its fixed characters fit."""
         first = self.options.fixed.get((0, self.length - 1), "")
-        if first and self.options.rhyme and line == 0 and 0 in template.rhymes:
-            if not self._groups & rhyme_groups(first) or first in self.options.reserved(0):
-                return False
+        is_rhyme_word = bool(first and self.options.rhyme and line == 0 and 0 in template.rhymes)
+        if is_rhyme_word and (not self._groups & rhyme_groups(first) or first in self.options.reserved(0)):
+            return False
         return bool(self._patterns(template, line))
 
     def _patterns(self, template: Template | None, line: int) -> tuple[Pattern, ...]:
@@ -164,15 +164,10 @@ class RegularForm:
         rhymes = bool(self.options.rhyme) and line in template.rhymes
         fixed = [
             (place, tone_mask(character, is_rhyme=rhymes and place == self.length - 1) or ANY)
-            for place, character in self._fixed_in(line)
+            for place, character in self.options.fixed_in[line]
         ]
         patterns = template.patterns(line, level)
         return tuple(p for p in patterns if all(p[place] & tones_here for place, tones_here in fixed))
-
-    def _fixed_in(self, line: int) -> list[tuple[int, str]]:
-        """The fixed characters of a line, each after its place."""
-        fixed = self.options.fixed
-        return [(place, fixed[line, place]) for place in range(self.length) if (line, place) in fixed]
 
     # Transitions
     def _next_line(self, state: FormState, character: str) -> FormState | None:

@@ -71,6 +71,14 @@ class FormOptions:
         return fixed
 
     @cached_property
+    def fixed_in(self) -> list[list[tuple[int, str]]]:
+        """The fixed characters of each line, each after its place."""
+        by_line: list[list[tuple[int, str]]] = [[] for _ in range(self.lines)]
+        for (line, place), character in sorted(self.fixed.items()):
+            by_line[line].append((place, character))
+        return by_line
+
+    @cached_property
     def rhyme_words(self) -> list[tuple[int, str]]:
         """The fixed characters that end the second, fourth, … lines, each after its line."""
         last = self.length - 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..errors import InvalidValueError, UnknownCharacterError, check_text, excerpt, quoted
+from ..errors import InvalidValueError, UnknownCharacterError, excerpt, quoted
+from ..novelty.index import NoveltyIndex
 from ..prosody.lines import FORMS, SHAPES
 from ..script import is_hanzi
 from ..tokenizer import PoetTokenizer
@@ -31,7 +32,7 @@ def keywords_of(tokenizer: PoetTokenizer, form: str, given: str | Sequence[str])
     """
     text = _text_of(given)
     words = [word for word in re.split("[，。]", tokenizer.normalize(text)) if word]
-    if text.strip() and not 1 <= len(words) <= MAX_KEYWORDS:
+    if text and not 1 <= len(words) <= MAX_KEYWORDS:
         raise InvalidValueError(
             f"{_EXPECTED}, got {len(words)}: {quoted(text)}; {'remove' if words else 'add'} some",
             chinese=f"{_IN_CHINESE}，現有 {len(words)} 個。",
@@ -47,16 +48,37 @@ def keywords_of(tokenizer: PoetTokenizer, form: str, given: str | Sequence[str])
     return tuple(word for word in words if not any(word in other != word for other in words))
 
 
+def check_original(index: NoveltyIndex, keywords: Sequence[str], length: int) -> None:
+    """Checks that no keyword is a whole line that occurs in the indexed poems.
+
+    Args:
+        index: the index whose lines the poem must not repeat.
+        keywords: the keywords.
+        length: the number of characters per line.
+
+    Raises:
+        InvalidValueError: a keyword is such a line.
+    """
+    for word in keywords:
+        if len(word) == length and (matches := [match for match in index.find(word) if match.is_whole]):
+            whose = f"{matches[0].author or '無名氏'}《{matches[0].title or '無題'}》"
+            raise InvalidValueError(
+                f"the keyword {word!r} is not original: it occurs in {whose}; leave it or original out",
+                chinese=f"詞語「{word}」是現成詩句，見{whose}；請換一個，或不求原創。",
+            )
+
+
 def _text_of(given: str | Sequence[str]) -> str:
     """The keywords as one text, with line ends between them."""
-    if isinstance(given, (list, tuple)):
-        if len(given) > MAX_TYPED or not all(isinstance(word, str) for word in given):
-            raise InvalidValueError(f"{_EXPECTED}, got {quoted(given)}", chinese=f"{_IN_CHINESE}。")
-        if sum(map(len, given)) > MAX_TYPED:
-            raise InvalidValueError(f"{_EXPECTED}, got {quoted(given[0])} …", chinese=f"{_IN_CHINESE}。")
-        given = "，".join(given)
-    check_text("keywords", given, 2 * MAX_TYPED, "詞語")
-    return _BETWEEN.sub("，", given)
+    words = [given] if isinstance(given, str) else given
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words[:MAX_TYPED]):
+        raise InvalidValueError(f"{_EXPECTED}, got {quoted(given)}", chinese=f"{_IN_CHINESE}。")
+    if (count := sum(map(len, words[:MAX_TYPED])) + len(words)) > MAX_TYPED:
+        raise InvalidValueError(
+            f"{_EXPECTED}, got {count:,} characters; at most {MAX_TYPED:,} fit: shorten them",
+            chinese=f"{_IN_CHINESE}；現有 {count} 字，請刪短些。",
+        )
+    return _BETWEEN.sub("，", "，".join(words).strip())
 
 
 def _check(tokenizer: PoetTokenizer, word: str, form: str, longest: int) -> None:
@@ -67,7 +89,7 @@ def _check(tokenizer: PoetTokenizer, word: str, form: str, longest: int) -> None
         )
     if len(word) > longest:
         line = f"a line of {form}" if form else "the longest line"
-        longer = f"use {' or '.join(_longer(len(word), form))}, or " * bool(_longer(len(word), form))
+        longer = "".join(f"use {other}, or " for other in _longer(len(word), form))
         raise InvalidValueError(
             f"the keyword {quoted(word)} has {len(word)} characters, and {line} has {longest}; {longer}"
             "give a shorter one",
@@ -79,5 +101,6 @@ def _check(tokenizer: PoetTokenizer, word: str, form: str, longest: int) -> None
 
 
 def _longer(count: int, form: str) -> list[str]:
-    """The forms with as many lines whose lines have room for `count` characters."""
-    return [f"form={o!r}" for o in FORMS if SHAPES[o][1] >= count and SHAPES[o][0] == SHAPES.get(form, (4,))[0]]
+    """The form with as many lines whose lines have room for `count` characters, if there is one."""
+    lines = SHAPES[form][0] if form else 0
+    return [f"form={other!r}" for other in FORMS if SHAPES[other][0] == lines and SHAPES[other][1] >= count]

@@ -29,7 +29,7 @@ def look_ahead(
     temperature: float,
     tokens: Sequence[str],
 ) -> None:
-    """Before a rhyme word or a given character, reweights each character by how likely an allowed one follows.
+    """Before a rhyme word or a given character, reweights each by how likely an allowed one follows it.
 
     Few characters are allowed there, so the model has to be led to one of them. Each of
     the LOOK_AHEAD likeliest characters c gets the probability p(c), times the total probability of the
@@ -44,7 +44,9 @@ def look_ahead(
         temperature: the temperature of the sampling; 0 counts as 1 here.
         tokens: the V tokens of the vocabulary.
     """
-    numbers = [i for i, row in enumerate(rows) if row.form and row.state and row.form.is_before_few(row.state)]
+    numbers = [
+        i for i, row in enumerate(rows) if row.form and row.state and row.form.is_before_few(row.state)
+    ]
     for first in range(0, len(numbers), LOOK_AHEAD_ROWS):
         part = numbers[first : first + LOOK_AHEAD_ROWS]
         ids = largest(logits[part], LOOK_AHEAD)  # (R, C)

@@ -1,4 +1,4 @@
-"""Placing: where the keywords of a poem stand. Each poem draws its own places, as natural ones as there are."""
+"""Placing: where the keywords of a poem stand. Each poem draws its places among the most natural ones."""
 
 from __future__ import annotations
 
@@ -26,19 +26,23 @@ class Placing:
     Args:
         rules: the form without its keywords.
         start: the first characters of the poem, with the line ends of the form. It may have keywords.
+        avoids_ends: whether the ends of lines are the last choice. A line that must not be one of known lines
+            needs an end that can still be chosen.
 
     Raises:
         InvalidValueError: the keywords cannot stand in this form, or not together.
     """
 
-    def __init__(self, rules: RegularForm, start: str):
+    def __init__(self, rules: RegularForm, start: str, avoids_ends: bool = False):
         options = rules.options
-        self._rules, self._start = rules, start
+        self._rules, self._start, self._avoids_ends = rules, start, avoids_ends
         self._forms: dict[tuple[tuple[str, ...], tuple[Place, ...]], RegularForm | None] = {}
         plain = replace(options, keywords=())
         lines = start.replace("。", "，").split("，")
         left = [word for word in options.keywords if not any(word in line for line in lines)]
-        places = {word: [place for place in self._all(word) if self._form((word,), (place,))] for word in left}
+        places = {
+            word: [place for place in self._all(word) if self._form((word,), (place,))] for word in left
+        }
         after = f" after the start {start!r}" if start else ""
         for word in left:
             if not places[word]:
@@ -78,8 +82,10 @@ class Placing:
         taken = {line for line, _ in placed}
         size = len(self._words[number])
 
-        def rank(place: Place) -> tuple[bool, bool, float]:
-            return not self._is_natural(place[1], size), place[0] in taken, float(noise[number][place])
+        def rank(place: Place) -> tuple[bool, bool, bool, float]:
+            line, first = place
+            is_end = self._avoids_ends and first + size == self._rules.length
+            return is_end, not self._is_natural(first, size), line in taken, float(noise[number][place])
 
         for place in sorted(self._places[number], key=rank):
             if form := self._place((*placed, place), noise):

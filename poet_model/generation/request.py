@@ -26,7 +26,7 @@ from ..tokenizer import PoetTokenizer
 from .fitting import EDGES, MAX_EDGE, edges_of, impose
 from .form import RegularForm
 from .form_options import FormOptions
-from .keywords import keywords_of
+from .keywords import check_original, keywords_of
 from .masks import VocabularyMasks
 from .options import DEFAULTS, GenerationConfig, Options
 from .placing import Placing
@@ -68,7 +68,7 @@ class Request:
     look_ahead: bool = True
 
     def form_of(self, rng: np.random.Generator) -> RegularForm | None:
-        """The form of a poem with its keywords at places that the generator draws; None if none is imposed."""
+        """The form of a poem, with its keywords at places that are drawn; None if no form is imposed."""
         return self.placing.draw(rng) if self.placing else None
 
     @property
@@ -114,7 +114,10 @@ class Request:
             raise InvalidValueError(f"tones and rhyme need a form; give form, one of {' '.join(FORMS)}")
         if form and (given["impose_form"] or tones or rhyme or heads or tails or keywords):
             form_options = FormOptions(form, _TONES[tones], given["template"], rhyme, heads, tails, keywords)
-            rules, start, placing = impose(masks, form_options, start)
+            rules, start, placing = impose(masks, form_options, start, given["original"] is not False)
+        known_lines = _known_lines(given["original"], start, rules)
+        if known_lines and rules:
+            check_original(known_lines, keywords, rules.length)
         return cls(
             start,
             form,
@@ -126,7 +129,7 @@ class Request:
             form_rules=rules,
             placing=placing,
             best_of=_best_of(given["best_of"], rules, config),
-            known_lines=_known_lines(given["original"], start, rules),
+            known_lines=known_lines,
             look_ahead=given["look_ahead"],
         )
 

@@ -23,13 +23,12 @@ def open_groups(masks: VocabularyMasks, options: FormOptions) -> frozenset[str]:
     """
     if not options.rhyme:
         return frozenset()
-    counts = {group: int(mask.sum()) for group, mask in masks.by_group.items()}
-    groups = _large_groups(counts) if options.rhyme is True else _named_group(masks, options, counts)
+    groups = _large_groups(masks) if options.rhyme is True else _named_group(masks, options)
     return _groups_of_fixed(masks, options, groups)
 
 
-def _large_groups(counts: dict[str, int]) -> frozenset[str]:
-    if groups := frozenset(group for group, count in counts.items() if count >= MIN_RHYME_WORDS):
+def _large_groups(masks: VocabularyMasks) -> frozenset[str]:
+    if groups := frozenset(group for group, count in masks.group_sizes.items() if count >= MIN_RHYME_WORDS):
         return groups
     raise InvalidValueError(
         f"the vocabulary of this model has no group of 平水韻 with {MIN_RHYME_WORDS} characters; leave rhyme "
@@ -38,12 +37,12 @@ def _large_groups(counts: dict[str, int]) -> frozenset[str]:
     )
 
 
-def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str, int]) -> frozenset[str]:
+def _named_group(masks: VocabularyMasks, options: FormOptions) -> frozenset[str]:
     given = masks.tokenizer.normalize(read_title(str(options.rhyme)))
     group, needed = group_named(given), options.lines // 2 + 1
-    if counts.get(group, 0) >= needed:
+    if masks.group_sizes.get(group, 0) >= needed:
         return frozenset({group})
-    usable = [name for name, count in counts.items() if count >= needed]
+    usable = [name for name, count in masks.group_sizes.items() if count >= needed]
     near = sorted(rhyme_groups(given).intersection(usable)) if len(given) == 1 else []
     own = f"{given} rhymes in {' or '.join(near)}; " if near else ""
     raise InvalidValueError(

@@ -56,6 +56,7 @@ class Endpoints:
         acrostic: str = "",
         best_of: float = 1,
         original: bool = False,
+        keywords: str = "",
     ) -> Iterator[Update]:
         """Writes a poem for the page: vertical HTML, plain text, a notice, and the input of `change_script`.
 
@@ -72,6 +73,7 @@ class Endpoints:
             acrostic: 2 to 8 characters with which the lines begin; may be empty.
             best_of: the number of candidates for each line; ignored without a form.
             original: whether to exclude lines that occur in 全唐詩; needs an index of it.
+            keywords: 1 to 4 words that must stand in the poem, with spaces between them; may be empty.
         """
         try:
             options = options_of(
@@ -86,6 +88,7 @@ class Endpoints:
                 acrostic=acrostic,
                 best_of=best_of,
                 original=original,
+                keywords=keywords,
                 index=self.poet.index,
             )
             stream = self.poet.model.stream(**options)
@@ -118,6 +121,8 @@ class Endpoints:
         best_of: int = 1,
         telestich: str = "",
         original: bool = False,
+        keywords: str | list[str] = "",
+        guidance_scale: float | None = None,
     ) -> dict[str, Any]:
         """Writes a Tang poem and returns its text, lines, log-probabilities, seed, form, report and novelty.
 
@@ -135,6 +140,8 @@ class Endpoints:
             best_of: the number of candidates for each line, 1 to 16; more than one needs a form.
             telestich: 2 to 8 characters with which the lines end; may be empty.
             original: whether to exclude lines that occur in 全唐詩; needs an index of it.
+            keywords: 1 to 4 words that must stand in the poem, as a list or with spaces between.
+            guidance_scale: how much the title counts; above 1, more than usual. Null: as the model has it.
         """
         index = self.poet.index
         try:
@@ -153,6 +160,8 @@ class Endpoints:
                 best_of=best_of,
                 telestich=telestich,
                 original=original_of(original, index),
+                keywords=keywords,
+                guidance_scale=guidance_scale,
             )
         except PoetError as error:
             raise gr.Error(str(error), print_exception=False) from error

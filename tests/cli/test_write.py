@@ -67,6 +67,7 @@ def test_every_option_reaches_generate(model, capsys):
         "rhyme": "東",
         "acrostic": "春江",
         "telestich": "風東",
+        "keywords": "夜",
         "title": "早春",
         "author": "杜甫",
         "best_of": 2,
@@ -74,6 +75,7 @@ def test_every_option_reaches_generate(model, capsys):
         "top_k": 30,
         "top_p": 0.9,
         "frequency_penalty": 1.0,
+        "guidance_scale": 1.5,
         "max_length": 100,
         "seed": 3,
     }

@@ -164,20 +164,26 @@ def test_write_poem_reports_on_its_poem(client):
     assert report["rhyme"]["groups"] == ["東"] and len(report["tones"]) == len(record["text"])
     tails = client.predict(telestich="山月", seed=1, form="五絕", api_name="/write_poem")["lines"]
     assert [line[-2] for line in tails[:2]] == ["山", "月"]
+    wishes = {"title": "春", "keywords": "明月 酒", "guidance_scale": 2}
+    text = client.predict(seed=1, form="五絕", **wishes, api_name="/write_poem")["text"]
+    assert "明月" in text and "酒" in text
+    wishes["keywords"] = ["明月", "酒"]
+    assert client.predict(seed=1, form="五絕", **wishes, api_name="/write_poem")["text"] == text
 
 
 def test_the_last_parameters_are_the_new_ones(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     names = {name: [p["parameter_name"] for p in named[name]["parameters"]] for name in named}
     old = ["start", "form", "temperature", "top_k", "seed"]
-    assert names["/generate"] == [*old, "script", "title", "author", "rules", "acrostic", "best_of"]
-    new = ["rhyme", "tones", "acrostic", "best_of", "telestich", "original"]
+    page_only = ["script", "title", "author", "rules", "acrostic", "best_of", "keywords"]
+    assert names["/generate"] == [*old, *page_only]
+    new = ["rhyme", "tones", "acrostic", "best_of", "telestich", "original", "keywords", "guidance_scale"]
     assert names["/write_poem"] == [*old, "author", "title", *new]
     assert all(p["parameter_has_default"] for name in named for p in named[name]["parameters"])
 
 
-def test_with_an_index_original_is_the_last_parameter(poet):
+def test_an_index_brings_original_and_the_newest_parameter_is_last(poet):
     index = NoveltyIndex.build([("春眠不覺曉。", "春曉", "孟浩然")])
     named = page.build(replace(poet, index=index)).get_api_info()["named_endpoints"]
     names = [p["parameter_name"] for p in named["/generate"]["parameters"]]
-    assert names[-2:] == ["best_of", "original"] and len(names) == 12
+    assert names[-3:] == ["best_of", "original", "keywords"] and len(names) == 13
