@@ -128,7 +128,7 @@ def shapes_of(config: PoetConfig) -> dict[str, tuple[int, ...]]:
 
 
 class NumpyStepper:
-    """Implements `generation.decoding.Stepper` in NumPy.
+    """Implements `generation.stepper.Stepper` in NumPy.
 
     A layer is one product, `[x, h] @ [W_ih, W_hh]^T`, as in TorchStepper.
 

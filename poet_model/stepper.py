@@ -12,7 +12,7 @@ from .layers import HandwrittenRNN, Layer, LSTMStack, State
 
 
 class TorchStepper:
-    """Implements `generation.decoding.Stepper` for a PoetModel, on its device. Logits are NumPy arrays.
+    """Implements `generation.stepper.Stepper` for a PoetModel, on its device. Logits are NumPy arrays.
 
     The LSTM weights are copied, the embedding is not: make a new TorchStepper after a weight has changed.
 

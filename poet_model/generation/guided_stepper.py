@@ -6,16 +6,14 @@ This is classifier-free guidance for text (Sanchez et al. 2023, arXiv 2306.17806
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..tokenizer import PoetTokenizer
 from .request import Request
-
-if TYPE_CHECKING:
-    from .decoding import Stepper
+from .stepper import Stepper
 
 
 class GuidedState(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from .filters import LogitFilter
 from .guided_stepper import GuidedStepper
 from .row import Row
 from .sampling import largest
-
-if TYPE_CHECKING:
-    from .decoding import Stepper
+from .stepper import Stepper
 
 LOOK_AHEAD = 24  # candidate characters that are evaluated before a rhyme word
 LOOK_AHEAD_ROWS = 16  # rows that are evaluated in one batch

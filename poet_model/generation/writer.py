@@ -8,11 +8,12 @@ from typing import Unpack, overload
 
 from ..errors import InvalidValueError, check_number, quoted
 from ..tokenizer import PoetTokenizer
-from .decoding import Character, Stepper, decode
+from .decoding import Character, decode
 from .masks import VocabularyMasks
 from .options import GenerationConfig, Options
 from .poem import Poem
 from .request import Request
+from .stepper import Stepper
 from .stream import PoemStream
 
 MAX_POEMS = 1024  # poems per batch

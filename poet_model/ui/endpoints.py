@@ -55,8 +55,8 @@ class Endpoints:
         rules: list[str] | None = None,
         acrostic: str = "",
         best_of: float = 1,
-        original: bool = False,
         keywords: str = "",
+        original: bool = False,
     ) -> Iterator[Update]:
         """Writes a poem for the page: vertical HTML, plain text, a notice, and the input of `change_script`.
 
@@ -72,8 +72,8 @@ class Endpoints:
             rules: any of `rhyme` and `tones`; ignored without a form.
             acrostic: 2 to 8 characters with which the lines begin; may be empty.
             best_of: the number of candidates for each line; ignored without a form.
-            original: whether to exclude lines that occur in 全唐詩; needs an index of it.
             keywords: 1 to 4 words that must stand in the poem, with spaces between them; may be empty.
+            original: whether to exclude lines that occur in 全唐詩; needs an index of it.
         """
         try:
             options = options_of(
