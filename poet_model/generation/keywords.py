@@ -14,7 +14,7 @@ from ..tokenizer import PoetTokenizer
 MAX_KEYWORDS = 4
 MAX_TYPED = 2000  # characters as people write them; those of a longer text are not even counted
 _BETWEEN = re.compile(r"[\s|/]+")
-_EXPECTED = f"keywords must be one to {MAX_KEYWORDS} words of hanzi, as text or as a list"
+_EXPECTED = f"keywords must be 1 to {MAX_KEYWORDS} words of hanzi, as text or as a list"
 _IN_CHINESE = "詞語要 1 至 4 個，用空格或頓號隔開"
 
 

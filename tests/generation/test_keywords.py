@@ -156,9 +156,9 @@ def test_part_of_another_is_fulfilled_with_it_and_none_is_none(untrained):
     [
         (
             {"keywords": "一 二 三 四 五"},
-            "keywords must be one to 4 words of hanzi, .* got 5: .*; remove some",
+            "keywords must be 1 to 4 words of hanzi, .* got 5: .*; remove some",
         ),
-        ({"keywords": "，、"}, "keywords must be one to 4 words .* got 0: .*; add some"),
+        ({"keywords": "，、"}, "keywords must be 1 to 4 words .* got 0: .*; add some"),
         ({"keywords": "明月 明月"}, "the keyword '明月' is given twice; leave one of them out"),
         ({"keywords": "明a"}, "keywords must be .* got 'a' in '明a'; remove that character"),
         ({"keywords": ["明月", 5]}, r"keywords must be .* as text or as a list, got \['明月', 5\]"),
