@@ -66,6 +66,9 @@ def _log_share_allowed(logits: FloatArray, rows: Sequence[Row], filters: Sequenc
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     for rule in filters:
         rule(logits, rows)
+    is_allowed = logits > -np.inf
+    share = (weights * is_allowed).sum(axis=1) / weights.sum(axis=1)
+    # a share that is too small for a float32 is still possible
+    share = np.maximum(share, np.finfo(np.float32).tiny * is_allowed.any(axis=1))
     with np.errstate(divide="ignore"):  # log(0) is -inf where no id is allowed
-        share = np.log((weights * (logits > -np.inf)).sum(axis=1) / weights.sum(axis=1))
-    return np.asarray(share, np.float32)
+        return np.asarray(np.log(share), np.float32)

@@ -87,6 +87,13 @@ def test_with_other_options(untrained, options):
         )
 
 
+def test_a_model_that_deems_a_keyword_impossible_writes_it(untrained):
+    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes_of(untrained.config).items()}
+    weights["bias"][untrained.tokenizer.ids["明"]] = -1000  # its probability is 0 as a float32
+    sure = NumpyPoetModel(untrained.config, untrained.tokenizer, weights)
+    assert "明月" in sure.generate(keywords="明月", form="五絕", seed=2).text
+
+
 def test_a_start_that_holds_a_keyword_fulfils_it(untrained):
     whole = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓"
     options = {"form": "五絕", "seed": 0}
