@@ -60,8 +60,10 @@ class GuidedStepper:
 
     def select(self, state: GuidedState, rows: Sequence[int] | IntArray) -> GuidedState:
         """Like Stepper.select."""
-        states = (self._stepper.select(one, rows) for one in (state.with_title, state.without_title))
-        return GuidedState(*states, state.logits[np.asarray(rows, dtype=np.int64)])
+        select, numbers = self._stepper.select, np.asarray(rows, dtype=np.int64)
+        return GuidedState(
+            select(state.with_title, rows), select(state.without_title, rows), state.logits[numbers]
+        )
 
     def guide(self, logits: FloatArray, state: GuidedState) -> None:
         """Guides the logits (B, V) with the title, in place: `without + scale * (with - without)`.

@@ -25,7 +25,7 @@ def look_ahead(
     rows: Sequence[Row],
     filters: Sequence[LogitFilter],
     temperature: float,
-    tokens: Sequence[str],
+    tokens: tuple[str, ...],
 ) -> None:
     """Before a rhyme word or a given character, reweights each by how likely an allowed one follows it.
 

@@ -51,7 +51,7 @@ class Options(TypedDict, total=False):
     top_p: float
     max_length: int
     frequency_penalty: float
-    guidance_scale: float
+    guidance_scale: float | None  # None: that of the model
 
 
 DEFAULTS: Options = {
