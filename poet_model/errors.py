@@ -45,25 +45,26 @@ class UnknownCharacterError(PoetError, ValueError):
     Attributes:
         character: that character.
         suggestions: at most five characters that are in the vocabulary.
+        source: what the character is part of, such as "the keyword 春Q"; may be empty.
 
     Example:
         >>> print(UnknownCharacterError("Q", ["春", "山"]))
         'Q' is not among the characters this model knows; try one of these instead: 春 山
     """
 
-    def __init__(self, character: str, suggestions: list[str]):
-        self.character = character
+    def __init__(self, character: str, suggestions: list[str], source: str = ""):
+        self.character, self.source = character, source
         self.suggestions: list[str] = suggestions[:5]
         known = "".join(f"「{suggestion}」" for suggestion in self.suggestions)
         super().__init__(
-            f"{quoted(character)} is not among the characters this model knows; "
+            f"{quoted(character)}{source and f' in {source}'} is not among the characters this model knows; "
             f"try one of these instead: {' '.join(self.suggestions)}",
             chinese=f"這個模型沒學過「{excerpt(character)}」，不妨試試{known}。",
         )
 
     # makes the error picklable, so that another process can raise it
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return type(self), (self.character, self.suggestions)
+        return type(self), (self.character, self.suggestions, self.source)
 
 
 class CorpusError(PoetError, ValueError):

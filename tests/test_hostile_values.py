@@ -23,10 +23,12 @@ LONG = "春" * 1_000_000
 PAGE = {"start": "月", "form": "五絕", "temperature": 0.8, "top_k": 40, "seed": 7}
 INDEX = NoveltyIndex.build([(POEMS[0], "靜夜思", "李白")])
 CHAR_LM = make_model()
-NUMBERS = (
-    *("temperature", "top_k", "top_p", "max_length", "frequency_penalty", "seed", "best_of", "num_poems"),
-    *("min_p", "typical_p", "mmi_lambda"),
+TEXTS = ("start", "form", "author", "title", "acrostic", "telestich", "keywords")
+SETTINGS = (
+    *("temperature", "top_k", "top_p", "min_p", "typical_p", "max_length", "frequency_penalty"),
+    *("guidance_scale", "mmi_lambda"),
 )
+NUMBERS = (*SETTINGS, "seed", "best_of", "num_poems")
 NO_NUMBERS = (
     10**5000,
     -(10**5000),
@@ -75,11 +77,11 @@ def calls_with(model, text: str) -> dict[str, Callable[[], object]]:
     """Each call that takes a text, with this text."""
     by_name = {
         f"generate {name}": lambda name=name: model.generate(**{name: text})
-        for name in ("start", "form", "author", "title", "acrostic", "telestich", "template", "tones", "seed")
+        for name in (*TEXTS, "template", "tones", "seed")
     }
     on_page = {
         f"page {name}": lambda name=name: options_of(**PAGE | {name: text})
-        for name in (*PAGE, "title", "author", "acrostic", "rules", "best_of", "original")
+        for name in (*PAGE, "title", "author", "acrostic", "keywords", "rules", "best_of", "original")
     }
     return {
         **by_name,
@@ -115,10 +117,10 @@ def test_a_long_text_is_refused_before_it_is_read(model):
 
 def test_a_long_text_on_the_page_and_in_the_api(model, tmp_path):
     page = Endpoints(Poet("tiny", tmp_path, model, INDEX))
-    for name in ("start", "form", "author", "title", "acrostic"):
+    for name in ("start", "form", "author", "title", "acrostic", "keywords"):
         *_, last = page.write(**PAGE | {"script": "繁體", name: LONG})
         assert "advice" in last.notice and len(last.notice) < 500
-    for name in ("start", "form", "author", "title", "rhyme", "tones", "acrostic", "telestich"):
+    for name in (*TEXTS, "rhyme", "tones"):
         with pytest.raises(Exception, match=r"must|has") as caught:
             page.write_poem(**{"form": "五絕", name: LONG})
         assert isinstance(caught.value.__cause__, PoetError) and len(str(caught.value)) < 500
@@ -151,7 +153,7 @@ def test_what_is_no_number_is_refused_for_each(model, name, value):
 
 @pytest.mark.parametrize("value", [None, 10**5000, math.nan, b"", [LONG], NoWords(), np.zeros(3)], ids=type)
 def test_what_is_no_text_is_refused_for_each(model, value):
-    for name in ("start", "form", "author", "title", "acrostic", "telestich", "template", "tones", "rhyme"):
+    for name in (*TEXTS, "template", "tones", "rhyme"):
         message = refusal(lambda name=name: model.generate(**{"form": "五絕", name: value}))
         assert name in message
     for name in ("impose_form", "look_ahead", "original", "distinct_rhymes", "parallel"):

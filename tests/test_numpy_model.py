@@ -28,6 +28,7 @@ POEMS = {"small": 80, "shipped": 12}
 KINDS = {
     "tones, rhyme, acrostic": {"tones": True, "rhyme": True, "acrostic": "春花秋月"},
     "best of lines": {"best_of": 2, "tones": True, "rhyme": True, "mmi_lambda": 0.5},
+    "keywords, guidance": {"keywords": "明月 酒", "title": "秋夜", "guidance_scale": 2.0},
 }
 SETTINGS = (
     {},

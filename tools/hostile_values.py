@@ -68,6 +68,7 @@ VALID = {
     "rhyme": [False, True, "東", "下平七陽"],
     "acrostic": ["", "春山", "月光", "山 光，月"],
     "telestich": ["", "山光", "月霜山鄉"],
+    "keywords": ["", "月", "山光 月", ["月", "春"]],
     **{name: [True, False] for name in ("impose_form", "original", "look_ahead")},
     **{name: [True, False] for name in ("distinct_rhymes", "parallel")},
     "best_of": [1, 2, 3],
@@ -80,13 +81,16 @@ VALID = {
     "min_p": [0, 0.1, 1],
     "typical_p": [0.1, 1.0],
     "mmi_lambda": [0, 0.5, 1],
+    "guidance_scale": [0, 1, 2.5],
 }
 STARTS = ["", "春", "月光", "山 月", "月光，"]
 FOREIGN = [
     *("tokenizer", "defaults", "masks", "self", "cls", "config", "options", "request", "stepper", "device"),
     *("max_new_tokens", "do_sample", "Form", "詩體", "", "\ud800", "a" * 10_000, "_forms"),
 ]
-OF_WRITE = {name: VALID[name] for name in ("title", "author", "acrostic", "original", "temperature")} | {
+OF_WRITE = {
+    name: VALID[name] for name in ("title", "author", "acrostic", "keywords", "original", "temperature")
+} | {
     "start": STARTS,
     "form": ["不限 any", *FORMS],
     "top_k": [1, 40, 3.7],
@@ -96,8 +100,8 @@ OF_WRITE = {name: VALID[name] for name in ("title", "author", "acrostic", "origi
     "best_of": [1, 2, 2.4],
 }
 TYPED = (
-    *("form", "author", "title", "rhyme", "tones", "acrostic", "telestich", "original", "best_of"),
-    *("distinct_rhymes", "parallel", "min_p", "typical_p", "mmi_lambda"),
+    *("form", "author", "title", "rhyme", "tones", "acrostic", "telestich", "keywords", "original"),
+    *("best_of", "distinct_rhymes", "parallel", "min_p", "typical_p", "guidance_scale", "mmi_lambda"),
 )
 OF_WRITE_POEM = {name: VALID[name] for name in (*TYPED, "temperature", "top_k")} | {
     "start": STARTS,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..generation.decoding import LOOK_AHEAD, LOOK_AHEAD_ROWS
+from ..generation.look_ahead import LOOK_AHEAD, LOOK_AHEAD_ROWS
 from ..generation.stepper import Stepper
 from ..generation.writer import Writer
 

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 # options of `generate` that the parsers have under the same name
 NAMES = (
-    *("form", "tones", "template", "rhyme", "acrostic", "telestich", "title", "author", "original"),
-    *("best_of", "look_ahead", "impose_form", "temperature", "top_k", "top_p", "frequency_penalty"),
-    *("max_length", "distinct_rhymes", "min_p", "typical_p", "mmi_lambda", "parallel"),
+    *("form", "tones", "template", "rhyme", "distinct_rhymes", "parallel", "acrostic", "telestich"),
+    *("keywords", "title", "author", "original", "best_of", "look_ahead", "impose_form", "temperature"),
+    *("top_k", "top_p", "min_p", "typical_p", "frequency_penalty", "guidance_scale", "mmi_lambda"),
+    "max_length",
 )
 LEVELS = ("L0", "L1", "L2")
 
@@ -37,6 +38,12 @@ def _add_poem(group: argparse._ArgumentGroup) -> None:
     add("--author", metavar="NAME", help="the poet whose style it imitates, such as 李白")
     add("--acrostic", metavar="TEXT", help="藏頭: 2 to 8 characters that the lines begin with")
     add("--telestich", metavar="TEXT", help="藏尾: 2 to 8 characters that the lines end with")
+    add(
+        "--keywords",
+        nargs="+",
+        metavar="WORD",
+        help="1 to 4 words that must stand in the poem, each whole in one line",
+    )
     add(
         "--original",
         action="store_true",
@@ -111,6 +118,7 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
     )
     add("--typical-p", type=float, metavar="X", help="choose from the most typical that have X together")
     add("--frequency-penalty", type=float, metavar="X", help="against repeated characters; 0: none")
+    add("--guidance-scale", metavar="X", type=float, help="how much the title counts; 1: as the model has it")
     add("--max-length", type=int, metavar="N", help="characters after which a poem without a form ends")
     add(
         "--no-look-ahead",

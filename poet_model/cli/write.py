@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   poet write 春
   poet write 春 --form 五絕 --tones --rhyme         # a quatrain by all the rules
   poet write --form 七律 --rhyme 東 --title 早春呈水部張十八員外
+  poet write --form 五絕 --keywords 明月 酒         # both words stand in it
   poet write --acrostic 春江花月 --num 4 --seed 7   # the same four poems each time
   poet write 明月 --form 五絕 --num 100 --json | jq -r .text
   poet write 春 --form 七絕 --interactive           # a line by you, a line by the model

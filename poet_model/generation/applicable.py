@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-GIVE_FORM = ("form", "acrostic", "telestich")  # an acrostic or a telestich implies a form if none is given
+GIVE_FORM = ("form", "acrostic", "telestich", "keywords")  # all imply a form if none is given
 NEED_FORM = ("rhyme", "tones", "template", "parallel", "best_of")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
@@ -10,10 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from ..arrays import FloatArray
-from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, plain
 from ..tokenizer import EOS
-from .form import RegularForm
 from .masks import VocabularyMasks
+from .original import OriginalLines
 from .parallel import NoRepeatedCharacter, Parallelism
 from .request import Request
 from .row import Row
@@ -64,42 +62,11 @@ class WholeLines:
 
 
 class KeepsForm:
-    """Keeps a regular form: its shape, tones and rhymes, and the heads and tails that are requested."""
-
-    def __init__(self, form: RegularForm):
-        self._form = form
+    """Keeps the regular form of each row: its shape, tones and rhymes, and the characters that are given."""
 
     def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
-        masks = [self._form.mask(row.state) for row in rows if row.state]
+        masks = [row.form.mask(row.state) for row in rows if row.form and row.state]
         logits += masks[0] if all(mask is masks[0] for mask in masks) else np.stack(masks)
-
-
-class OriginalLines:
-    """Bars every line of at least MIN_ORIGINAL characters that occurs in a line of the indexed poems.
-
-    Args:
-        masks: the masks of the vocabulary.
-        index: the index of the poems.
-        length: the number of characters per line; None if it is not fixed, so that a line may end anywhere.
-    """
-
-    def __init__(self, masks: VocabularyMasks, index: NoveltyIndex, length: int | None):
-        self._ids, self._ends, self._length = masks.ids_by_plain, masks.line_ends, length
-        self._followers = functools.cache(index.followers)
-
-    def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
-        for row, its_logits in zip(rows, logits, strict=True):
-            line = row.line
-            if len(line) + 1 < (self._length or MIN_ORIGINAL):
-                continue
-            if len(line) != self._length:
-                known = [token for c in self._followers(line) for token in self._ids.get(c, ())]
-                its_logits[known] = -np.inf
-            if not self._length and self._is_known(line):
-                its_logits[self._ends] = -np.inf  # the start already gave all characters of a known line
-
-    def _is_known(self, line: str) -> bool:
-        return len(line) >= MIN_ORIGINAL and plain(line[-1]) in self._followers(line[:-1])
 
 
 class DistinctRhymes:
@@ -116,7 +83,8 @@ class DistinctRhymes:
     def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
         for row, its_logits in zip(rows, logits, strict=True):
             line, words = len(row.ends), row.ends[:1] + row.ends[1::2]
-            if line % 2 == 0 or (row.form and row.form.options.tails[line:]):
+            is_fixed = row.form is not None and (line, row.form.length - 1) in row.form.options.fixed
+            if line % 2 == 0 or is_fixed:
                 continue
             if row.place + 1 in (row.length, MAX_LINE):
                 its_logits[[self._ids[word] for word in words]] = -np.inf
@@ -156,7 +124,7 @@ def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
     """The filters of a request. The filters may be applied in any order."""
     filters: list[LogitFilter] = []
     if request.form_rules:
-        filters.append(KeepsForm(request.form_rules))
+        filters.append(KeepsForm())
     else:
         filters += [OnlyPoemCharacters(masks), WholeLines(masks, request.config.max_length)]
     if request.known_lines:
@@ -165,5 +133,5 @@ def filters_of(request: Request, masks: VocabularyMasks) -> list[LogitFilter]:
     if request.distinct_rhymes:
         filters.append(DistinctRhymes(masks))
     if request.parallel and request.form_rules:
-        filters += [NoRepeatedCharacter(masks, request.form_rules), Parallelism(masks)]
+        filters += [NoRepeatedCharacter(masks), Parallelism(masks)]
     return filters

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ..couplets.couplet import FORMS as COUPLET_FORMS
 from ..errors import InvalidValueError, excerpt, quoted
 from ..prosody.lines import FORMS, LINE_ENDS, SHAPES, join_lines, read_lines, split_lines
 from ..prosody.templates import L1, L2
@@ -14,6 +15,8 @@ from ..tokenizer import PoetTokenizer
 from .form import FormState, RegularForm
 from .form_options import FormOptions
 from .masks import VocabularyMasks
+from .parallel import check_couplets
+from .placing import Placing
 
 EDGES = {"acrostic": "藏頭", "telestich": "藏尾"}
 MAX_EDGE = 2000  # characters as people write them; those of a longer text are not even counted
@@ -75,21 +78,23 @@ def edges_of(
     return form, heads, tails
 
 
-def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[RegularForm, str]:
-    """The automaton of a form, and the start with the line ends of that form.
+def impose(
+    masks: VocabularyMasks, options: FormOptions, start: str, is_original: bool = False
+) -> tuple[RegularForm, str, Placing]:
+    """The automaton of a form, the start with the line ends of that form, and the places of the keywords.
 
     Args:
         masks: the masks of the vocabulary.
         options: the form and its rules.
         start: the first characters of the poem.
+        is_original: whether some lines are barred.
 
     Raises:
         InvalidValueError: the options and the start do not fit together; the message gives the reason and the
             nearest options that would work.
     """
     try:
-        rules = RegularForm(masks, options, start)
-        return rules, fit_start(rules, start)
+        return _fit(masks, options, start, is_original)
     except InvalidValueError as error:
         possible = (names for *names, less in _less_strict(options) if _is_possible(masks, less, start))
         if not (first := next(possible, None)):
@@ -104,9 +109,18 @@ def impose(masks: VocabularyMasks, options: FormOptions, start: str) -> tuple[Re
         ) from None
 
 
+def _fit(
+    masks: VocabularyMasks, options: FormOptions, start: str, is_original: bool = False
+) -> tuple[RegularForm, str, Placing]:
+    rules = RegularForm(masks, options, start)
+    start = fit_start(rules, start)
+    check_couplets(options, start)
+    return rules, start, Placing(rules, start, avoids_ends=is_original)
+
+
 def _is_possible(masks: VocabularyMasks, options: FormOptions, start: str) -> bool:
     try:
-        fit_start(RegularForm(masks, options, start), start)
+        _fit(masks, options, start)
     except InvalidValueError:
         return False
     return True
@@ -127,9 +141,18 @@ def _less_strict(options: FormOptions) -> Iterator[tuple[str, str, FormOptions]]
         yield "rhyme=False", "不押韻", replace(options, rhyme=False)
     if options.has_tones:
         yield "tones=False", "不論平仄", replace(options, level=None, template="")
+    if options.parallel:
+        yield "parallel=False", "不求對仗", replace(options, parallel=False)
     for other in FORMS:
-        if other != options.form and SHAPES[other][0] >= max(len(options.heads), len(options.tails)):
+        lines, length = SHAPES[other]
+        is_large = lines >= max(len(options.heads), len(options.tails))
+        is_wide = length >= max(map(len, options.keywords), default=0)
+        has_couplets = other in COUPLET_FORMS or not options.parallel
+        if other != options.form and is_large and is_wide and has_couplets:
             yield f"form={other!r}", f"改用{other}", replace(options, form=other)
+    for keyword in options.keywords:
+        others = tuple(other for other in options.keywords if other != keyword)
+        yield f"no keyword {keyword!r}", f"不要詞語「{keyword}」", replace(options, keywords=others)
     if rhyme and options.has_tones:
         neither = replace(options, rhyme=False, level=None, template="")
         yield "rhyme=False and tones=False", "不押韻也不論平仄", neither

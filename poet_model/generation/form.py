@@ -61,8 +61,8 @@ class RegularForm:
     Args:
         masks: the masks of the vocabulary.
         options: the form and its rules.
-        start: the first characters of the poem. A character of the start, the heads or the tails whose tones
-            are unknown is allowed in any place.
+        start: the first characters of the poem. A given character whose tones are unknown, of the start, the
+            heads, the tails or the keywords, is allowed in any place.
 
     Raises:
         InvalidValueError: no poem in this vocabulary can satisfy these options.
@@ -74,7 +74,7 @@ class RegularForm:
         self.lines: int = options.lines
         self.length: int = options.length
         self._ends = masks.line_ends
-        self._given = frozenset(options.heads + options.tails + start)
+        self._given = frozenset(start).union(options.fixed.values())
         self._groups = open_groups(masks, options)
         self._templates = self._open_templates() if options.has_tones else [None]
 
@@ -93,8 +93,7 @@ class RegularForm:
         tones_here = self._tones_of(character)
         if not tones_here or state.line >= self.lines:
             return None
-        is_inside = 0 < state.place < self.length - 1
-        if not is_inside and character != (self._required(state) or character):
+        if character != (self._required(state) or character):
             return None
         # except at the end of a line, all characters with the same tones lead to the same state
         key = character if state.place == self.length - 1 else tones_here
@@ -117,19 +116,19 @@ class RegularForm:
         return self._mask_of[state]
 
     def is_before_few(self, state: FormState) -> bool:
-        """Whether the character after the next one is a rhyme word or a tail, for which few are allowed."""
-        if state.place != self.length - 2:
+        """Whether the character after the next one is fixed or a rhyme word, for which few are allowed."""
+        if self._required(state):
             return False
-        return state.line < len(self.options.tails) or any(
-            self._rhymes(course, state.line) for course in state.courses
-        )
+        if (state.line, state.place + 1) in self.options.fixed:
+            return True
+        return state.place == self.length - 2 and any(self._rhymes(c, state.line) for c in state.courses)
 
     # The courses of the form
 
     def _open_templates(self) -> list[Template]:
-        """The templates that fit all heads and tails."""
+        """The templates that fit all fixed characters."""
         templates = self.options.templates
-        if fitting := [t for t in templates if all(self._fits_edges(t, line) for line in range(self.lines))]:
+        if fitting := [t for t in templates if all(self._fits(t, line) for line in range(self.lines))]:
             return fitting
         raise InvalidValueError(
             f"{self.options} is impossible: {self._why_impossible()}",
@@ -137,38 +136,38 @@ class RegularForm:
         )
 
     def _why_impossible(self) -> str:
-        """Names the first line whose head and tail fit no template, if there is such a line."""
+        """Names the first line whose fixed characters fit no template, if there is such a line."""
         for line in range(self.lines):
-            if not any(self._fits_edges(template, line) for template in self.options.templates):
-                heads, tails = self.options.heads, self.options.tails
-                edges = [text[line] for text in (heads, tails) if line < len(text)]
-                edges_and_tones = " ".join(f"{c} {tones(c)}" for c in edges)
+            if not any(self._fits(template, line) for template in self.options.templates):
+                fixed_and_tones = " ".join(f"{c} {tones(c)}" for _, c in self.options.fixed_in[line])
                 rhyming = " that rhymes with the others, or ends in 仄"
-                return f"no template has a line {line + 1} with {edges_and_tones}" + (
+                return f"no template has a line {line + 1} with {fixed_and_tones}" + (
                     rhyming if self.options.rhyme and line == 0 else ""
                 )
         return "each line is possible by itself, but no template allows all of them"
 
-    def _fits_edges(self, template: Template, line: int) -> bool:
-        """Whether a line has a pattern that its head and its tail fit."""
-        first = self.options.tails[:1] if self.options.rhyme and line == 0 and 0 in template.rhymes else ""
-        if first and (not self._groups & rhyme_groups(first) or first in self.options.reserved(0)):
+    def _fits(self, template: Template, line: int) -> bool:
+        """Whether a line has a pattern that its fixed characters fit."""
+        first = self.options.fixed.get((0, self.length - 1), "")
+        is_rhyme_word = bool(first and self.options.rhyme and line == 0 and 0 in template.rhymes)
+        if is_rhyme_word and (not self._groups & rhyme_groups(first) or first in self.options.reserved(0)):
             return False
         return bool(self._patterns(template, line))
 
     def _patterns(self, template: Template | None, line: int) -> tuple[Pattern, ...]:
-        """The patterns of a line that its head and its tail fit."""
+        """The patterns of a line that its fixed characters fit."""
         if line >= self.lines:
             return ()
         if template is None or (level := self.options.level) is None:
             last = PING if self.options.rhyme and line % 2 else ANY
             return ((*[ANY] * (self.length - 1), last),)
-        is_rhyme = bool(self.options.rhyme) and line in template.rhymes
-        heads, tails = self.options.heads[line:], self.options.tails[line:]
-        head = (tone_mask(heads[0]) if heads else 0) or ANY
-        tail = (tone_mask(tails[0], is_rhyme=is_rhyme) if tails else 0) or ANY
+        rhymes = bool(self.options.rhyme) and line in template.rhymes
+        fixed = [
+            (place, tone_mask(character, is_rhyme=rhymes and place == self.length - 1) or ANY)
+            for place, character in self.options.fixed_in[line]
+        ]
         patterns = template.patterns(line, level)
-        return tuple(pattern for pattern in patterns if pattern[0] & head and pattern[-1] & tail)
+        return tuple(p for p in patterns if all(p[place] & tones_here for place, tones_here in fixed))
 
     # Transitions
     def _next_line(self, state: FormState, character: str) -> FormState | None:
@@ -233,10 +232,8 @@ class RegularForm:
         return rhyme_groups(character) & (self._groups if state.groups is None else state.groups)
 
     def _required(self, state: FormState) -> str:
-        """The head or tail that must come next; '' if there is none."""
-        if state.place == 0:
-            return self.options.heads[state.line :][:1]
-        return self.options.tails[state.line :][:1] if state.place == self.length - 1 else ""
+        """The fixed character that must come next; '' if there is none."""
+        return self.options.fixed.get((state.line, state.place), "")
 
     def _make_mask(self, state: FormState) -> FloatArray:
         if state.line == self.lines:

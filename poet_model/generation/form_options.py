@@ -22,6 +22,10 @@ class FormOptions:
             a group to prescribe it; False if they need not rhyme.
         heads: the first characters of line 1, line 2 and so on; '' for none.
         tails: the last characters of line 1, line 2 and so on; '' for none.
+        keywords: words that must stand in the poem.
+        places: the line and the place in it of the first character of each keyword, counted from 0; empty
+            while the keywords are not placed.
+        parallel: whether the second line of a middle couplet may repeat no character of the first.
     """
 
     form: str
@@ -30,6 +34,9 @@ class FormOptions:
     rhyme: bool | str = False
     heads: str = ""
     tails: str = ""
+    keywords: tuple[str, ...] = ()
+    places: tuple[tuple[int, int], ...] = ()
+    parallel: bool = False
 
     @property
     def lines(self) -> int:
@@ -56,24 +63,47 @@ class FormOptions:
         """The templates that the poem may follow."""
         return tuple(t for t in templates(self.form) if t.name == (self.template or t.name))
 
-    def tails_before(self, line: int) -> str:
-        """The rhyme words among the tails before index `line`: those of the second, fourth, … lines."""
-        return self.tails[1:line:2]
+    @cached_property
+    def fixed(self) -> dict[tuple[int, int], str]:
+        """The heads, the tails and the characters of placed keywords, by their line and place in it."""
+        fixed = {(line, 0): head for line, head in enumerate(self.heads)}
+        fixed |= {(line, self.length - 1): tail for line, tail in enumerate(self.tails)}
+        for keyword, (line, first) in zip(self.keywords, self.places, strict=False):
+            fixed |= {(line, first + i): character for i, character in enumerate(keyword)}
+        return fixed
+
+    @cached_property
+    def fixed_in(self) -> list[list[tuple[int, str]]]:
+        """The fixed characters of each line, each after its place."""
+        by_line: list[list[tuple[int, str]]] = [[] for _ in range(self.lines)]
+        for (line, place), character in sorted(self.fixed.items()):
+            by_line[line].append((place, character))
+        return by_line
+
+    @cached_property
+    def rhyme_words(self) -> list[tuple[int, str]]:
+        """The fixed characters that end the second, fourth, … lines, each after its line."""
+        last = self.length - 1
+        return [
+            (line, self.fixed[line, last]) for line in range(1, self.lines, 2) if (line, last) in self.fixed
+        ]
 
     def reserved(self, line: int) -> str:
-        """The tails of the even lines after `line` (counted from 0), which are reserved as rhyme words."""
-        return self.tails[line + 1 + line % 2 :: 2]
+        """The fixed rhyme words of the lines after `line`."""
+        return "".join(word for other, word in self.rhyme_words if other > line)
 
     def __str__(self) -> str:
-        edges = [f"{name} {given}" for name, given in (("heads", self.heads), ("tails", self.tails)) if given]
+        wishes = {"heads": self.heads, "tails": self.tails, "keywords": " ".join(self.keywords)}
+        given = [f"{name} {wish}" for name, wish in wishes.items() if wish]
         names = [t.name for t in self.templates] if len(self.templates) == 1 else []
         tones = [] if self.level is None else [" ".join(["tones", LEVELS[self.level], *names])]
-        return ", ".join([self.form, *tones, *["rhyme"] * bool(self.rhyme), *edges])
+        rules = [*tones, *["rhyme"] * bool(self.rhyme), *["parallel"] * self.parallel]
+        return ", ".join([self.form, *rules, *given])
 
     @property
     def in_chinese(self) -> str:
         """The description in Chinese, without level and template."""
-        edges = [
-            f"{name}「{given}」" for name, given in (("藏頭", self.heads), ("藏尾", self.tails)) if given
-        ]
-        return "、".join([self.form, *["平仄"] * self.has_tones, *["押韻"] * bool(self.rhyme), *edges])
+        wishes = {"藏頭": self.heads, "藏尾": self.tails, "詞語": "、".join(self.keywords)}
+        given = [f"{name}「{wish}」" for name, wish in wishes.items() if wish]
+        rules = {"平仄": self.has_tones, "押韻": self.rhyme, "對仗": self.parallel}
+        return "、".join([self.form, *(name for name, asked in rules.items() if asked), *given])

@@ -79,6 +79,11 @@ class VocabularyMasks:
         return masks
 
     @cached_property
+    def group_sizes(self) -> dict[str, int]:
+        """Maps each rhyme group of 平 to the number of characters that rhyme in it."""
+        return {group: int(mask.sum()) for group, mask in self.by_group.items()}
+
+    @cached_property
     def ids_by_plain(self) -> dict[str, list[int]]:
         """Maps each character, as a novelty index writes it, to the ids of all its written forms."""
         ids: dict[str, list[int]] = {}

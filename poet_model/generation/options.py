@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypedDict
@@ -36,6 +37,8 @@ class Options(TypedDict, total=False):
     rhyme: bool | str  # True, or a group of 平水韻 such as "東" or "一東" (False)
     acrostic: str  # 藏頭: 2 to 8 characters that the lines begin with
     telestich: str  # 藏尾: 2 to 8 characters that the lines end with
+    # 1 to 4 words that stand in the poem, each whole in one line; as text, such as "明月 酒", or as a list
+    keywords: str | Sequence[str]
     # True: no line of five characters or more may occur in a poem of the corpus. That needs an index, made by
     # `python -m poet_model.novelty build`. A NoveltyIndex does the same for the poems in it. (False)
     original: bool | NoveltyIndex
@@ -56,6 +59,7 @@ class Options(TypedDict, total=False):
     min_p: float
     typical_p: float
     mmi_lambda: float
+    guidance_scale: float
 
 
 DEFAULTS: Options = {
@@ -68,6 +72,7 @@ DEFAULTS: Options = {
     "rhyme": False,
     "acrostic": "",
     "telestich": "",
+    "keywords": "",
     "original": False,
     "distinct_rhymes": False,
     "parallel": False,
@@ -100,6 +105,10 @@ class GenerationConfig:
         mmi_lambda: λ of maximum mutual information (Li et al. 2016). With `best_of`, a candidate for a line
             loses λ times the log-probability that it has in its place of an unknown poem. So lines that would
             fit any poem are drawn less often; 0 draws lines by their probability in the poem.
+        guidance_scale: how much the title counts. The logits are `without + scale * (with - without)`, of the
+            header with and without the title (classifier-free guidance; named and defined as in
+            transformers). 1 is the model as it is; above 1, poems keep more closely to their titles, and
+            every step runs the model twice.
 
     The temperature acts first, then top_k, top_p, min_p and typical_p, each on what the one before has left;
     this is the order of transformers. The rules and the penalty of a poem come before all of them.
@@ -123,12 +132,14 @@ class GenerationConfig:
     min_p: float = 0.0
     typical_p: float = 1.0
     mmi_lambda: float = 0.0
+    guidance_scale: float = 1.0
 
     def __post_init__(self) -> None:
         check_number("temperature", self.temperature, 0, 100)
         check_number("top_k", self.top_k, 0, whole=True)
         check_number("top_p", self.top_p, 0, 1, above=True)
         check_number("frequency_penalty", self.frequency_penalty, 0, 100)
+        check_number("guidance_scale", self.guidance_scale, 0, 100)
         check_number("max_length", self.max_length, 1, 4096, whole=True)
         check_number("min_p", self.min_p, 0, 1)
         check_number("typical_p", self.typical_p, 0, 1, above=True)

@@ -7,7 +7,7 @@ the more parallel of the candidates of `best_of`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..couplets.couplet import FORMS
 from ..errors import InvalidValueError, quoted
 from ..novelty.index import plain
 from ..prosody.lines import LINE_ENDS, split_lines
-from .form import RegularForm
+from .form_options import FormOptions
 from .masks import VocabularyMasks
 from .row import Row
 
@@ -29,17 +29,17 @@ LINE_WEIGHT = 3.0  # nats for a parallelism of 1
 class NoRepeatedCharacter:
     """Bars the characters of the first line of a middle couplet from its second line, in any written form.
 
-    In the first line it bars the head and the tail that the second line is going to have.
+    In the first line it bars the characters that are fixed in the second line.
     """
 
-    def __init__(self, masks: VocabularyMasks, form: RegularForm):
-        self._ids, self._form = masks.ids_by_plain, form
+    def __init__(self, masks: VocabularyMasks):
+        self._ids = masks.ids_by_plain
 
     def __call__(self, logits: FloatArray, rows: Sequence[Row]) -> None:
         for row, its_logits in zip(rows, logits, strict=True):
-            line = len(row.ends)
-            if line in MIDDLE and row.place < self._form.length:
-                barred = _edges(self._form, line + 1)
+            line, form = len(row.ends), row.form
+            if form and line in MIDDLE and row.place < form.length:
+                barred = "".join(character for _, character in form.options.fixed_in[line + 1])
             else:
                 barred = _line_above(row)
             its_logits[[token for c in barred for token in self._ids.get(plain(c), ())]] = -np.inf
@@ -78,44 +78,47 @@ class ParallelLines:
         return np.float32(LINE_WEIGHT) * np.array(scores, np.float32)
 
 
-def check_parallel(form: str, rules: RegularForm | None, start: str) -> None:
-    """Checks that a poem can have parallel couplets.
-
-    Args:
-        form: the form, '' for none.
-        rules: the rules of the form, with heads and tails.
-        start: the first characters of the poem, with the line ends of the form.
+def check_form(form: str) -> None:
+    """Checks that a form has middle couplets.
 
     Raises:
-        InvalidValueError: the form has no middle couplets, or one of them is given with a repeated character.
+        InvalidValueError: it has none.
     """
-    if form not in FORMS or rules is None:
+    if form not in FORMS:
         instead = f", got {form}" if form else ""
         raise InvalidValueError(
             f"parallel needs a form with middle couplets, 五律 or 七律{instead}; give form='五律' or "
             "form='七律', or leave parallel out",
             chinese="對仗只用於五律、七律的中間兩聯；請選五律或七律，或不選對仗。",
         )
+
+
+def check_couplets(options: FormOptions, start: str) -> None:
+    """Checks that no character is given in both lines of a middle couplet, if the poem is to be parallel.
+
+    Args:
+        options: the form and its rules, with the characters that are fixed.
+        start: the first characters of the poem, with the line ends of the form.
+
+    Raises:
+        InvalidValueError: a character is.
+    """
+    if not options.parallel:
+        return
     for first, name in MIDDLE.items():
-        upper, lower = ("".join(_given(rules, start, line)) for line in (first, first + 1))
-        shared = [c for c in upper if plain(c) in set(map(plain, lower))]
-        if shared:
+        upper, lower = (_given(options, start, line) for line in (first, first + 1))
+        if shared := [c for c in upper if plain(c) in set(map(plain, lower))]:
             raise InvalidValueError(
                 f"parallel allows no character twice in a couplet, and {quoted(shared[0])} is given in both "
-                f"line {first + 1} and line {first + 2}; give another one, or leave parallel out",
-                chinese=f"對仗時上下句不能重字，{name}的「{shared[0]}」重了；請換一字，或不選對仗。",
+                f"line {first + 1} and line {first + 2}",
+                chinese=f"對仗時上下句不能重字，{name}的「{shared[0]}」重了。",
             )
 
 
-def _given(rules: RegularForm, start: str, line: int) -> Iterator[str]:
-    """What a line is given: its part of the start, its head and its tail."""
-    yield from (text.rstrip(LINE_ENDS) for text in split_lines(start)[line : line + 1])
-    yield _edges(rules, line)
-
-
-def _edges(form: RegularForm, line: int) -> str:
-    """The head and the tail that a line must have; '' if it need not have any."""
-    return form.options.heads[line : line + 1] + form.options.tails[line : line + 1]
+def _given(options: FormOptions, start: str, line: int) -> str:
+    """The characters that a line is given: its part of the start, and those that are fixed in it."""
+    of_start = [text.rstrip(LINE_ENDS) for text in split_lines(start)[line : line + 1]]
+    return "".join([*of_start, *(character for _, character in options.fixed_in[line])])
 
 
 def _line_above(row: Row) -> str:

@@ -11,14 +11,12 @@ from typing import Any, Unpack
 import numpy as np
 
 from ..errors import InvalidValueError, check_number, check_text, excerpt, quoted
-from ..novelty.index import MIN_ORIGINAL, NoveltyIndex, default_folder
+from ..novelty.index import NoveltyIndex
 from ..prosody.lines import (
     FORMS,
-    LINE_ENDS,
     MAX_POEM,
     form_name,
     read_title,
-    split_lines,
     with_line_ends,
 )
 from ..prosody.templates import L0, L1, L2, TEMPLATES
@@ -26,13 +24,17 @@ from ..tokenizer import PoetTokenizer
 from .fitting import EDGES, MAX_EDGE, edges_of, impose
 from .form import RegularForm
 from .form_options import FormOptions
+from .keywords import keywords_of
 from .masks import VocabularyMasks
 from .options import DEFAULTS, GenerationConfig, Options
-from .parallel import check_parallel
+from .original import known_lines_of
+from .parallel import check_form
+from .placing import Placing
 
 MAX_HEADER = 40  # characters of a title or an author, as in training
 MAX_BEST_OF = 64
 _HEADER = {"title": "題目", "author": "作者名"}  # the options of the header, with their names in Chinese
+FORM_OF_KEYWORDS = "七絕"  # if no form is given
 _TONES = {False: None, True: L1, "L0": L0, "L1": L1, "L2": L2}
 
 
@@ -46,6 +48,7 @@ class Request:
         seed: the seed of the first poem; poem i has seed + i.
         acrostic: the characters that the lines begin with, in the model's script; '' if not given.
         form_rules: the automaton of the form with its tones and rhymes; None if no form is imposed.
+        placing: the places of the keywords in that form; None if no form is imposed.
         best_of: the number of candidates for each line.
         known_lines: an index of poems whose lines the new poem must not repeat; None allows every line.
         look_ahead: whether the character before a rhyme word is reweighted by how well a rhyme can follow.
@@ -61,11 +64,21 @@ class Request:
     seed: int
     acrostic: str = ""
     form_rules: RegularForm | None = None
+    placing: Placing | None = None
     best_of: int = 1
     known_lines: NoveltyIndex | None = None
     look_ahead: bool = True
     distinct_rhymes: bool = False
     parallel: bool = False
+
+    def form_of(self, rng: np.random.Generator) -> RegularForm | None:
+        """The form of a poem, with its keywords at places that are drawn; None if no form is imposed."""
+        return self.placing.draw(rng) if self.placing else None
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the title counts for more or less than it does for the model."""
+        return bool(self.title) and self.config.guidance_scale != 1
 
     @classmethod
     def make(
@@ -85,8 +98,8 @@ class Request:
             **options: see Options.
 
         Raises:
-            UnknownCharacterError: a character of the start, the title, the author, the acrostic or the
-                telestich is not in the vocabulary.
+            UnknownCharacterError: a character of the start, the title, the author, the acrostic, the
+                telestich or a keyword is not in the vocabulary.
             InvalidValueError: another option is invalid, or the options do not fit together.
             CheckpointError: `original` is True, and there is no index of the corpus.
         """
@@ -98,14 +111,18 @@ class Request:
         start = _start(tokenizer, start, config.max_length)
         author, title = _author(tokenizer, given["author"]), _title(tokenizer, given["title"])
         form, heads, tails = edges_of(tokenizer, form, given["acrostic"], given["telestich"], start)
-        tones, rhyme, parallel, rules = given["tones"], given["rhyme"], given["parallel"], None
+        keywords = keywords_of(tokenizer, form, given["keywords"])
+        form = form or (FORM_OF_KEYWORDS if keywords else "")
+        tones, rhyme, parallel = given["tones"], given["rhyme"], given["parallel"]
+        rules, placing = None, None
         if not form and (tones or rhyme):
             raise InvalidValueError(f"tones and rhyme need a form; give form, one of {' '.join(FORMS)}")
-        if form and (given["impose_form"] or tones or rhyme or heads or tails or parallel):
-            form_options = FormOptions(form, _TONES[tones], given["template"], rhyme, heads, tails)
-            rules, start = impose(masks, form_options, start)
         if parallel:
-            check_parallel(form, rules, start)
+            check_form(form)
+        if form and (given["impose_form"] or tones or rhyme or parallel or heads or tails or keywords):
+            wishes = FormOptions(form, _TONES[tones], given["template"], rhyme, heads, tails, keywords)
+            form_options = replace(wishes, parallel=parallel)
+            rules, start, placing = impose(masks, form_options, start, given["original"] is not False)
         return cls(
             start,
             form,
@@ -115,8 +132,9 @@ class Request:
             seed,
             acrostic=heads,
             form_rules=rules,
+            placing=placing,
             best_of=_best_of(given["best_of"], rules, config),
-            known_lines=_known_lines(given["original"], start, rules),
+            known_lines=known_lines_of(given["original"], start, rules),
             look_ahead=given["look_ahead"],
             distinct_rhymes=given["distinct_rhymes"],
             parallel=parallel,
@@ -223,23 +241,3 @@ def _best_of(best_of: int, rules: RegularForm | None, config: GenerationConfig) 
             f"form, one of {' '.join(FORMS)}"
         )
     return best_of if config.temperature else 1  # at temperature 0 all candidates would be the same
-
-
-def _known_lines(original: bool | NoveltyIndex, start: str, rules: RegularForm | None) -> NoveltyIndex | None:
-    """The index of the lines that must not be repeated; None if the poem need not be original."""
-    if original is False:
-        return None
-    if original is not True and not isinstance(original, NoveltyIndex):
-        raise InvalidValueError(f"original must be True, False or a NoveltyIndex, got {quoted(original)}")
-    index = NoveltyIndex.load(default_folder()) if original is True else original
-    for match in index.find(start):
-        line = split_lines(start)[match.line - 1]
-        is_whole = line[-1] in LINE_ENDS or bool(rules and len(line) == rules.length)
-        whose = f"{match.author or '無名氏'}《{match.title or '無題'}》"
-        if match.is_whole and is_whole and len(match.text) >= MIN_ORIGINAL:
-            raise InvalidValueError(
-                f"the line {match.text!r} of the start is not original: it occurs in {whose}; start with "
-                f"at most {match.text[:-1]!r}, or leave original out",
-                chinese=f"起首的「{match.text}」是現成詩句，見{whose}；最多給「{match.text[:-1]}」，或不求原創。",
-            )
-    return index

@@ -19,17 +19,16 @@ def open_groups(masks: VocabularyMasks, options: FormOptions) -> frozenset[str]:
 
     Raises:
         InvalidValueError: the vocabulary has no such group, a rhyme word is repeated, or no group fits all
-            tails.
+            fixed rhyme words.
     """
     if not options.rhyme:
         return frozenset()
-    counts = {group: int(mask.sum()) for group, mask in masks.by_group.items()}
-    groups = _large_groups(counts) if options.rhyme is True else _named_group(masks, options, counts)
-    return _groups_of_tails(masks, options, groups)
+    groups = _large_groups(masks) if options.rhyme is True else _named_group(masks, options)
+    return _groups_of_fixed(masks, options, groups)
 
 
-def _large_groups(counts: dict[str, int]) -> frozenset[str]:
-    if groups := frozenset(group for group, count in counts.items() if count >= MIN_RHYME_WORDS):
+def _large_groups(masks: VocabularyMasks) -> frozenset[str]:
+    if groups := frozenset(group for group, count in masks.group_sizes.items() if count >= MIN_RHYME_WORDS):
         return groups
     raise InvalidValueError(
         f"the vocabulary of this model has no group of 平水韻 with {MIN_RHYME_WORDS} characters; leave rhyme "
@@ -38,12 +37,12 @@ def _large_groups(counts: dict[str, int]) -> frozenset[str]:
     )
 
 
-def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str, int]) -> frozenset[str]:
+def _named_group(masks: VocabularyMasks, options: FormOptions) -> frozenset[str]:
     given = masks.tokenizer.normalize(read_title(str(options.rhyme)))
     group, needed = group_named(given), options.lines // 2 + 1
-    if counts.get(group, 0) >= needed:
+    if masks.group_sizes.get(group, 0) >= needed:
         return frozenset({group})
-    usable = [name for name, count in counts.items() if count >= needed]
+    usable = [name for name, count in masks.group_sizes.items() if count >= needed]
     near = sorted(rhyme_groups(given).intersection(usable)) if len(given) == 1 else []
     own = f"{given} rhymes in {' or '.join(near)}; " if near else ""
     raise InvalidValueError(
@@ -53,15 +52,14 @@ def _named_group(masks: VocabularyMasks, options: FormOptions, counts: dict[str,
     )
 
 
-def _groups_of_tails(masks: VocabularyMasks, options: FormOptions, groups: frozenset[str]) -> frozenset[str]:
-    """The groups that all rhyme words among the tails share.
+def _groups_of_fixed(masks: VocabularyMasks, options: FormOptions, groups: frozenset[str]) -> frozenset[str]:
+    """The groups that all fixed rhyme words share.
 
     Raises:
         InvalidValueError: there is no such group, or a rhyme word occurs twice.
     """
-    words = [(line, word) for line, word in enumerate(options.tails) if line % 2]
-    for number, (line, word) in enumerate(words):
-        before = options.tails_before(line)
+    for number, (line, word) in enumerate(options.rhyme_words):
+        before = "".join(word for _, word in options.rhyme_words[:number])
         if word in before:
             raise InvalidValueError(
                 f"the tail {word!r} of line {line + 1} is already the rhyme word of an earlier line (重韻); "
@@ -69,7 +67,7 @@ def _groups_of_tails(masks: VocabularyMasks, options: FormOptions, groups: froze
                 chinese=f"藏尾第 {line + 1} 字「{word}」重韻，請換一字。",
             )
         if not (left := groups & rhyme_groups(word)):
-            with_which = " ".join(word for _, word in words[:number])
+            with_which = " ".join(before)
             among = f"with {with_which}" if with_which else f"in {' '.join(sorted(groups))}"
             rhyming = _rhyming(masks, groups, before)
             raise InvalidValueError(

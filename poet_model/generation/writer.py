@@ -63,6 +63,8 @@ class Writer:
                   chooses.
                 - `rhyme`: True, or a group of 平水韻 such as "東" or "一東".
                 - `acrostic`, `telestich`: 2 to 8 characters that the lines begin (藏頭) or end with (藏尾).
+                - `keywords`: 1 to 4 words that stand in the poem, each whole in one line, at places that the
+                  other rules allow and that each poem draws for itself: `"明月 酒"` or `["明月", "酒"]`.
                 - `title`, `author`: the title, and so the topic; the poet whose style the poem imitates.
                 - `original`: True if no line of five characters or more may occur in a poem of the corpus,
                   which needs an index (made by `python -m poet_model.novelty build`); or a NoveltyIndex of
@@ -76,8 +78,8 @@ class Writer:
                 - `look_ahead`: whether the character before a rhyme word is reweighted by how well a rhyme
                   can follow.
                 - `seed`: the same seed gives the same poem.
-                - `temperature`, `top_k`, `top_p`, `min_p`, `typical_p`, `frequency_penalty`, `mmi_lambda`,
-                  `max_length`: see GenerationConfig.
+                - `temperature`, `top_k`, `top_p`, `min_p`, `typical_p`, `frequency_penalty`,
+                  `guidance_scale`, `mmi_lambda`, `max_length`: see GenerationConfig.
 
         Returns:
             A Poem, or a list of them if `num_poems` is given.

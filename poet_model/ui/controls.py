@@ -91,6 +91,14 @@ def _more(
         lines=1,
         elem_id="acrostic",
     )
+    keywords = gr.Textbox(
+        "",
+        label="詞語 Keywords",
+        info="詩中必有，一至四個，以空格隔開 · 1–4 words that must stand in the poem",
+        max_length=MAX_TYPED,
+        lines=1,
+        elem_id="keywords",
+    )
     best_of = gr.Slider(
         1,
         MAX_BEST_OF,
@@ -104,6 +112,7 @@ def _more(
         "author": author,
         "acrostic": acrostic,
         "best_of": best_of,
+        "keywords": keywords,
     }
     if has_index:
         boxes["original"] = gr.Checkbox(

@@ -11,7 +11,7 @@ from gradio.components import Component
 
 from ..couplets import middle_couplets
 from ..errors import PoetError, check_number
-from ..generation.options import DEFAULTS, GenerationConfig
+from ..generation.options import DEFAULTS
 from ..generation.poem import Poem
 from ..novelty.borrowed import novelty_record
 from ..novelty.index import NoveltyIndex
@@ -57,6 +57,7 @@ class Endpoints:
         rules: list[str] | None = None,
         acrostic: str = "",
         best_of: float = 1,
+        keywords: str = "",
         original: bool = False,
     ) -> Iterator[Update]:
         """Writes a poem for the page: vertical HTML, plain text, a notice, and the input of `change_script`.
@@ -73,6 +74,7 @@ class Endpoints:
             rules: any of `rhyme`, `tones` and `parallel`; ignored without a form.
             acrostic: 2 to 8 characters with which the lines begin; may be empty.
             best_of: the number of candidates for each line; ignored without a form.
+            keywords: 1 to 4 words that must stand in the poem, with spaces between them; may be empty.
             original: whether to exclude lines that occur in 全唐詩; needs an index of it.
         """
         try:
@@ -88,6 +90,7 @@ class Endpoints:
                 acrostic=acrostic,
                 best_of=best_of,
                 original=original,
+                keywords=keywords,
                 index=self.poet.index,
             )
             stream = self.poet.model.stream(**options)
@@ -109,8 +112,8 @@ class Endpoints:
         self,
         start: str = "",
         form: str = "",
-        temperature: float = 0.8,
-        top_k: int = 40,
+        temperature: float | None = None,
+        top_k: int | None = None,
         seed: int = -1,
         author: str = "",
         title: str = "",
@@ -120,13 +123,17 @@ class Endpoints:
         best_of: int = 1,
         telestich: str = "",
         original: bool = False,
+        keywords: str | list[str] = "",
         distinct_rhymes: bool = DEFAULTS["distinct_rhymes"],
         parallel: bool = DEFAULTS["parallel"],
-        min_p: float = GenerationConfig.min_p,
-        typical_p: float = GenerationConfig.typical_p,
-        mmi_lambda: float = GenerationConfig.mmi_lambda,
+        min_p: float | None = None,
+        typical_p: float | None = None,
+        guidance_scale: float | None = None,
+        mmi_lambda: float | None = None,
     ) -> dict[str, Any]:
         """Writes a Tang poem; returns it with log-probabilities, seed, form, report, couplets and novelty.
+
+        Numbers that are null are those of the model.
 
         Args:
             start: the first characters, in either script and with any punctuation; may be empty.
@@ -142,10 +149,12 @@ class Endpoints:
             best_of: the number of candidates for each line, 1 to 16; more than one needs a form.
             telestich: 2 to 8 characters with which the lines end; may be empty.
             original: whether to exclude lines that occur in 全唐詩; needs an index of it.
+            keywords: 1 to 4 words that must stand in the poem, as a list or with spaces between.
             distinct_rhymes: whether no even line may end as the first or another even line does (重韻).
             parallel: whether the middle couplets are parallel (對仗); needs the form 五律 or 七律.
             min_p: draw only characters with this share of the probability of the likeliest; 0 means all.
             typical_p: draw only the most typical characters with this probability together; 1 means all.
+            guidance_scale: how much the title counts; above 1, more than the model has learned.
             mmi_lambda: with best_of, how far, 0 to 1, to avoid lines that would fit any poem.
         """
         options = {name: value for name, value in locals().items() if name != "self"}  # all the parameters

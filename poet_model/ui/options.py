@@ -36,6 +36,7 @@ def options_of(
     acrostic: str | None = "",
     best_of: float = 1,
     original: bool | None = False,
+    keywords: str | None = "",
     index: NoveltyIndex | None = None,
 ) -> dict[str, Any]:
     """The options of `PoetModel.generate` for the given values.
@@ -43,7 +44,7 @@ def options_of(
     Options that need a form are dropped if there is none.
 
     Args:
-        start, form, title, author, acrostic: text; None counts as empty.
+        start, form, title, author, acrostic, keywords: text; None counts as empty.
         temperature, top_k, seed, best_of: numbers; top_k and best_of are rounded to integers.
         rules: any of RULES; None counts as empty.
         original: whether to exclude lines that occur in `index`.
@@ -51,7 +52,7 @@ def options_of(
     Raises:
         InvalidValueError: a value has the wrong type or exceeds a limit of the page.
     """
-    texts = _texts(start=start, form=form, title=title, author=author, acrostic=acrostic)
+    texts = _texts(start=start, form=form, title=title, author=author, acrostic=acrostic, keywords=keywords)
     _check_start(texts["start"])
     _check_acrostic(texts["acrostic"], texts["start"])
     numbers = _numbers(temperature=temperature, top_k=top_k, seed=seed, best_of=best_of)

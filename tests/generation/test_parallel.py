@@ -51,6 +51,7 @@ def assert_nothing_repeated(text: str) -> None:
         {"best_of": 3, "rhyme": "東"},
         RULES | {"best_of": 2, "acrostic": "春江潮水連海平明", "top_k": 3},
         {"acrostic": "月山風花雪月山春", "telestich": "山水雲江日月江春", "temperature": 0},
+        RULES | {"keywords": ["明月", "月光", "山", "春山"], "best_of": 2, "temperature": 2.0},
         {"impose_form": False, "original": False, "look_ahead": False, "frequency_penalty": 0},
     ],
     ids=str,

@@ -164,6 +164,11 @@ def test_write_poem_reports_on_its_poem(client):
     assert report["rhyme"]["groups"] == ["東"] and len(report["tones"]) == len(record["text"])
     tails = client.predict(telestich="山月", seed=1, form="五絕", api_name="/write_poem")["lines"]
     assert [line[-2] for line in tails[:2]] == ["山", "月"]
+    wishes = {"title": "春", "keywords": "明月 酒", "guidance_scale": 2}
+    text = client.predict(seed=1, form="五絕", **wishes, api_name="/write_poem")["text"]
+    assert "明月" in text and "酒" in text
+    wishes["keywords"] = ["明月", "酒"]
+    assert client.predict(seed=1, form="五絕", **wishes, api_name="/write_poem")["text"] == text
 
 
 def test_write_poem_takes_every_setting_of_the_draw(client, poet):
@@ -177,9 +182,10 @@ def test_the_last_parameters_are_the_new_ones(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     names = {name: [p["parameter_name"] for p in named[name]["parameters"]] for name in named}
     old = ["start", "form", "temperature", "top_k", "seed"]
-    assert names["/generate"] == [*old, "script", "title", "author", "rules", "acrostic", "best_of"]
+    page_only = ["script", "title", "author", "rules", "acrostic", "best_of", "keywords"]
+    assert names["/generate"] == [*old, *page_only]
     new = ["rhyme", "tones", "acrostic", "best_of", "telestich", "original"]
-    newest = ["distinct_rhymes", "parallel", "min_p", "typical_p", "mmi_lambda"]
+    newest = ["keywords", "distinct_rhymes", "parallel", "min_p", "typical_p", "guidance_scale", "mmi_lambda"]
     assert names["/write_poem"] == [*old, "author", "title", *new, *newest]
     assert all(p["parameter_has_default"] for name in named for p in named[name]["parameters"])
 
@@ -188,4 +194,4 @@ def test_with_an_index_original_is_the_last_parameter(poet):
     index = NoveltyIndex.build([("春眠不覺曉。", "春曉", "孟浩然")])
     named = page.build(replace(poet, index=index)).get_api_info()["named_endpoints"]
     names = [p["parameter_name"] for p in named["/generate"]["parameters"]]
-    assert names[-2:] == ["best_of", "original"] and len(names) == 12
+    assert names[-2:] == ["keywords", "original"] and len(names) == 13

@@ -19,7 +19,7 @@ def test_numbers_between_are_rounded_and_seeds_kept_in_bounds():
 
 
 def test_the_options_are_those_of_generate():
-    expected = VALUES | {"title": "", "author": "", "acrostic": ""}
+    expected = VALUES | {"title": "", "author": "", "acrostic": "", "keywords": ""}
     assert options_of(**VALUES, rules=["tones"], best_of=3) == expected | {
         "rhyme": False,
         "tones": True,
@@ -35,6 +35,7 @@ def test_an_acrostic_brings_a_form_along():
     assert options["rhyme"] is True and options["tones"] is False and options["best_of"] == 1
     needing = {"rhyme": True, "tones": True, "template": "T1", "parallel": True, "best_of": 2}
     assert applicable(needing | {"telestich": "山月"}) == needing | {"telestich": "山月"}
+    assert applicable(needing | {"keywords": "明月"}) == needing | {"keywords": "明月"}
     assert applicable(needing | {"form": "", "seed": 1}) == {"form": "", "seed": 1}
 
 
