@@ -118,7 +118,9 @@ def auc(low: np.ndarray, high: np.ndarray) -> Estimate:
     """
     below, above = np.sort(low), np.sort(high)
     of_high = (np.searchsorted(below, high, "left") + np.searchsorted(below, high, "right")) / (2 * len(low))
-    of_low = 1 - (np.searchsorted(above, low, "left") + np.searchsorted(above, low, "right")) / (2 * len(high))
+    of_low = 1 - (np.searchsorted(above, low, "left") + np.searchsorted(above, low, "right")) / (
+        2 * len(high)
+    )
     value = float(of_high.mean())
     half = Z * math.sqrt(of_high.var(ddof=1) / len(high) + of_low.var(ddof=1) / len(low))
     ends = max(0.0, value - half), min(1.0, value + half)

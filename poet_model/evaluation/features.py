@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class PoemFeatures:
             np.array(self.judge.log_probs(texts, order))[:, :-1].reshape(-1, lines, length + 1)[:, :, :-1]
             for order in (1, 2, 3, 4)
         ]
-        gains = [by_order[0], *(b - a for a, b in zip(by_order, by_order[1:], strict=False)), by_order[3]]
+        gains = [by_order[0], *(b - a for a, b in pairwise(by_order)), by_order[3]]
         columns: list[np.ndarray] = []
         for values in gains:  # (N, lines, length)
             of_lines = values.mean(axis=2)

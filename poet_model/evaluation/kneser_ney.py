@@ -1,4 +1,4 @@
-"""KneserNey: an n-gram model of characters, smoothed by modified Kneser-Ney. It knows texts, not poets or rules.
+"""KneserNey: an n-gram model of characters, smoothed by modified Kneser-Ney. It knows texts only.
 
 It judges poems independently of the LSTM: it shares nothing with it but the poems it was trained on.
 """
