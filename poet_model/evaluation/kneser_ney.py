@@ -95,7 +95,7 @@ class KneserNey:
         points = _code_points(texts)
         places = np.searchsorted(self._points, points).clip(max=len(self._points) - 1)
         ids = np.where(self._points[places] == points, places + UNKNOWN + 1, UNKNOWN)
-        return ids, np.array([len(text) for text in texts])
+        return ids, np.array([len(text) for text in texts], np.int64)
 
 
 def _code_points(texts: Sequence[str]) -> np.ndarray:
@@ -106,7 +106,7 @@ def _encode(texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The different code points in order, the ids of all characters, and the length of each text."""
     texts = list(texts)
     points, ids = np.unique(_code_points(texts), return_inverse=True)
-    return points, ids + UNKNOWN + 1, np.array([len(text) for text in texts])
+    return points, ids + UNKNOWN + 1, np.array([len(text) for text in texts], np.int64)
 
 
 def _windows(ids: np.ndarray, lengths: np.ndarray, order: int) -> np.ndarray:

@@ -74,9 +74,9 @@ def variety(seconds: Seconds, poems: int) -> dict[str, Any]:
         ones per poem), means over the starts with Student's interval; None if there are no starts.
     """
     poems = min([poems, *map(len, seconds.values())])
-    rng = np.random.default_rng(SEED)
     commonest, distinct = [], []
     for found in seconds.values():
+        rng = np.random.default_rng(SEED)
         draws = DRAWS if len(found) > poems else 1
         counts = [
             Counter(found[i] for i in rng.permutation(len(found))[:poems].tolist()) for _ in range(draws)
