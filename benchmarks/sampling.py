@@ -141,23 +141,31 @@ class Measurer:
         }
 
 
-def measure(measurer: Measurer, folder: Path, names: Sequence[str]) -> None:
-    """Measures the settings that have no file yet."""
+def unmeasured(folder: Path, name: str, columns: Sequence[str]) -> list[str]:
+    """The columns of a setting that are not in its file yet."""
+    path = folder / f"{name}.json"
+    done = json.loads(path.read_text(encoding="utf-8"))["columns"] if path.exists() else {}
+    if name == "real":
+        return [column for column in ("real",) if column not in done]
+    is_possible = {
+        column: "impose_form" not in COLUMNS[column] or not set(NEEDS_FORM) & SETTINGS[name].keys()
+        for column in columns
+    }
+    return [column for column in columns if is_possible[column] and column not in done]
+
+
+def measure(measurer: Measurer, folder: Path, names: Sequence[str], columns: Sequence[str]) -> None:
+    """Measures what is not in the files of the settings yet."""
     for name in names:
-        path = folder / f"{name}.json"
-        if path.exists():
-            continue
-        print(f"measuring {name}", file=sys.stderr, flush=True)
-        options = SETTINGS.get(name, {})
-        rows = {
-            column: measurer.row(more | options)
-            for column, more in COLUMNS.items()
-            if name != "real" and not (column == "named" and set(NEEDS_FORM) & options.keys())
-        }
-        rows = rows or {"real": measurer.real_row()}
-        record = {"name": name, "options": options, "poems_a_form": measurer.poems_a_form}
-        record["columns"] = {column: intervals.as_json(row) for column, row in rows.items()}
-        write_text(path, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+        path, options = folder / f"{name}.json", SETTINGS.get(name, {})
+        for column in unmeasured(folder, name, columns):
+            print(f"measuring {name}: {column}", file=sys.stderr, flush=True)
+            row = measurer.real_row() if name == "real" else measurer.row(COLUMNS[column] | options)
+            record = {"name": name, "options": options, "columns": {}}
+            if path.exists():
+                record = json.loads(path.read_text(encoding="utf-8"))
+            record["columns"][column] = intervals.as_json(row) | {"poems_a_form": measurer.poems_a_form}
+            write_text(path, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
 
 
 def table(records: Sequence[dict[str, Any]], column: str) -> list[list[str]]:

@@ -25,18 +25,20 @@ if TYPE_CHECKING:
     from ..model import PoetModel
 
 THEME_POEMS = 2  # times as many real poems as written ones, so that most find a partner
-SCORINGS = 6  # of one poem: own half and another's, for real poems by two rules and for written ones
 MEAN_POEM = 45  # characters of a regular poem, for the progress
 
 
-def work(train: int, poems_a_form: int) -> float:
+def work(train: int, held_out: int, poems_a_form: int) -> float:
     """About how many units of work `measure_likeness` does; see `measurement.work`.
 
     Args:
-        train: the number of training poems.
+        train, held_out: the numbers of poems.
     """
-    openings = STARTS * min(POEMS_A_START, poems_a_form) * POEM
-    return COUNTED_POEM * train + openings + SCORINGS * THEME_POEMS * len(FORMS) * poems_a_form * MEAN_POEM
+    openings = min(STARTS, train, poems_a_form) * min(POEMS_A_START, poems_a_form) * POEM
+    written = len(FORMS) * poems_a_form
+    # each with its own half and another's; real poems by two rules
+    scored = 2 * written + 4 * min(held_out, THEME_POEMS * written)
+    return COUNTED_POEM * train + openings + scored * MEAN_POEM
 
 
 def measure_likeness(
@@ -53,7 +55,7 @@ def measure_likeness(
         train: the poems that the judge and the classifier may know.
         real: held-out poems without near-copies.
         columns: the columns of the section `measures`, with `real` and `named` among them.
-        poems_a_form: limits the poems of each start and those whose theme is measured.
+        poems_a_form: limits the starts, the poems of each, and those whose theme is measured.
     """
     progress.stage(f"how well a classifier tells them from {len(real):,} real poems")
     by_column = measure_columns(PoemFeatures([poem.text for poem in train]), real, columns) if train else {}
@@ -71,7 +73,7 @@ def measure_likeness(
     }
     seconds = {
         start: found
-        for start, found in real_openings([poem.text for poem in train]).items()
+        for start, found in real_openings([poem.text for poem in train], min(STARTS, poems_a_form)).items()
         if start in model.tokenizer
     }
     if seconds:

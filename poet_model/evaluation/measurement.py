@@ -87,7 +87,7 @@ def work(corpus: Corpus, poems_a_form: int = FEW_POEMS_A_FORM, best_of: int = 1)
         + RULED_POEM * poems * (best_of + 1 if best_of > 1 else 1)
         + 2 * TITLED_POEM * POEMS_A_TITLE * min(TITLES, poems_a_form)
         + INDEXED_POEM * len(corpus.splits["train"])
-        + likeness.work(len(corpus.splits["train"]), poems_a_form)
+        + likeness.work(len(corpus.splits["train"]), len(valid) + len(test), poems_a_form)
     )
 
 

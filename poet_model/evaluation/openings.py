@@ -25,17 +25,18 @@ SEED = 0
 Seconds = dict[str, list[str]]  # the second characters of poems, by their first
 
 
-def real_openings(texts: Sequence[str]) -> Seconds:
-    """The second characters of regular poems that begin with one of the STARTS commonest characters.
+def real_openings(texts: Sequence[str], most: int = STARTS) -> Seconds:
+    """The second characters of regular poems that begin with one of the commonest characters.
 
     Args:
         texts: real poems; those without a regular form are not counted.
+        most: the number of these characters.
     """
     seconds: defaultdict[str, list[str]] = defaultdict(list)
     for text in texts:
         if form_of(text):
             seconds[text[0]].append(text[1])
-    commonest = Counter({start: len(found) for start, found in seconds.items()}).most_common(STARTS)
+    commonest = Counter({start: len(found) for start, found in seconds.items()}).most_common(most)
     return {start: seconds[start] for start, _ in commonest}
 
 
@@ -46,13 +47,13 @@ def written_openings(
 
     Args:
         starts: characters that the model knows.
-        poems_a_start: rounded down to a multiple of four, at least four.
+        poems_a_start: rounded down to a multiple of four from four on; fewer are of as many forms.
         **options: passed to `model.generate`.
     """
     count = max(1, poems_a_start // len(FORMS))
     seconds: Seconds = {start: [] for start in starts}
     for start in starts:
-        for form in FORMS:
+        for form in FORMS[:poems_a_start]:
             poems = model.generate(start, form=form, num_poems=count, seed=0, **options)
             seconds[start] += [poem.text[1] for poem in poems]
             progress.advance(POEM * count)

@@ -16,7 +16,9 @@ from poet_model.prosody.lines import FORMS, LINE_ENDS
 @pytest.fixture(scope="module")
 def splits():
     splits = load_corpus("tang").splits
-    return [poem.text for poem in splits["train"][:1500]], [poem.text for poem in splits["test"] if poem.form][:400]
+    return [poem.text for poem in splits["train"][:1500]], [
+        poem.text for poem in splits["test"] if poem.form
+    ][:400]
 
 
 @pytest.fixture(scope="module")

@@ -54,10 +54,9 @@ def test_theme_is_the_difference_that_the_first_half_makes(tiny_model):
     assert found["五絕"].value == pytest.approx(saved, abs=1e-5)
 
 
-def test_openings_of_real_poems_are_those_of_the_commonest_starts(monkeypatch):
-    monkeypatch.setattr(openings, "STARTS", 2)
+def test_openings_of_real_poems_are_those_of_the_commonest_starts():
     texts = [NIGHT, NIGHT.replace("牀前", "牀下"), TOWER, TOWER, TOWER, DAWN, "春" * 9]
-    assert openings.real_openings(texts) == {"白": ["日"] * 3, "牀": ["前", "下"]}
+    assert openings.real_openings(texts, 2) == {"白": ["日"] * 3, "牀": ["前", "下"]}
 
 
 def test_variety_is_counted_in_as_many_poems():
