@@ -230,6 +230,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=["real", *known], metavar="NAME", help="these settings only"
     )
+    parser.add_argument("--columns", nargs="+", choices=list(COLUMNS), default=list(COLUMNS))
     parser.add_argument(
         "--folder", type=Path, default=Path("runs/sampling"), help="for the finished settings"
     )
@@ -239,13 +240,14 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     names = options.only or ["real", *known]
-    if any(not (options.folder / f"{name}.json").exists() for name in names):
-        measure(Measurer(options.judge, options.poems // len(FORMS)), options.folder, names)
+    if any(unmeasured(options.folder, name, options.columns) for name in names):
+        measurer = Measurer(options.judge, options.poems // len(FORMS))
+        measure(measurer, options.folder, names, options.columns)
     files = [options.folder / f"{name}.json" for name in ["real", *known]]
     records = [json.loads(path.read_text(encoding="utf-8")) for path in files if path.exists()]
     for column in COLUMNS:
         headings = [column, *(heading for _, heading, _ in SHOWN), "s/poem"]
-        show(f"{column}: {COLUMNS[column]}, {options.poems} poems", headings, table(records, column))
+        show(f"{column}: {COLUMNS[column]}", headings, table(records, column))
     if options.figure:
         draw(records, options.figure)
     finish({"benchmark": "sampling", "machine": machine(), "settings": records}, options.output)

@@ -52,7 +52,7 @@ class KneserNey:
     Example:
         >>> model = KneserNey(["白日依山盡，黃河入海流。", "白日何短短，百年苦易滿。"])
         >>> model.log_probs(["白日"])[0].round(2).tolist()
-        [-0.79, -0.79, -4.02]
+        [-0.05, -0.11, -3.61]
     """
 
     def __init__(self, texts: Iterable[str], order: int = MAX_ORDER):
