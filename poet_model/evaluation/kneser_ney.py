@@ -20,7 +20,7 @@ class _Order:
     """The n-grams of one length; keys are sorted.
 
     Attributes:
-        keys, counts: (N,), the n-grams and their discounted counts divided by the total of their context.
+        keys, shares: (N,), the n-grams and their discounted counts divided by the total of their context.
         contexts: (C,), the keys of their first n - 1 characters.
         left: (C,), the probability that each context leaves to shorter n-grams.
     """

@@ -16,11 +16,8 @@ COLUMNS = {  # the columns of the section `measures`, and their descriptions in 
     "ruled": "poems by the model, with form, tones and rhyme imposed",
     "best": "the same, with several candidates for each line, one of them drawn by its probability",
 }
-THEME_COLUMNS = (
-    "real",
-    "named",
-    "real, of any tones",
-)  # beside poems with the same rhyme and tones, or rhyme
+# beside the first half of a poem with the same rhyme and tones; with the same rhyme
+THEME_COLUMNS = ("real", "named", "real, of any tones")
 OPENINGS = (
     ("commonest", "with the commonest second character", ".1%"),
     ("distinct", "different second characters, per poem", ".2f"),
