@@ -216,7 +216,7 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
     names = [
         f"{number} {record['name']}" for number, record in enumerate(records) if record["name"] != "real"
     ]
-    text = "★ real poems\nblue: form named\norange: form, tones, rhyme\n\n".replace("★", "star:")
+    text = "star: real poems\nblue: form named\norange: form, tones, rhyme\n\n"
     axes[1].text(1.03, 1, text + "\n".join(names), transform=axes[1].transAxes, va="top", fontsize=9)
     figure.savefig(path, dpi=110)
 

@@ -110,7 +110,7 @@ def _repetition(text: str) -> list[int]:
     bigrams = [line[i : i + 2] for line in lines for i in range(len(line) - 1)]
     couplets = list(zip(lines[::2], lines[1::2], strict=True))
     apart = [(a, b) for i, a in enumerate(lines) for b in lines[i + 2 :]]
-    doubled = sum(a == b for a, b in bigrams)
+    doubled = sum(pair[0] == pair[1] for pair in bigrams)
     return [
         counts.total() - len(counts),
         doubled,

@@ -64,7 +64,7 @@ def measure_likeness(
     progress.stage("how much the first half of a poem tells about the second")
     by_form = {form: [text for text in real if form_of(text) == form] for form in FORMS}
     some = [text for texts in by_form.values() for text in spread(texts, THEME_POEMS * poems_a_form)]
-    sections = {
+    sections: dict[str, Any] = {
         "theme": {
             "real": theme(model, some, progress=progress),
             "named": theme(model, named, progress=progress),
