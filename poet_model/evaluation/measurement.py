@@ -1,4 +1,4 @@
-"""Measures a model and compares it with real poems: perplexity, prosody, repetition, novelty, header effects.
+"""Measures a model and compares it with real poems: perplexity, prosody, repetition, novelty, likeness.
 
 The metrics themselves are in the other modules of this folder; here they are put together for metrics.json.
 """
@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..corpus import Corpus, PoemRecord
+from ..corpus import Corpus
 from ..corpus.held_out import check_same_corpus, pick, read_held_out, write_held_out
 from ..corpus.near_copies import cluster
 from ..corpus.prepare import load_corpus
 from ..machine import machine
 from ..novelty.index import NoveltyIndex
 from ..prosody.lines import FORMS, form_of, has_equal_lines
-from . import metrics
+from . import likeness, metrics
 from .columns import TEMPERATURE, written_columns
 from .header import (
     POEMS_A_TITLE,
@@ -87,6 +87,7 @@ def work(corpus: Corpus, poems_a_form: int = FEW_POEMS_A_FORM, best_of: int = 1)
         + RULED_POEM * poems * (best_of + 1 if best_of > 1 else 1)
         + 2 * TITLED_POEM * POEMS_A_TITLE * min(TITLES, poems_a_form)
         + INDEXED_POEM * len(corpus.splits["train"])
+        + likeness.work(len(corpus.splits["train"]), len(valid) + len(test), poems_a_form)
     )
 
 
@@ -111,24 +112,25 @@ def measure_perplexity(model: PoetModel, corpus: Corpus, progress: Progress = SI
 def measure_poems(
     model: PoetModel, corpus: Corpus, poems_a_form: int, best_of: int = 1, progress: Progress = SILENT
 ) -> dict[str, Any]:
-    """The sections `poems`, `measures` and `header` of metrics.json.
+    """The sections `poems`, `measures`, `header`, `theme` and `openings` of metrics.json.
 
     All columns of `measures` use the same functions. `real` measures held-out poems without near-copies,
     equally many of each form (drawn with a fixed seed); the others are those of `written_columns`. A column
     without poems is omitted. If the model refused to write a column, `refused` gives its reason.
     """
     train = corpus.splits["train"]
-    held_out = [*corpus.splits["valid"], *corpus.splits["test"]]
     count = len(FORMS) * poems_a_form
     progress.stage(f"{count:,} poems written without a form")
     free = [poem.text for poem in model.generate(num_poems=count, temperature=TEMPERATURE, seed=0)]
     progress.advance(POEM * count)
-    columns = {"real": metrics.draw_real(_no_copies(held_out), poems_a_form)}
+    real = real_poems(corpus)
+    columns = {"real": metrics.draw_real(real, poems_a_form)}
     written, refused = written_columns(model, poems_a_form, best_of, progress)
     columns |= written
     progress.stage(f"novelty, compared with {len(train):,} poems")
     index = NoveltyIndex.build((poem.text, poem.title, poem.author) for poem in train) if train else None
     progress.advance(INDEXED_POEM * len(train))
+    like_real, more = likeness.measure_likeness(model, train, real, columns, poems_a_form, progress)
     sections = {
         "poems": {
             "settings": _settings(model),
@@ -140,10 +142,15 @@ def measure_poems(
             "poems": {name: len(poems) for name, poems in columns.items()},
             "compared_with": len(train),  # poems in which copied lines are searched for
             **({"best_of": best_of} if "best" in columns else {}),
-            **{name: metrics.estimates(poems, index) for name, poems in columns.items() if poems},
+            **{
+                name: metrics.estimates(poems, index) | like_real.get(name, {})
+                for name, poems in columns.items()
+                if poems
+            },
             **({"refused": refused} if refused else {}),
         },
         "header": measure_header(model, corpus, columns["named"], free, poems_a_form, progress),
+        **more,
     }
     return as_json(sections)
 
@@ -192,9 +199,9 @@ def _forms_kept(named: Sequence[Asked], poems_a_form: int) -> dict[str, Any]:
     return {"poems": len(named), "a_form": poems_a_form, "kept": sum(kept.values()), "by_form": kept}
 
 
-def _no_copies(poems: Sequence[PoemRecord]) -> list[str]:
-    """The first text of each cluster of near-copies, whose repeated lines would distort the metrics."""
-    texts = [poem.text for poem in poems]
+def real_poems(corpus: Corpus) -> list[str]:
+    """The held-out poems: the first text of each cluster of near-copies, whose lines would count twice."""
+    texts = [poem.text for part in ("valid", "test") for poem in corpus.splits[part]]
     return [text for i, (text, first) in enumerate(zip(texts, cluster(texts), strict=True)) if i == first]
 
 

@@ -22,6 +22,10 @@ from .intervals import Estimate
 GROUP = 200  # poems per group for distinct-n, which decreases as the number of poems grows
 DRAW_SEED = 0
 # (name in metrics.json, label, format of the value)
+LIKENESS = (  # measured in likeness.py
+    ("judge", "mean log-probability of a character in a 4-gram model", ".3f"),
+    ("auc", "told from real poems by a classifier, AUC (real: two halves)", ".3f"),
+)
 METRICS = (
     ("structure", "with the requested form, of all poems", ".1%"),
     ("rhyme", "rhyming in 平 by 平水韻, of all poems", ".1%"),
@@ -41,6 +45,7 @@ METRICS = (
     ("copied_lines", "lines that occur in another poem", ".2%"),
     ("poems_with_copied_line", "poems with such a line", ".1%"),
     ("longest_stretch", "longest stretch from another poem, in characters", ".2f"),
+    *LIKENESS,
 )
 Asked = tuple[str, str]  # a text, and the form it should have
 

@@ -108,6 +108,7 @@ def score(
     poems: Sequence[PoemRecord],
     *,
     with_title: bool = False,
+    skipped: int | Sequence[int] = 0,
     max_tokens: int = 8192,
     progress: Progress = SILENT,
 ) -> Score:
@@ -118,6 +119,7 @@ def score(
 
     Args:
         with_title: whether the title and its `<sep>` count too.
+        skipped: how many characters do not count at the beginning of each poem, or of every poem.
         max_tokens: the largest number of tokens in a batch.
         progress: is told of each scored token.
     """
@@ -130,17 +132,20 @@ def score(
         score_title=with_title,
     )
     ends = [model.tokenizer.ids[c] for c in LINE_ENDS if c in model.tokenizer] + [EOS]
+    skip = np.broadcast_to(skipped, len(poems))
     sums = np.zeros((4, len(poems)))
     epoch = batches.epoch(0)
     for index, (inputs, targets) in enumerate(epoch):
-        batch_rows, positions = np.nonzero(targets != IGNORE)
+        rows, is_scored = epoch.rows(index), targets != IGNORE
+        is_scored &= np.cumsum(is_scored, axis=1) > skip[rows][:, None]
+        batch_rows, positions = np.nonzero(is_scored)
         targets = targets[batch_rows, positions]
         states, _ = model.hidden_states(torch.from_numpy(inputs).to(device), dropout=False)
         states = states[batch_rows, positions]  # (N, H)
         losses = _nats(model, states, torch.from_numpy(targets).to(device)).double().cpu().numpy()
         losses += (targets == UNK) * math.log(UNKNOWN_CHOICES)
         is_hanzi = ~np.isin(targets, ends)
-        poem_rows = epoch.rows(index)[batch_rows]
+        poem_rows = rows[batch_rows]
         one = np.ones_like(losses)
         for i, values in enumerate((losses, one, losses * is_hanzi, one * is_hanzi)):
             np.add.at(sums[i], poem_rows, values)

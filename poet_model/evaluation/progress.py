@@ -16,6 +16,7 @@ POEM = 25  # a poem written as one of many in a batch
 TITLED_POEM = 50  # as one of eight
 RULED_POEM = 120  # with tones and rhyme
 INDEXED_POEM = 0.6  # a training poem put into the novelty index
+COUNTED_POEM = 1.2  # a training poem that the judge and the classifier count
 
 
 class Progress:

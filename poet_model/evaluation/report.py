@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..hub.metric import shown
+from ..prosody.lines import FORMS
 from ..terminal import width
 from .metrics import METRICS
 
@@ -15,6 +16,12 @@ COLUMNS = {  # the columns of the section `measures`, and their descriptions in 
     "ruled": "poems by the model, with form, tones and rhyme imposed",
     "best": "the same, with several candidates for each line, one of them drawn by its probability",
 }
+# beside the first half of a poem with the same rhyme and tones; with the same rhyme
+THEME_COLUMNS = ("real", "named", "real, of any tones")
+OPENINGS = (
+    ("commonest", "with the commonest second character", ".1%"),
+    ("distinct", "different second characters, per poem", ".2f"),
+)
 FIRST, OTHERS = 68, 29  # widths in terminal columns
 
 
@@ -42,7 +49,25 @@ def report_text(metrics: dict[str, Any]) -> str:
     ]
     for field, savings in header.get("saved_nats", {}).items():
         lines.append(_estimates(field, savings, ("true", "other", "gap"), "z.4f"))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_likeness_rows(metrics)])
+
+
+def _likeness_rows(metrics: dict[str, Any]) -> list[str]:
+    """The rows of the sections `theme` and `openings`; none for metrics measured before there were any."""
+    lines = []
+    if theme := metrics.get("theme"):
+        names = ("real", "named", "real_any_tones")
+        lines += ["", _row("nats per hanzi of the second half saved by the first", THEME_COLUMNS)]
+        for form in FORMS:
+            cells = [_cell(theme.get(name, {}).get(form), "z.3f") for name in names]
+            lines.append(_row(f"  {form}", cells))
+    if openings := metrics.get("openings"):
+        count = f"{openings['poems']} poems from each of {openings['starts']}"
+        lines += ["", _row(count, ("real", "named"))]
+        for name, label, shape in OPENINGS:
+            cells = [_cell(openings[column][name], shape) for column in ("real", "named")]
+            lines.append(_row(f"  {label}", cells))
+    return lines
 
 
 def _cell(estimate: dict[str, Any] | None, shape: str) -> str:

@@ -17,8 +17,9 @@ from poet_model.corpus.held_out import read_held_out
 from poet_model.evaluation.metrics import METRICS as ALL_METRICS
 from poet_model.hub import card
 
-# metrics that the shipped model has not been measured by yet
-NEW = ("parallelism", "couplet_repeats")
+# Not in the shipped metrics yet, which were measured before there were any of these. Empty it with the next.
+NOT_YET = {"auc", "judge", "parallelism", "couplet_repeats"}
+SECTIONS_NOT_YET = ("theme.", "openings.")
 CARDS = ROOT / "tests" / "hub" / "cards"
 METRICS = {
     "model": {"parameters": 1234567, "num_layers": 2, "hidden_size": 512, "vocab_size": 7000},
@@ -129,7 +130,9 @@ def test_the_shipped_card_and_metrics_agree():
     assert (SHIPPED / "README.md").read_text(encoding="utf-8") == text
     names = {name.removeprefix("stage.") for name in re.findall(r"\{\{ ([\w.-]+)", template)}
     names -= {"dataset", "start", "starts", "training.note"}
-    names = {name for name in names if not name.endswith(NEW)}
+    names = {
+        name for name in names if not name.startswith(SECTIONS_NOT_YET) and name.split(".")[-1] not in NOT_YET
+    }
     missing = [name for name in names if card.render("{{ " + name + " }}", metrics) == ""]
     assert len(names) > 100 and missing == []  # the shipped model has every metric that the card can state
     for training in (stage["training"] for stage in metrics["earlier"]):
@@ -165,7 +168,7 @@ def test_the_shipped_figures_have_intervals_and_enough_poems():
     section = metrics["measures"]
     assert section["poems"]["named"] == section["poems"]["ruled"] == 1000 and section["poems"]["real"] >= 400
     for column in ("real", "named", "ruled"):
-        for name in [name for name, _, _ in ALL_METRICS if name not in NEW]:
+        for name in {name for name, _, _ in ALL_METRICS} - NOT_YET:
             found = section[column][name]
             assert found["low"] <= found["value"] <= found["high"] and found["n"] > 1, (column, name)
     for name in ("structure", "rhyme", "tones_L1"):
