@@ -132,4 +132,6 @@ class KneserNeyStepper:
     def _logits(self, texts: Sequence[str]) -> FloatArray:
         """The logarithms (B, V) of the probabilities after each text."""
         probabilities = np.stack([self._model.following(text) for text in texts])[:, self._places]
-        return np.where(self._is_possible, np.log(probabilities), -np.inf).astype(np.float32)
+        # a character that few poems leave no chance may be the only one that the rules allow
+        logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        return np.where(self._is_possible, logits, -np.inf).astype(np.float32)

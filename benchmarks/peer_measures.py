@@ -16,8 +16,11 @@ from kneser_ney_peer import KneserNeyPeer
 from transformer import Cache
 
 from poet_model.corpus import PoemRecord
+from poet_model.evaluation.discriminator import told_apart
+from poet_model.evaluation.features import PoemFeatures
 from poet_model.evaluation.perplexity import score, without_header
 from poet_model.model import PoetModel
+from poet_model.training.data import TrainingData
 
 Peer = PoetModel | GPT | KneserNeyPeer
 FORM, BATCH = "七絕", 64
@@ -26,25 +29,32 @@ STATE_TOKENS = 100  # tokens after which the bytes of a state are counted, as ma
 BYTES = 2  # of a weight, which all networks keep and read as float16
 
 
-def measure(
-    model: Peer, valid: Sequence[PoemRecord], test: Sequence[PoemRecord], poems: int
-) -> dict[str, Any]:
-    """All measures of a trained model.
+class Measures:
+    """The measures, with the poems that they need.
 
     Args:
-        model: the model, in evaluation mode.
-        valid, test: the held-out poems.
-        poems: how many poems the model writes for the AUC.
+        data: the poems and the vocabulary.
+        poems: how many poems each model writes for the AUC.
     """
-    written, speed = write(model, poems)
-    return {
-        "valid": perplexity(model, valid),
-        "test": perplexity(model, test),
-        **size(model),
-        "state_bytes": state_bytes(model),
-        "characters_per_second": {"1": write(model, SINGLE_POEMS, 1)[1], str(BATCH): speed},
-        "auc": auc(written, test),
-    }
+
+    def __init__(self, data: TrainingData, poems: int):
+        self.valid, self.test, self.poems = data.valid, data.corpus.splits["test"], poems
+        self.features = PoemFeatures([poem.text for poem in data.train])
+        # neither is trained on; together they have more poems of the form
+        self.real = list({poem.text: None for poem in (*self.valid, *self.test)})
+
+    def of(self, model: Peer) -> dict[str, Any]:
+        """All measures of a trained model in evaluation mode; `auc` is missing if there are too few poems."""
+        written, speed = write(model, self.poems)
+        auc = told_apart(self.features, self.real, [(text, FORM) for text in written])
+        return {
+            "valid": perplexity(model, self.valid),
+            "test": perplexity(model, self.test),
+            **size(model),
+            "state_bytes": state_bytes(model),
+            "characters_per_second": {"1": write(model, SINGLE_POEMS, 1)[1], str(BATCH): speed},
+            **({} if auc is None else {"auc": auc._asdict()}),
+        }
 
 
 def perplexity(model: Peer, poems: Sequence[PoemRecord]) -> dict[str, Any]:
@@ -64,10 +74,6 @@ def size(model: Peer) -> dict[str, int]:
         "outside_embedding": parameters - model.embedding.weight.numel() - model.bias.numel(),
         "weight_bytes": BYTES * parameters,
     }
-
-
-def auc(written: Sequence[str], real: Sequence[PoemRecord]) -> dict[str, float] | None:
-    return None
 
 
 def state_bytes(model: Peer) -> int:

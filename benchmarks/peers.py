@@ -17,14 +17,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import command, show
+from common import command as command_line
+from common import show
 from peers_table import NAMES, RESULTS, rows_of, title_of
 
-from poet_model import errors
+from poet_model.errors import InvalidValueError, command
 from poet_model.files import read_json, write_text
 from poet_model.training.malloc import keep_freed_memory
 
 if TYPE_CHECKING:
+    from peer_measures import Peer
     from peer_training import Training, Try
 
 NETWORKS = ("lstm", "gpt", "rnn")
@@ -75,7 +77,7 @@ class Results:
             old, new = self.record.get("settings"), json.loads(json.dumps(settings))
             if old != new:
                 differ = [name for name in new if not isinstance(old, dict) or old.get(name) != new[name]]
-                raise errors.InvalidValueError(
+                raise InvalidValueError(
                     f"{path} has results with another {', '.join(differ)}; give the options that it was made "
                     "with, or another --json and --folder"
                 )
@@ -84,7 +86,7 @@ class Results:
     def add(self, kind: str, name: str, value: dict[str, Any]) -> None:
         """Adds a result of the kind `trainings` or `models`, and writes the file."""
         self.record[kind][name] = value
-        self.record["command"] = command()
+        self.record["command"] = command_line()
         write_text(self.path, json.dumps(self.record, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -123,6 +125,7 @@ def best_of(network: str, training: Training, results: Results, options: argpars
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Trains and measures what the results do not have yet; returns them."""
     import torch
+    from peer_measures import Measures
     from peer_training import Training
 
     from poet_model.corpus import load_corpus
@@ -152,28 +155,29 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "machine": machine(),
     }
     results = Results(options.json, settings)
-    for name in options.only:
-        if name not in results.record["models"]:
-            results.add("models", name, measured(name, training, results, options))
+    if missing := [name for name in options.only if name not in results.record["models"]]:
+        measures = Measures(data, options.poems)
+        for name in missing:
+            model, trained = trained_model(name, training, results, options)
+            results.add("models", name, trained | measures.of(model))
     return results.record
 
 
-def measured(name: str, training: Training, results: Results, options: argparse.Namespace) -> dict[str, Any]:
-    """Trains a model and measures it."""
-    import peer_measures
+def trained_model(
+    name: str, training: Training, results: Results, options: argparse.Namespace
+) -> tuple[Peer, dict[str, Any]]:
+    """A trained model, and the record of its training."""
+    from kneser_ney_peer import KneserNeyPeer
 
-    data, test = training.data, training.data.corpus.splits["test"]
     if name == "kneser_ney":
         started = time.perf_counter()
-        model = peer_measures.KneserNeyPeer(data.train, data.tokenizer)
-        trained = {"minutes": round((time.perf_counter() - started) / 60, 2)}
-    else:
-        best = best_of(name, training, results, options)
-        model, trained = training.best_model(best), results.record["trainings"][best.name]
-    return trained | peer_measures.measure(model, data.valid, test, options.poems)
+        model = KneserNeyPeer(training.data.train, training.data.tokenizer)
+        return model, {"minutes": round((time.perf_counter() - started) / 60, 2)}
+    best = best_of(name, training, results, options)
+    return training.best_model(best), results.record["trainings"][best.name]
 
 
-@errors.command
+@command
 def main() -> int:
     """Runs the comparison and prints the table; returns the exit status."""
     options = make_parser().parse_args()
