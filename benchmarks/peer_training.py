@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from transformer import GPTConfig
 
 from poet_model.config import CELL_GATES, PoetConfig
+from poet_model.corpus import PoemRecord
 from poet_model.corpus.batches import Batch, HeaderRates, PoemBatches
 from poet_model.evaluation.perplexity import score, without_header
 from poet_model.files import read_json_lines
@@ -186,10 +188,11 @@ class Training:
         if one.network == "gpt":
             rate, dropout = one.learning_rate or GPT_LEARNING_RATE, model.config.dropout
         config = replace(self.config, learning_rate=rate)
+        validation = Validation(self.held_out)
         trainer = Trainer(
             PoemObjective.from_config(model, config),
             self.batches,
-            evaluate=lambda model: asdict_of(score(model, self.held_out)),
+            evaluate=validation,
             save_best=lambda model, record: save_weights(model, output / WEIGHTS_NAME),
             config=config,
             output=output,
@@ -201,7 +204,7 @@ class Training:
             trainer.load_checkpoint()
         before, started = trainer.state.tokens, time.process_time()
         best = trainer.train()
-        cpu_seconds = time.process_time() - started
+        cpu_seconds = time.process_time() - started - validation.cpu_seconds
         speeds = [r["tokens_per_second"] for r in read_json_lines(output / LOG_NAME) if r["split"] == "train"]
         record = {
             "network": one.network,
@@ -229,9 +232,25 @@ class Training:
         return model.eval()
 
 
-def asdict_of(result: Any) -> dict[str, Any]:
-    """A score as the Trainer wants it."""
-    return {"loss": result.loss, "tokens": result.tokens}
+class Validation:
+    """Scores held-out poems for a Trainer.
+
+    Args:
+        poems: the poems, without headers.
+
+    Attributes:
+        cpu_seconds: the time that all validations took.
+    """
+
+    def __init__(self, poems: Sequence[PoemRecord]):
+        self.poems, self.cpu_seconds = poems, 0.0
+
+    def __call__(self, model: PoetModel | GPT) -> dict[str, Any]:
+        """The loss of a model."""
+        started = time.process_time()
+        result = score(model, self.poems)
+        self.cpu_seconds += time.process_time() - started
+        return {"loss": result.loss, "tokens": result.tokens}
 
 
 def save_weights(model: torch.nn.Module, path: Path) -> None:
