@@ -57,6 +57,8 @@ def title_of(record: dict[str, Any]) -> str:
 
 def markdown(_: str = "") -> str:
     """The table of docs/peers.md, whose first cell says what it is of."""
+    if not RESULTS.is_file():
+        return "| not yet measured |\n|---|\n"
     record = read_json(RESULTS, dict)
     (_, *columns), rows = rows_of(record)
     lines = [[title_of(record), *columns], ["---"] * (len(columns) + 1), *rows]
