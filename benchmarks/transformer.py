@@ -132,7 +132,7 @@ class Attention(nn.Module):
             if q.shape[2] > 1:
                 mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=x.device)
                 mask = mask.tril(k.shape[2] - q.shape[2])
-        with torch.autocast(x.device.type, enabled=x.is_cuda):
+        with torch.autocast(x.device.type, enabled=x.is_cuda and torch.is_autocast_enabled("cuda")):
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=past is None)
         return self.output(y.transpose(1, 2).flatten(2))
 
