@@ -38,7 +38,7 @@ from poet_model.training.run import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
 from poet_model.training.trainer import Trainer
 
 CELLS = {"lstm": "lstm", "rnn": "handwritten_rnn"}
-GPT_DROPOUT, GPT_LEARNING_RATE = 0.1, 1e-3  # where its tuning begins
+GPT_DROPOUT = 0.1  # if it is not tuned
 VALIDATIONS = 6  # during a training; the best of them is kept
 
 
@@ -186,7 +186,7 @@ class Training:
         model = self.new_model(one)
         rate, dropout = one.learning_rate or self.config.learning_rate, one.dropout
         if one.network == "gpt":
-            rate, dropout = one.learning_rate or GPT_LEARNING_RATE, model.config.dropout
+            dropout = model.config.dropout
         config = replace(self.config, learning_rate=rate)
         validation = Validation(self.held_out)
         trainer = Trainer(

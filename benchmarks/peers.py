@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--num-layers", type=int, default=2, help="of the LSTM and the RNN")
     add("--tune", nargs="*", choices=NETWORKS, default=["gpt"], metavar="NETWORK", help="networks to tune")
     add("--dropouts", type=float, nargs="+", default=[0.0, 0.1, 0.2], help="that are tried in tuning")
-    add("--learning-rates", type=float, nargs="+", default=[1e-3, 3e-3], help="the first is tried with all")
+    add("--learning-rates", type=float, nargs="+", default=[3e-3, 1e-3], help="the first is tried with all")
     add("--corpus", default="tang", help="as in train.py")
     add("--limit", type=int, metavar="N", help="train on the first N poems only")
     add("--poems", type=int, default=320, help="that each model writes for the AUC")

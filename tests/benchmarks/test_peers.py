@@ -107,9 +107,9 @@ def test_a_run_goes_on_with_what_the_results_have(data, options, tmp_path):
 
     best, trainings = best_of(1500)
     *dropouts, last = trainings
-    assert dropouts == [f"gpt, dropout {rate}, learning rate 0.001" for rate in ("0", "0.2")]
+    assert dropouts == [f"gpt, dropout {rate}, learning rate 0.003" for rate in ("0", "0.2")]
     better = min(dropouts, key=lambda name: trainings[name]["validation_perplexity"])
-    assert last == better.replace("0.001", "0.003")
+    assert last == better.replace("0.003", "0.001")
     assert best.name == min(trainings, key=lambda name: trainings[name]["validation_perplexity"])
     logs = {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
     assert len(logs) == 3
