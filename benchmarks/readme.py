@@ -13,6 +13,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import peers_table
 from common import ROOT
 
 from poet_model.cli import write
@@ -185,6 +186,7 @@ PARTS = [
     *((file, "poems", poems) for file in WORDS),
     *((file, "speed", table) for file in WORDS),
     ("docs/bulk.md", "speed", bulk_table),
+    ("docs/peers.md", "peers", peers_table.markdown),
     ("poet_model/from_scratch/README.md", "results", experiments_table),
 ]
 

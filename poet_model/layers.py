@@ -211,6 +211,12 @@ class LSTMLanguageModel(nn.Module):
             if len(layer.bias_ih_l0) == 4 * hidden_size:
                 layer.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0
 
+    def outputs(
+        self, ids: torch.Tensor, state: State | None = None, *, dropout: bool = True
+    ) -> tuple[list[torch.Tensor], State]:
+        """Like `hidden_states`, but returns the outputs (B, T, H) of every layer."""
+        return self.lstm.outputs(self.embedding(ids), state, dropout=dropout)
+
     def hidden_states(
         self, ids: torch.Tensor, state: State | None = None, *, dropout: bool = True
     ) -> tuple[torch.Tensor, State]:
@@ -218,7 +224,7 @@ class LSTMLanguageModel(nn.Module):
 
         Without `dropout` they are those of evaluation mode, whatever the mode of the model.
         """
-        outputs, state = self.lstm.outputs(self.embedding(ids), state, dropout=dropout)
+        outputs, state = self.outputs(ids, state, dropout=dropout)
         return outputs[-1], state
 
     def project(self, hidden: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:

@@ -102,6 +102,7 @@ SKIPPED = [
     Rule("from_scratch", r"experiments\.…|^train --preset tiny$", "names what is there in full elsewhere"),
     Rule("bulk", r"engine ray|^ray ", "starts Ray; see tests/bulk/test_bulk_ray.py"),
     Rule("bulk", r"^python benchmarks/bulk", "minutes"),
+    Rule("peers", r"^python benchmarks/peers", "hours; see tests/benchmarks/test_peers.py"),
     Rule("bulk", r'^\{"num": 500', "requests, which are no commands"),
     Rule("from_scratch", r"from_scratch\.char_lm$", "the old name, without a mode"),
 ]

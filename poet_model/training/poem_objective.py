@@ -177,7 +177,7 @@ class PoemObjective(Objective):
     def forward(self, prepared: PreparedBatch) -> Losses:
         """The losses of a part in nats, summed over its targets."""
         model = self.model
-        outputs, _ = model.lstm.outputs(model.embedding(prepared.inputs))  # (B, T, H) of each layer
+        outputs, _ = model.outputs(prepared.inputs)  # (B, T, H) of each layer
         hidden = outputs[-1].flatten(0, 1).index_select(0, prepared.places)  # (N, H)
         weight: torch.Tensor = model.embedding.weight
         bias: torch.Tensor = model.bias
