@@ -62,6 +62,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "T1.0 k0 fp0": PLAIN,
     **{f"T0.8 k40 best{n}": TODAY | {"best_of": n} for n in (1, 8)},
     **{f"T0.9 k0 best{n}": TODAY | {"temperature": 0.9, "top_k": 0, "best_of": n} for n in (1, 8)},
+    "T0.9 min_p0.05": TODAY | {"temperature": 0.9, "top_k": 0, "min_p": 0.05},
+    **{
+        f"T0.9 k0 mmi{weight}": TODAY | {"temperature": 0.9, "top_k": 0, "best_of": 4, "mmi_lambda": weight}
+        for weight in (0.25, 0.5, 0.75, 1.0)
+    },
+    "T0.9 k0 mmi0.5 best8": TODAY | {"temperature": 0.9, "top_k": 0, "best_of": 8, "mmi_lambda": 0.5},
+    **{
+        f"T1.0 min_p{p} mmi{weight}": TODAY
+        | {"temperature": 1.0, "top_k": 0, "min_p": p, "best_of": 4, "mmi_lambda": weight}
+        for p, weight in ((0.05, 0.5), (0.05, 1.0), (0.02, 0.5), (0.02, 0.75), (0, 0.5))
+    },
+    "T0.9 k0 distinct": TODAY | {"temperature": 0.9, "top_k": 0, "distinct_rhymes": True},
 }
 NEEDS_FORM = ("best_of",)  # options that cannot be given in the column `named`
 SHOWN = (  # (metric, heading, format)

@@ -13,8 +13,6 @@ from .progress import POEM, RULED_POEM, SILENT, Progress
 if TYPE_CHECKING:
     from ..model import PoetModel
 
-TEMPERATURE = 0.8
-
 
 def written_columns(
     model: PoetModel, poems_a_form: int, best_of: int = 1, progress: Progress = SILENT
@@ -52,7 +50,7 @@ def write_each_form(
     """
     written = []
     for form in FORMS:
-        poems = model.generate(form=form, num_poems=poems_a_form, temperature=TEMPERATURE, seed=0, **options)
+        poems = model.generate(form=form, num_poems=poems_a_form, seed=0, **options)
         written += [(poem.text, form) for poem in poems]
         progress.advance(cost * poems_a_form)
     return written

@@ -83,7 +83,6 @@ def title_effect(
     titles: Sequence[str],
     *,
     poems_a_title: int = POEMS_A_TITLE,
-    temperature: float = 0.8,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """How many poems contain a character of the title or a near neighbour, with and without the title.
@@ -105,7 +104,6 @@ def title_effect(
                 title=given,
                 form=TITLE_FORM,
                 impose_form=False,
-                temperature=temperature,
                 seed=i * poems_a_title,
                 num_poems=poems_a_title,
             )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ..corpus import PoemRecord
 from ..prosody.lines import FORMS, form_of
 from . import intervals
-from .columns import TEMPERATURE
 from .discriminator import real_beside_real, told_apart
 from .features import PoemFeatures
 from .header import spread
@@ -79,9 +78,7 @@ def measure_likeness(
     if seconds:
         progress.stage(f"how poems go on that begin with {'、'.join(seconds)}")
         count = min(POEMS_A_START, poems_a_form)
-        written = written_openings(
-            model, list(seconds), count, progress, temperature=TEMPERATURE, impose_form=False
-        )
+        written = written_openings(model, list(seconds), count, progress, impose_form=False)
         poems = min(map(len, (*seconds.values(), *written.values())))
         sections["openings"] = {
             "starts": "".join(seconds),

@@ -17,7 +17,7 @@ from ..machine import machine
 from ..novelty.index import NoveltyIndex
 from ..prosody.lines import FORMS, form_of, has_equal_lines
 from . import likeness, metrics
-from .columns import TEMPERATURE, written_columns
+from .columns import written_columns
 from .header import (
     POEMS_A_TITLE,
     SCORED_POEMS,
@@ -121,7 +121,7 @@ def measure_poems(
     train = corpus.splits["train"]
     count = len(FORMS) * poems_a_form
     progress.stage(f"{count:,} poems written without a form")
-    free = [poem.text for poem in model.generate(num_poems=count, temperature=TEMPERATURE, seed=0)]
+    free = [poem.text for poem in model.generate(num_poems=count, seed=0)]
     progress.advance(POEM * count)
     real = real_poems(corpus)
     columns = {"real": metrics.draw_real(real, poems_a_form)}
@@ -176,7 +176,7 @@ def measure_header(
     }
     if titles := some_titles(held_out, model.tokenizer, min(TITLES, poems_a_form)):
         progress.stage(f"the effect of {len(titles)} titles")
-        section["title"] = title_effect(model, titles, temperature=TEMPERATURE, progress=progress)
+        section["title"] = title_effect(model, titles, progress=progress)
     if scored := corpus.splits["test"] or corpus.splits["valid"]:
         chosen = spread(scored, min(SCORED_POEMS, 2 * poems_a_form))
         progress.stage(f"the effect of the headers of {len(chosen)} poems")
@@ -185,13 +185,8 @@ def measure_header(
 
 
 def _settings(model: PoetModel) -> dict[str, Any]:
-    defaults = model.generation_config
-    return {
-        "temperature": TEMPERATURE,
-        "top_k": defaults.top_k,
-        "first_seed": 0,
-        "frequency_penalty": defaults.frequency_penalty,
-    }
+    """The settings of the model's GenerationConfig that have an effect, and the first seed."""
+    return {"first_seed": 0, **model.generation_config.effective()}
 
 
 def _forms_kept(named: Sequence[Asked], poems_a_form: int) -> dict[str, Any]:

@@ -82,6 +82,12 @@ DEFAULTS: Options = {
 }
 
 
+_WITHOUT_EFFECT = {
+    **{name: 0 for name in ("top_k", "min_p", "frequency_penalty", "mmi_lambda")},
+    **{name: 1 for name in ("top_p", "typical_p", "guidance_scale")},
+}
+
+
 @dataclass(frozen=True)
 class GenerationConfig:
     """The sampling settings of a model.
@@ -144,6 +150,10 @@ class GenerationConfig:
         check_number("min_p", self.min_p, 0, 1)
         check_number("typical_p", self.typical_p, 0, 1, above=True)
         check_number("mmi_lambda", self.mmi_lambda, 0, 1)
+
+    def effective(self) -> dict[str, float]:
+        """The settings without those that change nothing, such as a `top_k` of 0."""
+        return {name: value for name, value in asdict(self).items() if value != _WITHOUT_EFFECT.get(name)}
 
     def save(self, folder: Path, more: dict[str, Any] | None = None) -> None:
         """Writes `generation_config.json` into `folder`; `more` holds extra keys for other libraries."""

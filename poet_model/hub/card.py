@@ -52,7 +52,7 @@ def render(template: str, metrics: dict[str, Any]) -> str:
         undefined=jinja2.ChainableUndefined,
         finalize=number,
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "settings": settings}
     known = {name: value for name, value in metrics.items() if value is not None}
     try:
         text = environment.from_string(template).render(known)
@@ -71,6 +71,13 @@ def render(template: str, metrics: dict[str, Any]) -> str:
 def number(value: object, spec: str = "") -> str:
     """The template's filter `number`. It is also applied to every value without a filter."""
     return _MISSING if value is None or isinstance(value, jinja2.Undefined) else shown(value, spec)
+
+
+def settings(values: object) -> str:
+    """The template's filter `settings`: the settings of generation as arguments of `generate`."""
+    if not isinstance(values, dict):
+        return _MISSING
+    return ", ".join(f"{name}={shown(value, '')}" for name, value in values.items() if name != "first_seed")
 
 
 def card_text(folder: str | Path, known: dict[str, Any] | None = None, template: Path | None = None) -> str:

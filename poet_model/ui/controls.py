@@ -48,12 +48,12 @@ def settings(
             info="低則穩，高則奇 · low: predictable",
         )
         top_k = gr.Slider(
-            1,
+            0,
             200,
             first["top_k"],
             step=1,
             label="候選字數 Top-k",
-            info="從最可能的 k 字中選 · k most likely",
+            info="從最可能的 k 字中選，0 為不限 · k most likely; 0: all",
         )
         with gr.Row():
             seed = gr.Number(

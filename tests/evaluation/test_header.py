@@ -44,7 +44,7 @@ def test_neighbours_are_the_nearest_by_cosine(tiny_model):
 
 def test_title_effect_counts_poems_and_their_twins(tiny_model):
     effect = header_effects.title_effect(tiny_model, ["春月", "山河"], poems_a_title=3)
-    options = {"form": "七絕", "impose_form": False, "temperature": 0.8, "num_poems": 3}
+    options = {"form": "七絕", "impose_form": False, "num_poems": 3}
     counts = {"with": 0, "without": 0}
     for i, title in enumerate(["春月", "山河"]):
         for name, given in (("with", title), ("without", "")):

@@ -9,10 +9,11 @@ from html import unescape
 import pytest
 
 from poet_model import InvalidValueError
+from poet_model.generation.options import GenerationConfig
 from poet_model.novelty.index import NoveltyIndex
 from poet_model.prosody.scansion import scan
 from poet_model.ui.endpoints import Endpoints
-from poet_model.ui.opening import FIRST, first_poem
+from poet_model.ui.opening import FIRST, defaults_of, first_poem
 from poet_model.ui.options import ANY_FORM
 from poet_model.ui.poem import SIMPLIFIED, TRADITIONAL, Shown, poem_html
 from poet_model.ui.poet import Poet
@@ -108,23 +109,26 @@ def test_the_first_poem_is_what_the_controls_write(poet):
     first, shown = first_poem(poet)
     html, plain = Endpoints(poet).change_script(shown, TRADITIONAL)
     text = shown.text
-    assert first == FIRST  # no fallback is needed
+    assert first == FIRST | defaults_of(poet)  # no fallback is needed
     assert written(poet, **first)[:2] == (html, plain) and text.startswith("春")
     options = {"form": first["form"], "seed": first["seed"], "rhyme": True, "tones": True}
-    options |= {"best_of": first["best_of"], "temperature": 0.8, "top_k": 40}
+    options["best_of"] = first["best_of"]
     assert text == poet.model.generate("春", **options).text
     report = scan(text)
     assert report.is_regular and report.faults == ()
 
 
 def test_a_model_that_cannot_keep_the_rules_opens_with_what_it_can(tiny_model, tmp_path):
-    first, shown = first_poem(Poet("tiny", tmp_path, tiny_model))
-    assert first == FIRST | {"rules": []}
+    tiny = Poet("tiny", tmp_path, tiny_model)
+    first, shown = first_poem(tiny)
+    assert first == FIRST | defaults_of(tiny) | {"rules": []}
     assert shown.is_finished and 'data-finished="true"' in poem_html(shown, TRADITIONAL)
 
 
 def test_a_model_that_writes_no_poem_is_one_sentence(tmp_path):
     class Mute:
+        generation_config = GenerationConfig()
+
         def stream(self, start="", **options):
             raise InvalidValueError(f"nothing begins with {start!r}")
 

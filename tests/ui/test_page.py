@@ -11,7 +11,7 @@ from conftest import SHIPPED
 
 from poet_model.ui import controls, page
 from poet_model.ui.facts import facts, facts_html
-from poet_model.ui.opening import FIRST
+from poet_model.ui.opening import FIRST as WITHOUT_DEFAULTS
 from poet_model.ui.poem import TRADITIONAL, Shown, notice_html, poem_html
 from poet_model.ui.poet import Poet
 
@@ -32,6 +32,9 @@ def test_the_start_is_coloured_across_lines():
     html = poem_html(Shown("春風，明月。", 4, 1), TRADITIONAL)
     assert html.count('class="given"') == 2
     assert '<span class="given">春風，</span>' in html and '<span class="given">明</span>月。' in html
+
+
+FIRST = WITHOUT_DEFAULTS | {"temperature": 0.8, "top_k": 40}
 
 
 def test_authors_that_the_model_knows_can_be_chosen():
