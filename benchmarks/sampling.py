@@ -73,6 +73,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         | {"temperature": 1.0, "top_k": 0, "min_p": p, "best_of": 4, "mmi_lambda": weight}
         for p, weight in ((0.05, 0.5), (0.05, 1.0), (0.02, 0.5), (0.02, 0.75), (0, 0.5))
     },
+    **{
+        f"T1.0 top_p{p} mmi{weight}": TODAY
+        | {"temperature": 1.0, "top_k": 0, "top_p": p, "best_of": 4, "mmi_lambda": weight}
+        for p, weight in ((0.9, 0.5), (0.9, 0.75), (0.95, 0.5))
+    },
     "T0.9 k0 distinct": TODAY | {"temperature": 0.9, "top_k": 0, "distinct_rhymes": True},
 }
 NEEDS_FORM = ("best_of",)  # options that cannot be given in the column `named`
