@@ -52,7 +52,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for top_k in (40, 0)
         for temperature in (0.7, 0.8, 0.9, 1.0)
     },
-    **{f"T1.0 top_p{p}": TODAY | {"temperature": 1.0, "top_k": 0, "top_p": p} for p in (0.9, 0.95)},
+    **{f"T1.0 top_p{p}": TODAY | {"temperature": 1.0, "top_k": 0, "top_p": p} for p in (0.85, 0.9, 0.95)},
     **{f"T1.0 min_p{p}": TODAY | {"temperature": 1.0, "top_k": 0, "min_p": p} for p in (0.02, 0.05, 0.1)},
     "T1.0 typical0.9": TODAY | {"temperature": 1.0, "top_k": 0, "typical_p": 0.9},
     **{
@@ -76,7 +76,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     **{
         f"T1.0 top_p{p} mmi{weight}": TODAY
         | {"temperature": 1.0, "top_k": 0, "top_p": p, "best_of": 4, "mmi_lambda": weight}
-        for p, weight in ((0.9, 0.5), (0.9, 0.75), (0.95, 0.5))
+        for p, weight in ((0.85, 0.5), (0.9, 0.5), (0.9, 0.75), (0.95, 0.5))
     },
     "T0.9 k0 distinct": TODAY | {"temperature": 0.9, "top_k": 0, "distinct_rhymes": True},
 }

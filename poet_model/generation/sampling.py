@@ -112,4 +112,5 @@ def _distance_to_entropy(weights: DoubleArray) -> DoubleArray:
     surprisals = np.full_like(shares, np.inf)
     np.negative(np.log(shares, where=shares > 0, out=surprisals), where=shares > 0, out=surprisals)
     entropy = (shares * np.where(shares > 0, surprisals, 0)).sum(axis=1, keepdims=True)
-    return np.abs(surprisals - entropy)
+    distances: DoubleArray = np.abs(surprisals - entropy)
+    return distances

@@ -12,7 +12,7 @@ from typing import Protocol, Unpack
 import yaml
 
 from ..errors import CheckpointError, PoetError
-from ..generation.options import Options
+from ..generation.options import GenerationConfig, Options
 from ..generation.poem import Poem
 from ..generation.stream import PoemStream
 from ..hub.project import SHIPPED
@@ -28,6 +28,9 @@ class Model(Protocol):
 
     @property
     def tokenizer(self) -> PoetTokenizer: ...
+
+    @property
+    def generation_config(self) -> GenerationConfig: ...
 
     def generate(self, start: str = "", **options: Unpack[Options]) -> Poem: ...
 
