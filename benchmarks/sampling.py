@@ -78,6 +78,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         | {"temperature": 1.0, "top_k": 0, "top_p": p, "best_of": 4, "mmi_lambda": weight}
         for p, weight in ((0.85, 0.5), (0.9, 0.5), (0.9, 0.75), (0.95, 0.5))
     },
+    **{
+        f"T0.95 {name}{p}{suffix}": TODAY | {"temperature": 0.95, "top_k": 0, name: p} | more
+        for name, p in (("top_p", 0.9), ("min_p", 0.01))
+        for suffix, more in (("", {}), (" mmi0.5", {"best_of": 4, "mmi_lambda": 0.5}))
+    },
     "T0.9 k0 distinct": TODAY | {"temperature": 0.9, "top_k": 0, "distinct_rhymes": True},
 }
 NEEDS_FORM = ("best_of",)  # options that cannot be given in the column `named`

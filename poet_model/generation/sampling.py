@@ -43,11 +43,11 @@ def sample(logits: FloatArray, uniforms: DoubleArray, config: GenerationConfig) 
     ):  # with a tiny temperature the quotient overflows to -inf, and exp gives 0
         weights = np.exp((values - likeliest[:, None]) / config.temperature)
     if config.top_p < 1:
-        _keep_first(weights, -weights, config.top_p)
+        _keep_top_p(weights, config.top_p)
     if config.min_p > 0:
         weights[weights < config.min_p * weights.max(axis=1, keepdims=True)] = 0
     if config.typical_p < 1:
-        _keep_first(weights, _distance_to_entropy(weights), config.typical_p)
+        _keep_typical(weights, config.typical_p)
     cumulative = np.cumsum(weights, axis=1)
     chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
     sampled: IntArray = ids[np.arange(len(ids)), np.minimum(chosen, ids.shape[1] - 1)]
@@ -91,19 +91,32 @@ def _check(are_numbers: bool) -> None:
         )
 
 
-def _keep_first(weights: DoubleArray, order: DoubleArray, mass: float) -> None:
-    """Keeps the first weights (B, k) in rising order that have at least `mass` of each row's sum.
+def _keep_top_p(weights: DoubleArray, top_p: float) -> None:
+    """Keeps the largest weights (B, k) with at least `top_p` of each row's sum; sets the rest to 0 in place.
 
-    Args:
-        weights: (B, k); the rest are set to 0 in place.
-        order: (B, k) numbers to sort them by.
-        mass: a share of the sum, above 0.
+    Weights equal to the least that is kept are kept, too.
     """
-    places = np.argsort(order, axis=1, kind="stable")
-    sorted_weights = np.take_along_axis(weights, places, axis=1)
-    before = np.cumsum(sorted_weights, axis=1) - sorted_weights  # the sum of all that come first
-    sorted_weights[before >= mass * sorted_weights.sum(axis=1, keepdims=True)] = 0
-    np.put_along_axis(weights, places, sorted_weights, axis=1)
+    falling = -np.sort(-weights, axis=1)  # several times faster than argsort
+    weights[weights < _last_kept(falling, falling, top_p)] = 0
+
+
+def _keep_typical(weights: DoubleArray, typical_p: float) -> None:
+    """Keeps the weights (B, k) whose surprisal is closest to its mean, as many as have `typical_p` together.
+
+    The rest are set to 0 in place. Those as far from the mean as the last that is kept are kept, too.
+    """
+    distances = _distance_to_entropy(weights)
+    order = np.argsort(distances, axis=1)
+    rising, its_weights = (np.take_along_axis(values, order, axis=1) for values in (distances, weights))
+    weights[distances > _last_kept(rising, its_weights, typical_p)] = 0
+
+
+def _last_kept(values: DoubleArray, weights: DoubleArray, mass: float) -> DoubleArray:
+    """The last of the sorted values (B, k) in each row whose weights have at least a share `mass`; (B, 1)."""
+    before = np.cumsum(weights, axis=1) - weights  # the sum of all that come first
+    counts = (before < mass * weights.sum(axis=1, keepdims=True)).sum(axis=1, keepdims=True)
+    last: DoubleArray = np.take_along_axis(values, counts - 1, axis=1)
+    return last
 
 
 def _distance_to_entropy(weights: DoubleArray) -> DoubleArray:
