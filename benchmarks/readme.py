@@ -20,9 +20,9 @@ from poet_model.cli import write
 from poet_model.errors import InvalidValueError, command
 
 POEMS = (
-    "poet write 春 --form 五絕 --tones --rhyme --seed 12 --scan",
-    "poet write 明月 --form 七絕 --tones --rhyme --best-of 4 --seed 4 --scan",
-    "poet write 山 --form 五律 --tones --rhyme --best-of 4 --seed 9 --scan",
+    "poet write 春 --form 五絕 --tones --rhyme --seed 22 --scan",
+    "poet write 明月 --form 七絕 --tones --rhyme --best-of 4 --seed 1 --scan",
+    "poet write 山 --form 五律 --tones --rhyme --best-of 4 --seed 6 --scan",
 )
 RESULTS, EXPERIMENTS = ROOT / "benchmarks" / "results", ROOT / "assets" / "experiments"
 WORDS = {

@@ -3,8 +3,8 @@
     python benchmarks/sampling.py --output benchmarks/results/sampling.json --figure sampling.png
 
 Each finished setting is a file in --folder, so that a run that was stopped goes on, and several processes can
-measure different settings (--only) at the same time. Settings whose options this version of the package does
-not have are left out. Delete a file to measure its setting again.
+measure different settings (--only) at the same time. Delete a file to measure its setting again. The
+settings are those of sampling_settings.py.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from common import finish, show
 from kneser_ney import CORPUS, MODEL, judge_poems, split_as_trained
+from sampling_settings import COLUMNS, NEEDS_FORM, SETTINGS
 
 from poet_model import PoetModel
 from poet_model.errors import command
@@ -32,60 +33,12 @@ from poet_model.evaluation.metrics import Asked
 from poet_model.evaluation.openings import Seconds, real_openings, variety, written_openings
 from poet_model.files import write_text
 from poet_model.from_scratch.experiments.common import new_figure
-from poet_model.generation.options import Options
 from poet_model.machine import machine
 from poet_model.novelty.index import NoveltyIndex
 from poet_model.prosody.lines import FORMS
 
 BATCH = 64
 POEMS_A_START = 32
-# what a setting is measured with, unless it says otherwise: nothing is imposed, or all rules, as on the page
-COLUMNS: dict[str, dict[str, Any]] = {
-    "named": {"impose_form": False},
-    "ruled": {"tones": True, "rhyme": True, "best_of": 4},
-}
-PLAIN = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "frequency_penalty": 0.0}
-TODAY = {"temperature": 0.8, "top_k": 40, "top_p": 1.0, "frequency_penalty": 1.5}
-SETTINGS: dict[str, dict[str, Any]] = {
-    **{
-        f"T{temperature} k{top_k}": TODAY | {"temperature": temperature, "top_k": top_k}
-        for top_k in (40, 0)
-        for temperature in (0.7, 0.8, 0.9, 1.0)
-    },
-    **{f"T1.0 top_p{p}": TODAY | {"temperature": 1.0, "top_k": 0, "top_p": p} for p in (0.85, 0.9, 0.95)},
-    **{f"T1.0 min_p{p}": TODAY | {"temperature": 1.0, "top_k": 0, "min_p": p} for p in (0.02, 0.05, 0.1)},
-    "T1.0 typical0.9": TODAY | {"temperature": 1.0, "top_k": 0, "typical_p": 0.9},
-    **{
-        f"T0.9 k0 fp{penalty}": TODAY | {"temperature": 0.9, "top_k": 0, "frequency_penalty": penalty}
-        for penalty in (0.0, 0.75)
-    },
-    "T1.0 k0 fp0": PLAIN,
-    **{f"T0.8 k40 best{n}": TODAY | {"best_of": n} for n in (1, 8)},
-    **{f"T0.9 k0 best{n}": TODAY | {"temperature": 0.9, "top_k": 0, "best_of": n} for n in (1, 8)},
-    "T0.9 min_p0.05": TODAY | {"temperature": 0.9, "top_k": 0, "min_p": 0.05},
-    **{
-        f"T0.9 k0 mmi{weight}": TODAY | {"temperature": 0.9, "top_k": 0, "best_of": 4, "mmi_lambda": weight}
-        for weight in (0.25, 0.5, 0.75, 1.0)
-    },
-    "T0.9 k0 mmi0.5 best8": TODAY | {"temperature": 0.9, "top_k": 0, "best_of": 8, "mmi_lambda": 0.5},
-    **{
-        f"T1.0 min_p{p} mmi{weight}": TODAY
-        | {"temperature": 1.0, "top_k": 0, "min_p": p, "best_of": 4, "mmi_lambda": weight}
-        for p, weight in ((0.05, 0.5), (0.05, 1.0), (0.02, 0.5), (0.02, 0.75), (0, 0.5))
-    },
-    **{
-        f"T1.0 top_p{p} mmi{weight}": TODAY
-        | {"temperature": 1.0, "top_k": 0, "top_p": p, "best_of": 4, "mmi_lambda": weight}
-        for p, weight in ((0.85, 0.5), (0.9, 0.5), (0.9, 0.75), (0.95, 0.5))
-    },
-    **{
-        f"T0.95 {name}{p}{suffix}": TODAY | {"temperature": 0.95, "top_k": 0, name: p} | more
-        for name, p in (("top_p", 0.9), ("min_p", 0.01))
-        for suffix, more in (("", {}), (" mmi0.5", {"best_of": 4, "mmi_lambda": 0.5}))
-    },
-    "T0.9 k0 distinct": TODAY | {"temperature": 0.9, "top_k": 0, "distinct_rhymes": True},
-}
-NEEDS_FORM = ("best_of",)  # options that cannot be given in the column `named`
 SHOWN = (  # (metric, heading, format)
     *((f"distinct_{n}", f"dist-{n}", ".3f") for n in (1, 2, 3)),
     ("opening", "opening", ".3f"),
@@ -246,11 +199,10 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
 @command
 def main() -> None:
     """Measures, prints, and writes the results and the figure."""
-    known = [name for name, options in SETTINGS.items() if options.keys() <= Options.__annotations__.keys()]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--poems", type=int, default=1000, help="poems a setting and column, in four forms")
     parser.add_argument(
-        "--only", nargs="+", choices=["real", *known], metavar="NAME", help="these settings only"
+        "--only", nargs="+", choices=["real", *SETTINGS], metavar="NAME", help="these settings only"
     )
     parser.add_argument("--columns", nargs="+", choices=list(COLUMNS), default=list(COLUMNS))
     parser.add_argument(
@@ -259,13 +211,14 @@ def main() -> None:
     parser.add_argument("--judge", default=CORPUS, help="the corpus of the judge, as for train.py")
     parser.add_argument("--output", type=Path, help="write the results to this file as JSON")
     parser.add_argument("--figure", type=Path, help="draw a figure into this file")
+    parser.add_argument("--table", action="store_true", help="only show what is finished")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    names = options.only or ["real", *known]
-    if any(unmeasured(options.folder, name, options.columns) for name in names):
+    names = options.only or ["real", *SETTINGS]
+    if not options.table and any(unmeasured(options.folder, name, options.columns) for name in names):
         measurer = Measurer(options.judge, options.poems // len(FORMS))
         measure(measurer, options.folder, names, options.columns)
-    files = [options.folder / f"{name}.json" for name in ["real", *known]]
+    files = [options.folder / f"{name}.json" for name in ["real", *SETTINGS]]
     records = [json.loads(path.read_text(encoding="utf-8")) for path in files if path.exists()]
     for column in COLUMNS:
         headings = [column, *(heading for _, heading, _ in SHOWN), "s/poem"]

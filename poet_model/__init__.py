@@ -1,9 +1,9 @@
 """A character-level LSTM that writes Tang poems.
 
     >>> import poet_model
-    >>> print(poet_model.load().generate("春", form="五絕", tones=True, rhyme=True, seed=12))
-    春風飄落日，花影送殘暉。
-    還有長安客，回看一醉歸。
+    >>> print(poet_model.load().generate("春", form="五絕", tones=True, rhyme=True, seed=22))
+    春水行人醉，紗筵枕上愁。
+    一朝歌落盡，無復最高樓。
 
 Public names are imported when they are first used. Only PoetModel needs torch: NumpyPoetModel reads the same
 folder and writes the same poems without it, and `load` takes whichever there is.

@@ -69,9 +69,9 @@ def load(
 
     Example:
         >>> import poet_model
-        >>> print(poet_model.load().generate("春", form="五絕", tones=True, rhyme=True, seed=12))
-        春風飄落日，花影送殘暉。
-        還有長安客，回看一醉歸。
+        >>> print(poet_model.load().generate("春", form="五絕", tones=True, rhyme=True, seed=22))
+        春水行人醉，紗筵枕上愁。
+        一朝歌落盡，無復最高樓。
     """
     if backend not in BACKENDS:
         raise InvalidValueError(f"backend must be one of {', '.join(BACKENDS)}, got {quoted(backend)}")

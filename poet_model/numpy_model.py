@@ -37,9 +37,9 @@ class NumpyPoetModel(Writer):
     Example:
         >>> from poet_model import NumpyPoetModel
         >>> model = NumpyPoetModel.from_pretrained("assets/tang-lstm")
-        >>> print(model.generate("春", form="五絕", tones=True, rhyme=True, seed=12))
-        春風飄落日，花影送殘暉。
-        還有長安客，回看一醉歸。
+        >>> print(model.generate("春", form="五絕", tones=True, rhyme=True, seed=22))
+        春水行人醉，紗筵枕上愁。
+        一朝歌落盡，無復最高樓。
     """
 
     def __init__(

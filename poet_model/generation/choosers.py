@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import DoubleArray, FloatArray, IntArray
 from ..tokenizer import EOS
 from .line_scorers import LineScorer
-from .options import GenerationConfig
+from .options import NEUTRAL, GenerationConfig
 from .row import Row
 from .sampling import sample
 
@@ -90,7 +90,7 @@ class BestOfLines:
     ):
         self.width: int = width
         self._rngs = rngs
-        self._config = GenerationConfig(config.temperature, top_k=0)
+        self._config = GenerationConfig(temperature=config.temperature, **NEUTRAL)
         self._scorers = scorers
         self._line: list[Drawn] = []
 

@@ -42,7 +42,7 @@ class Options(TypedDict, total=False):
     # True: no line of five characters or more may occur in a poem of the corpus. That needs an index, made by
     # `python -m poet_model.novelty build`. A NoveltyIndex does the same for the poems in it. (False)
     original: bool | NoveltyIndex
-    # no even line ends as the first or another even line does (重韻), even if they need not rhyme (False)
+    # no even line ends as the first or another even line does (重韻), even if they need not rhyme (True)
     distinct_rhymes: bool
     # 對仗: the second line of each middle couplet of a 五律 or 七律 repeats no character of the first, and is
     # led to be parallel to it (False)
@@ -74,7 +74,7 @@ DEFAULTS: Options = {
     "telestich": "",
     "keywords": "",
     "original": False,
-    "distinct_rhymes": False,
+    "distinct_rhymes": True,
     "parallel": False,
     "best_of": 1,
     "look_ahead": True,
@@ -82,7 +82,8 @@ DEFAULTS: Options = {
 }
 
 
-_WITHOUT_EFFECT = {
+# the values with which these settings change nothing
+NEUTRAL: dict[str, Any] = {
     **{name: 0 for name in ("top_k", "min_p", "frequency_penalty", "mmi_lambda")},
     **{name: 1 for name in ("top_p", "typical_p", "guidance_scale")},
 }
@@ -90,7 +91,7 @@ _WITHOUT_EFFECT = {
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """The sampling settings of a model.
+    """The sampling settings of a model. The defaults are the choice of benchmarks/sampling.py.
 
     Args:
         temperature: the logits are divided by it; 0 always takes the likeliest character.
@@ -123,22 +124,22 @@ class GenerationConfig:
         InvalidValueError: a value has the wrong type or is out of range.
 
     Example:
-        >>> GenerationConfig(temperature=0.7).top_k
-        40
+        >>> GenerationConfig(temperature=0.7).top_p
+        0.9
         >>> GenerationConfig(top_p=0)
         Traceback (most recent call last):
         poet_model.errors.InvalidValueError: top_p must be a number above 0 and at most 1, got 0
     """
 
-    temperature: float = 0.8
-    top_k: int = 40
-    top_p: float = 1.0
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 0.9
     max_length: int = 128
     frequency_penalty: float = 1.5
     min_p: float = 0.0
     typical_p: float = 1.0
-    mmi_lambda: float = 0.0
-    guidance_scale: float = 1.0
+    mmi_lambda: float = 0.5
+    guidance_scale: float = 2.0
 
     def __post_init__(self) -> None:
         check_number("temperature", self.temperature, 0, 100)
@@ -153,7 +154,7 @@ class GenerationConfig:
 
     def effective(self) -> dict[str, float]:
         """The settings without those that change nothing, such as a `top_k` of 0."""
-        return {name: value for name, value in asdict(self).items() if value != _WITHOUT_EFFECT.get(name)}
+        return {name: value for name, value in asdict(self).items() if value != NEUTRAL.get(name)}
 
     def save(self, folder: Path, more: dict[str, Any] | None = None) -> None:
         """Writes `generation_config.json` into `folder`; `more` holds extra keys for other libraries."""

@@ -25,11 +25,11 @@ class PoemStream(Iterator[str]):
         >>> import poet_model
         >>> stream = poet_model.load().stream("春", form="五絕", seed=7)
         >>> next(stream), next(stream), stream.poem.text
-        ('春', '寒', '春寒')
+        ('春', '深', '春深')
         >>> "".join(stream)
-        '猶未盡，晚日又先空。有路相逢處，閑居最是中。'
+        '接昭陽，漸無全貴國。清夜遊西方，晴落濯飛雪。'
         >>> stream.poem.lines[0], stream.is_finished
-        ('春寒猶未盡，', True)
+        ('春深接昭陽，', True)
     """
 
     def __init__(

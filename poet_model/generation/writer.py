@@ -93,7 +93,7 @@ class Writer:
             >>> import poet_model
             >>> poems = poet_model.load().generate("春", num_poems=2, form="五絕", rhyme="東", seed=7)
             >>> [poem.lines[-1] for poem in poems]
-            ['黃昏走馬風。', '寒煙雪又空。']
+            ['隔淚插花風。', '黃昏半滿中。']
         """
         count = 1 if num_poems is None else num_poems
         check_number("num_poems", count, 1, MAX_POEMS, whole=True)
@@ -119,7 +119,7 @@ class Writer:
         Example:
             >>> import poet_model
             >>> "".join(poet_model.load().stream("春", form="五絕", seed=7))
-            '春寒猶未盡，晚日又先空。有路相逢處，閑居最是中。'
+            '春深接昭陽，漸無全貴國。清夜遊西方，晴落濯飛雪。'
         """
         request = self._request(start, unnamed, options)
         unwritten = _poem_of(request, 0, [])

@@ -12,7 +12,7 @@ from .poet import Poet
 FIRST: dict[str, Any] = {
     "start": "春",
     "form": "五絕",
-    "seed": 26,
+    "seed": 34,
     "rules": [RHYME, TONES],
     "best_of": 4,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,7 @@ from poet_model import (
 from poet_model.generation.choosers import BestOfLines, Drawn
 from poet_model.generation.filters import MAX_LINE, FrequencyPenalty
 from poet_model.generation.masks import VocabularyMasks
+from poet_model.generation.options import NEUTRAL
 from poet_model.generation.row import Row
 from poet_model.generation.sampling import sample
 from poet_model.generation.writer import MAX_POEMS
@@ -29,7 +31,7 @@ from poet_model.novelty.index import MIN_ORIGINAL, NoveltyIndex
 from poet_model.prosody.lines import split_lines
 from poet_model.tokenizer import EOS, PoetTokenizer
 
-NO_TOP_K = GenerationConfig(temperature=1.0, top_k=0)
+NO_TOP_K = GenerationConfig(temperature=1.0, **NEUTRAL)
 
 
 def allowed_next(tokenizer: PoetTokenizer, text: str, max_length: int) -> set[int]:
@@ -76,7 +78,7 @@ def test_greedy_is_the_argmax_of_full_forward_passes(tiny_model, start, max_leng
         text += tiny_model.tokenizer.tokens[token] if token != EOS else ""
     options = {"title": "望月", "author": "李白", "form": "五絕", "max_length": max_length}
     options["frequency_penalty"] = penalty
-    options["impose_form"] = False
+    options |= {"impose_form": False, "distinct_rhymes": False, "guidance_scale": 1}
     poem = tiny_model.generate(start, temperature=0, **options)
     assert poem.text == text
     assert poem == tiny_model.generate(start, temperature=0, seed=poem.seed, **options)
@@ -236,7 +238,7 @@ def test_frequencies_agree_with_the_exact_probabilities(temperature, top_k):
     if top_k:
         expected[DESCENDING[top_k:]] = 0
     expected /= expected.sum()
-    config = GenerationConfig(temperature=temperature, top_k=top_k)
+    config = replace(NO_TOP_K, temperature=temperature, top_k=top_k)
     assert_drawn_from(frequencies(LOGITS.tolist(), config), expected)
 
 
@@ -266,7 +268,7 @@ def test_the_draw_is_the_inverse_of_the_cumulative_probabilities():
 
 @pytest.mark.parametrize("temperature", [0, 1e-300, 1e-3])
 def test_towards_temperature_zero_the_likeliest_is_taken(temperature):
-    counts = frequencies(LOGITS.tolist(), GenerationConfig(temperature=temperature), draws=100)
+    counts = frequencies(LOGITS.tolist(), replace(NO_TOP_K, temperature=temperature), draws=100)
     assert counts[LOGITS.argmax()] == 100
 
 
@@ -366,7 +368,8 @@ def test_one_candidate_is_no_candidate(tiny_model):
 
 def test_of_the_candidates_the_likelier_are_taken(tiny_model):
     def mean(best_of):
-        poems = tiny_model.generate(form="七絕", num_poems=40, best_of=best_of, seed=0, frequency_penalty=0)
+        options = {"form": "七絕", "best_of": best_of, "frequency_penalty": 0, "mmi_lambda": 0}
+        poems = tiny_model.generate(num_poems=40, seed=0, **options)
         return np.mean([poem.log_probs for poem in poems])
 
     one, four, sixteen = map(mean, (1, 4, 16))

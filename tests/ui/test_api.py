@@ -87,7 +87,7 @@ def test_generate_streams_growing_prefixes_of_the_poem(client, poet):
     ]
     assert len(texts) > 4
     assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(texts))
-    assert characters(final[0]) == poet.model.generate("春", seed=7).text
+    assert characters(final[0]) == poet.model.generate("春", seed=7, temperature=0.8, top_k=40).text
     assert final[1].replace("\n", "") == characters(final[0])
 
 
@@ -145,14 +145,16 @@ def test_null_texts_and_rules_are_none(url, poet):
     events = over_raw_http(
         url, list((RAW | dict.fromkeys(["title", "author", "rules", "acrostic"])).values())
     )
-    poem = poet.model.generate("春", form="五絕", seed=7, best_of=2)
+    options = {"temperature": RAW["temperature"], "top_k": RAW["top_k"]}
+    poem = poet.model.generate("春", form="五絕", seed=7, best_of=2, **options)
     assert "event: complete" in events and json.dumps(poem.lines[-1])[1:-1] in events
 
 
 def test_a_request_for_fewer_controls_has_their_first_values(url, poet):
     """As sent by a program that was written when the page had six controls."""
     events = over_raw_http(url, list(RAW.values())[:6])
-    poem = poet.model.generate("春", form="五絕", seed=7, rhyme=True, tones=True, best_of=FIRST["best_of"])
+    options = {"temperature": RAW["temperature"], "top_k": RAW["top_k"], "best_of": FIRST["best_of"]}
+    poem = poet.model.generate("春", form="五絕", seed=7, rhyme=True, tones=True, **options)
     assert "event: complete" in events and json.dumps(poem.lines[-1])[1:-1] in events
 
 
@@ -175,7 +177,7 @@ def test_write_poem_takes_every_setting_of_the_draw(client, poet):
     options = {"form": "五絕", "best_of": 2, "distinct_rhymes": True}
     options |= {"min_p": 0.05, "typical_p": 0.8, "mmi_lambda": 0.5}
     record = client.predict(start="春", seed=3, **options, api_name="/write_poem")
-    assert record["text"] == poet.model.generate("春", seed=3, temperature=0.8, top_k=40, **options).text
+    assert record["text"] == poet.model.generate("春", seed=3, **options).text
 
 
 def test_the_last_parameters_are_the_new_ones(client):

@@ -18,7 +18,7 @@ from poet_model.ui.options import ANY_FORM
 from poet_model.ui.poem import SIMPLIFIED, TRADITIONAL, Shown, poem_html
 from poet_model.ui.poet import Poet
 
-VALUES = {"form": ANY_FORM, "temperature": 0.8, "top_k": 40, "seed": 7, "script": TRADITIONAL}
+VALUES = {"form": ANY_FORM, "temperature": 1.0, "top_k": 0, "seed": 7, "script": TRADITIONAL}
 
 
 def written(poet: Poet, **changes) -> tuple:
