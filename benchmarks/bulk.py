@@ -1,6 +1,6 @@
 """Measures `poet bulk` against a loop over `generate`, and NumPy, torch and transformers' GPT-2 in batches.
 
-    python benchmarks/bulk.py --rounds 5 --json bulk.json
+    python benchmarks/bulk.py --rounds 3 --json benchmarks/results/bulk.json
 
 All write quatrains (form="五絕"; one run also with tones and rhyme) with one thread a process; GPT-2,
 untrained and with as many parameters, writes as many characters without any rule. A run of `poet bulk` is a

@@ -181,12 +181,19 @@ def bulk_table(_: str = "") -> str:
     return "\n".join(rows) + "\n"
 
 
+def memory_table(_: str = "") -> str:
+    """The table of the memory in docs/bulk.md."""
+    rows = [f"| {name} | {mib:,.0f} |" for name, mib in result("bulk")["memory_mib"].items()]
+    return "\n".join(["| | MiB |", "|---|---|", *rows]) + "\n"
+
+
 # for each file: the mark of a part, and what makes that part
 PARTS = [
     *((file, "poems", poems) for file in WORDS),
     *((file, "speed", table) for file in WORDS),
     ("docs/bulk.md", "speed", bulk_table),
     ("docs/peers.md", "peers", peers_table.markdown),
+    ("docs/bulk.md", "memory", memory_table),
     ("poet_model/from_scratch/README.md", "results", experiments_table),
 ]
 

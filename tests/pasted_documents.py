@@ -107,7 +107,6 @@ SKIPPED = [
     Rule("from_scratch", r"from_scratch\.char_lm$", "the old name, without a mode"),
 ]
 _TINY = " --preset tiny.json --cpu --precision no"
-_BULK = "python -m poet_model bulk"
 _COURSE = "python -m poet_model.from_scratch train --preset tiny"
 REPLACED = [
     Rule("", r"^python train\.py(?!.*--(help|push-to-hub)).*", "tiny", rf"\g<0>{_TINY} --no-measure"),
@@ -115,7 +114,7 @@ REPLACED = [
     Rule("", r"^(python -m poet_model\.evaluation|poet evaluate) .+", "few poems", r"\g<0> --poems 2"),
     Rule("README", "^poet judge poem.txt$", "a file that is there", "poet judge my.txt"),
     Rule("CONTRIBUTING|SECURITY", r"^(python tools/fuzz_requests\.py --count) 3000$", "minutes", r"\g<1> 20"),
-    Rule("bulk", r"^poet bulk(.*) --num \S+", "few poems, without installing", rf"{_BULK}\g<1> --num 8"),
+    Rule("bulk", r"^(poet bulk.*) --num \S+", "few poems", r"\g<1> --num 8"),
     Rule("from_scratch", "^train --preset mini (.*)500$", "a mode; tiny", rf"{_COURSE} \g<1>1"),
 ]
 

@@ -35,23 +35,28 @@ def sample(logits: FloatArray, uniforms: DoubleArray, config: GenerationConfig) 
     if config.temperature == 0:
         best: IntArray = logits.argmax(axis=1)
         return best
-    ids = largest(logits, config.top_k or logits.shape[1])
-    ids.sort(axis=1)  # makes the cumulative sum independent of the order that argpartition gives
-    values = np.take_along_axis(logits, ids, axis=1).astype(np.float64)
-    with np.errstate(
-        over="ignore"
-    ):  # with a tiny temperature the quotient overflows to -inf, and exp gives 0
-        weights = np.exp((values - likeliest[:, None]) / config.temperature)
+    rows = zip(logits, likeliest, uniforms, strict=True)
+    return np.array([_draw(row, highest, uniform, config) for row, highest, uniform in rows], np.int64)
+
+
+def _draw(logits: FloatArray, likeliest: float, uniform: float, config: GenerationConfig) -> int:
+    """Samples one id from logits (V,), given the largest of them. One row at a time stays in the caches."""
+    ids = np.flatnonzero(logits > -np.inf)
+    if 0 < config.top_k < len(ids):
+        ids = ids[np.argpartition(logits[ids], -config.top_k)[-config.top_k :]]
+        ids.sort()  # makes the cumulative sum independent of the order that argpartition gives
+    differences = logits[ids].astype(np.float64) - likeliest
+    with np.errstate(over="ignore"):  # a tiny temperature makes the quotient -inf, and exp gives 0
+        weights = np.exp(differences / config.temperature)
     if config.top_p < 1:
         _keep_top_p(weights, config.top_p)
     if config.min_p > 0:
-        weights[weights < config.min_p * weights.max(axis=1, keepdims=True)] = 0
+        weights[weights < config.min_p * weights.max()] = 0
     if config.typical_p < 1:
         _keep_typical(weights, config.typical_p)
-    cumulative = np.cumsum(weights, axis=1)
-    chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
-    sampled: IntArray = ids[np.arange(len(ids)), np.minimum(chosen, ids.shape[1] - 1)]
-    return sampled
+    cumulative = np.cumsum(weights)
+    chosen = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
+    return int(ids[min(chosen, len(ids) - 1)])
 
 
 def largest(logits: FloatArray, count: int) -> IntArray:
@@ -92,38 +97,40 @@ def _check(are_numbers: bool) -> None:
 
 
 def _keep_top_p(weights: DoubleArray, top_p: float) -> None:
-    """Keeps the largest weights (B, k) with at least `top_p` of each row's sum; sets the rest to 0 in place.
+    """Keeps the largest weights (k,) with at least `top_p` of their sum; sets the rest to 0 in place.
 
     Weights equal to the least that is kept are kept, too.
     """
-    falling = -np.sort(-weights, axis=1)  # several times faster than argsort
-    weights[weights < _last_kept(falling, falling, top_p)] = 0
+    total = weights.sum()
+    # Weights below an equal share of what may be left out can all be left out, so they are not sorted.
+    large = weights[weights >= (1 - top_p) * total / len(weights)]
+    falling = -np.sort(-large)
+    weights[weights < _last_kept(falling, falling, top_p * total)] = 0
 
 
 def _keep_typical(weights: DoubleArray, typical_p: float) -> None:
-    """Keeps the weights (B, k) whose surprisal is closest to its mean, as many as have `typical_p` together.
+    """Keeps the weights (k,) whose surprisal is closest to its mean, as many as have `typical_p` together.
 
     The rest are set to 0 in place. Those as far from the mean as the last that is kept are kept, too.
     """
     distances = _distance_to_entropy(weights)
-    order = np.argsort(distances, axis=1)
-    rising, its_weights = (np.take_along_axis(values, order, axis=1) for values in (distances, weights))
-    weights[distances > _last_kept(rising, its_weights, typical_p)] = 0
+    order = np.argsort(distances)
+    mass = typical_p * weights.sum()
+    weights[distances > _last_kept(distances[order], weights[order], mass)] = 0
 
 
-def _last_kept(values: DoubleArray, weights: DoubleArray, mass: float) -> DoubleArray:
-    """The last of the sorted values (B, k) in each row whose weights have at least a share `mass`; (B, 1)."""
-    before = np.cumsum(weights, axis=1) - weights  # the sum of all that come first
-    counts = (before < mass * weights.sum(axis=1, keepdims=True)).sum(axis=1, keepdims=True)
-    last: DoubleArray = np.take_along_axis(values, counts - 1, axis=1)
-    return last
+def _last_kept(values: DoubleArray, weights: DoubleArray, mass: float) -> float:
+    """The last of the sorted values (k,) that their weights need to have a sum of `mass`."""
+    before = np.cumsum(weights) - weights  # the sum of all that come first
+    count = max(int(np.count_nonzero(before < mass)), 1)
+    return float(values[count - 1])
 
 
 def _distance_to_entropy(weights: DoubleArray) -> DoubleArray:
-    """How far (B, k), in nats, the surprisal of each weight is from its row's mean; inf for a weight of 0."""
-    shares = weights / weights.sum(axis=1, keepdims=True)
+    """How far (k,), in nats, the surprisal of each weight is from its mean; inf for a weight of 0."""
+    shares = weights / weights.sum()
     surprisals = np.full_like(shares, np.inf)
     np.negative(np.log(shares, where=shares > 0, out=surprisals), where=shares > 0, out=surprisals)
-    entropy = (shares * np.where(shares > 0, surprisals, 0)).sum(axis=1, keepdims=True)
+    entropy = (shares * np.where(shares > 0, surprisals, 0)).sum()
     distances: DoubleArray = np.abs(surprisals - entropy)
     return distances
