@@ -1,6 +1,6 @@
 """Measures `poet bulk` against a loop over `generate`, and NumPy, torch and transformers' GPT-2 in batches.
 
-    python benchmarks/bulk.py --rounds 3 --json benchmarks/results/bulk.json
+    python benchmarks/bulk.py --rounds 2 --json benchmarks/results/bulk.json
 
 All write quatrains (form="五絕"; one run also with tones and rhyme) with one thread a process; GPT-2,
 untrained and with as many parameters, writes as many characters without any rule. A run of `poet bulk` is a
@@ -32,12 +32,13 @@ RULES = ("--tones", "--rhyme")
 RULED, RULED_SHARE = "poet bulk, local, 1 worker, tones and rhyme", 4  # writes a fourth of the poems
 MADE_UP = 300_000  # quatrains among which duplicates are looked for
 DUPLICATES = """
-import json, random, resource, sys
+import json, random, re, sys
+from pathlib import Path
 from poet_model.bulk.duplicates import Duplicates
 rng, found = random.Random(0), Duplicates()
 hanzi = [chr(0x4E00 + i) for i in range(5000)]
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak():  # ru_maxrss would be that of the process before this one, too
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 found.add("，".join("".join(rng.choices(hanzi, k=5)) for _ in range(4)) + "。")
 before = peak()
 for _ in range(int(sys.argv[1]) - 1):
