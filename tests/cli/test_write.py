@@ -41,7 +41,7 @@ def refused(capsys, *words: str) -> str:
 
 
 def test_the_poem_is_that_of_generate(model, capsys):
-    words = ["春", "--form", "五絕", "--tones", "--rhyme", "--seed", "12"]
+    words = ["春", "--form", "五絕", "--tones", "--rhyme", "--seed", "22"]
     assert main(words) == 0
     poem = model.generate("春", form="五絕", tones=True, rhyme=True, seed=22)
     assert capsys.readouterr() == (f"{poem}\n", "")

@@ -83,6 +83,7 @@ class PoetModel(PreTrainedModel, GenerationMixin):
             "do_sample": True,
             "eos_token_id": config.eos_token_id,
             "pad_token_id": config.pad_token_id,
+            "guidance_scale": 1,  # of the model's own code, where it is about titles
             "suppress_tokens": [i for i in range(5) if i != config.eos_token_id],
         }
         written = super().generate(ids, attention_mask=mask, **defaults | options)
