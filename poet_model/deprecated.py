@@ -78,9 +78,7 @@ NAMES: dict[str, dict[str, str]] = {
         "mix": "corpus.prepare",
     },
     "evaluation": {
-        **dict.fromkeys(
-            ("BEST_OF", "FEW_POEMS_A_FORM", "SHORT", "TEMPERATURE", "measure_poems"), "evaluation.measurement"
-        ),
+        **dict.fromkeys(("BEST_OF", "FEW_POEMS_A_FORM", "SHORT", "measure_poems"), "evaluation.measurement"),
         "machine": "machine",
         "weights_mark": "model_folder",
     },

@@ -34,6 +34,8 @@ for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CAC
 pytest_plugins = ["bulk_fixtures", "char_lm_models", "corpus_texts", "offline_fixtures", "pasted_fixtures"]
 
 ROOT = Path(__file__).resolve().parent.parent
+# the settings of from_scratch, which has no others
+SETTINGS_OF_THE_COURSE = {"temperature": 0.8, "top_k": 40, "top_p": 1, "distinct_rhymes": False}
 SHIPPED = ROOT / "assets" / "tang-lstm"
 POEMS = (
     "牀前看月光，疑是地上霜。舉頭望山月，低頭思故鄉。",

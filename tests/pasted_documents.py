@@ -103,6 +103,7 @@ SKIPPED = [
     Rule("bulk", r"engine ray|^ray ", "starts Ray; see tests/bulk/test_bulk_ray.py"),
     Rule("bulk", r"^python benchmarks/bulk", "minutes"),
     Rule("peers", r"^python benchmarks/peers", "hours; see tests/benchmarks/test_peers.py"),
+    Rule("prosody", r"^python (tools/make_couplet_space|benchmarks/couplets)", "needs whole corpora"),
     Rule("bulk", r'^\{"num": 500', "requests, which are no commands"),
     Rule("from_scratch", r"from_scratch\.char_lm$", "the old name, without a mode"),
 ]

@@ -31,7 +31,7 @@ OLD_NAMES = {
         clean_text mix split unwrap
     """,
     "encoded": "EncodedPoems IN_MEMORY",
-    "evaluation": "BEST_OF FEW_POEMS_A_FORM SHORT TEMPERATURE machine measure_poems weights_mark",
+    "evaluation": "BEST_OF FEW_POEMS_A_FORM SHORT machine measure_poems weights_mark",
     "generation": """
         FrequencyPenalty LogitFilter MAX_LINE MAX_POEMS OnlyPoemCharacters OriginalLines Poem
         WholeLines sample

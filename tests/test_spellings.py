@@ -7,7 +7,7 @@ import re
 
 import pytest
 from char_lm_models import run_command
-from conftest import ROOT, SHIPPED
+from conftest import ROOT, SETTINGS_OF_THE_COURSE, SHIPPED
 
 from poet_model import InvalidValueError, NumpyPoetModel, prosody
 from poet_model.corpus.cleaning import clean
@@ -70,7 +70,7 @@ def numpy_model():
 @pytest.fixture(scope="module")
 def expected(poet):
     """The poem that seed 7 writes after the clean text."""
-    return poet.model.generate(CLEAN, seed=7, max_length=30)
+    return poet.model.generate(CLEAN, seed=7, max_length=30, **SETTINGS_OF_THE_COURSE)
 
 
 @either
@@ -109,8 +109,8 @@ def test_a_tokenizer_gives_the_same_ids(poet, text):
 @either
 def test_both_models_begin_with_the_same_start(poet, numpy_model, expected, text):
     assert expected.text.startswith(CLEAN)
-    assert poet.model.generate(text, seed=7, max_length=30) == expected
-    assert numpy_model.generate(text, seed=7, max_length=30).text == expected.text
+    assert poet.model.generate(text, seed=7, max_length=30, **SETTINGS_OF_THE_COURSE) == expected
+    assert numpy_model.generate(text, seed=7, max_length=30, **SETTINGS_OF_THE_COURSE).text == expected.text
     stream = poet.model.stream(text, seed=7, form="五言绝句")
     assert ("".join(stream), stream.given) == (CLEAN, len(CLEAN))
 
@@ -159,7 +159,7 @@ def test_the_command_of_the_course_writes_the_poems_of_the_model(capsys, poet, g
     status, out, err = run_command(
         capsys, "generate", "--model", SHIPPED, "--start", given, "--seed", 5, "--poems", 2
     )
-    poems = [f"{poet.model.generate(start, seed=seed)}\n\n" for seed in (5, 6)]
+    poems = [f"{poet.model.generate(start, seed=seed, **SETTINGS_OF_THE_COURSE)}\n\n" for seed in (5, 6)]
     assert (status, err, out) == (0, "", "".join(poems))
 
 
@@ -185,8 +185,9 @@ def test_an_acrostic_is_its_hanzi(poet, numpy_model, acrostic):
     assert "".join(line[0] for line in prosody.split_lines(text)) == ACROSTICS[0]
     assert poet.model.generate(acrostic=acrostic, **options).text == text
     assert numpy_model.generate(acrostic=acrostic, **options).text == text
-    *_, update = Endpoints(poet).write("", "五絕", 0.8, 40, 3, TRADITIONAL, acrostic=acrostic)
-    assert update.shown.text == Endpoints(poet).write_poem(form="五絕", seed=3, acrostic=acrostic)["text"]
+    values = {"form": "五絕", "temperature": 0.8, "top_k": 40, "seed": 3}
+    *_, update = Endpoints(poet).write("", script=TRADITIONAL, acrostic=acrostic, **values)
+    assert update.shown.text == Endpoints(poet).write_poem(acrostic=acrostic, **values)["text"]
     assert "".join(line[0] for line in prosody.split_lines(update.shown.text)) == ACROSTICS[0]
 
 
@@ -243,7 +244,7 @@ def test_another_form_is_refused_with_the_known_names(poet, name):
 @pytest.mark.parametrize("name", ["", ANY_FORM, "不限", "any", "\u3000"])
 def test_no_form_is_any_form(poet, name):
     *_, update = Endpoints(poet).write("春", name, 0.8, 40, 7, TRADITIONAL)
-    assert update.shown.text == poet.model.generate("春", seed=7).text
+    assert update.shown.text == poet.model.generate("春", seed=7, temperature=0.8, top_k=40).text
 
 
 FILES = {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ..errors import InvalidValueError, UnknownCharacterError, excerpt, quoted
-from ..prosody.lines import FORMS, SHAPES
+from ..prosody.lines import FORMS, LINE_ENDS, SHAPES, split_lines
 from ..script import is_hanzi
 from ..tokenizer import PoetTokenizer
 
@@ -30,7 +30,8 @@ def keywords_of(tokenizer: PoetTokenizer, form: str, given: str | Sequence[str])
         InvalidValueError: there are too many, one occurs twice, is too long for a line, or is not of hanzi.
     """
     text = _text_of(given)
-    words = [word for word in re.split("[，。]", tokenizer.normalize(text)) if word]
+    lines = split_lines(tokenizer.normalize(text))
+    words = [word for line in lines if (word := line.rstrip(LINE_ENDS))]
     if text and not 1 <= len(words) <= MAX_KEYWORDS:
         raise InvalidValueError(
             f"{_EXPECTED}, got {len(words)}: {quoted(text)}; {'remove' if words else 'add'} some",

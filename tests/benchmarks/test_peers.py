@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from accelerate.state import AcceleratorState
 from conftest import POEMS, ROOT
 from corpus_texts import verse
 
@@ -23,6 +24,14 @@ from poet_model.corpus.batches import HeaderRates, PoemBatches
 from poet_model.errors import InvalidValueError
 from poet_model.evaluation.perplexity import UNKNOWN_CHOICES, score
 from poet_model.training.data import prepare_data
+
+
+@pytest.fixture(autouse=True)
+def no_accelerator_of_another_test():
+    AcceleratorState._reset_state(True)
+    yield
+    AcceleratorState._reset_state(True)
+
 
 RECORDS = [PoemRecord(text, title, "李白") for text in POEMS for title in ("月", "")]
 

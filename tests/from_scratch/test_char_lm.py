@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from char_lm_models import CONFIGS, batch, make_model
-from conftest import POEMS, SHIPPED
+from conftest import POEMS, SETTINGS_OF_THE_COURSE, SHIPPED
 
 from poet_model.from_scratch import gradcheck
 from poet_model.from_scratch.char_lm import CharLM
@@ -119,7 +119,7 @@ def test_the_shipped_model_has_the_probabilities_of_the_torch_half(shipped, torc
 )
 def test_the_same_seed_writes_the_poem_of_the_torch_half(shipped, torch_model, options):
     for start, seed in (("春", 7), ("明月", 8), ("", 9)):
-        expected = torch_model.generate(start, seed=seed, **options)
+        expected = torch_model.generate(start, seed=seed, **SETTINGS_OF_THE_COURSE | options)
         poem = generate(shipped, start, seed=seed, **options)
         assert poem.text == expected.text
         assert poem.log_probs == pytest.approx(expected.log_probs, abs=1e-4)
@@ -135,4 +135,4 @@ def test_a_model_with_hand_written_cells_is_read_too(tokenizer, tmp_path, cell):
     ids = torch.tensor([other.tokenizer.encode_poem(POEMS[0])])
     expected = other.eval()(ids)[0].log_softmax(dim=-1)[0, 3:-2].gather(1, ids[0, 4:-1, None])[:, 0]
     np.testing.assert_allclose(model.log_probs(POEMS[0]), expected.detach(), atol=1e-5)
-    assert generate(model, seed=3).text == other.generate(seed=3).text
+    assert generate(model, seed=3).text == other.generate(seed=3, **SETTINGS_OF_THE_COURSE).text
