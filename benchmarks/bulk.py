@@ -38,7 +38,8 @@ from poet_model.bulk.duplicates import Duplicates
 rng, found = random.Random(0), Duplicates()
 hanzi = [chr(0x4E00 + i) for i in range(5000)]
 def peak():  # ru_maxrss would be that of the process before this one, too
-    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) / 1024
 found.add("，".join("".join(rng.choices(hanzi, k=5)) for _ in range(4)) + "。")
 before = peak()
 for _ in range(int(sys.argv[1]) - 1):

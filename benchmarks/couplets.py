@@ -28,6 +28,7 @@ from poet_model.couplets import LEAST, MIDDLE, middle_couplets, parallelism
 from poet_model.couplets.couplet import FORMS
 from poet_model.errors import command
 from poet_model.evaluation import intervals
+from poet_model.evaluation.discriminator import auc
 from poet_model.prosody.lines import LINE_ENDS, form_of, split_lines
 from poet_model.prosody.readings import ANY, tone_mask
 
@@ -36,16 +37,9 @@ PARTNERS = 10  # other second lines for each first line
 Lines = Sequence[str]
 
 
-def auc(higher: Sequence[float], lower: Sequence[float]) -> float:
-    """The probability that a number of the first list is above one of the second (Mann and Whitney 1947)."""
-    ordered = np.sort(lower)
-    below = np.searchsorted(ordered, higher, "left") + np.searchsorted(ordered, higher, "right")
-    return float(below.mean() / 2 / len(ordered))
-
-
-def scores(couplets: Sequence[tuple[str, str]]) -> list[float]:
-    """The parallelism of each couplet; 0 where it is not known."""
-    return [parallelism(*couplet) or 0.0 for couplet in couplets]
+def scores(couplets: Sequence[tuple[str, str]]) -> np.ndarray:
+    """The parallelism (N,) of each couplet; 0 where it is not known."""
+    return np.array([parallelism(*couplet) or 0.0 for couplet in couplets])
 
 
 def opposed(line: str, other: str) -> bool:
@@ -88,9 +82,13 @@ def figures(parts: dict[str, list[float]]) -> dict[str, object]:
         name: {
             "couplets": len(values),
             "mean": round(float(np.mean(values)), 4),
-            "at_least": round(float(np.mean(np.array(values) >= LEAST)), 4),
+            "at_least": round(float(np.mean(values >= LEAST)), 4),
             "highest_5_percent": round(float(np.quantile(values, 0.95)), 4),
-            **({} if name == "middle" else {"auc": round(auc(parts["middle"], values), 4)}),
+            **(
+                {}
+                if name == "middle"
+                else {"auc": round(auc(np.array(values), np.array(parts["middle"])).value, 4)}
+            ),
         }
         for name, values in parts.items()
     }

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from conftest import ROOT, SHIPPED
+from untrained import untrained_model
 
-from poet_model import InvalidValueError, PoetConfig, PoetModel, PoetTokenizer, UnknownCharacterError, prosody
+from poet_model import InvalidValueError, PoetModel, PoetTokenizer, UnknownCharacterError, prosody
 from poet_model.generation.form import RegularForm
 from poet_model.generation.form_options import FormOptions
 from poet_model.generation.masks import VocabularyMasks
@@ -28,15 +28,8 @@ def tokenizer():
 
 
 @pytest.fixture(scope="module")
-def untrained(tokenizer):
-    """A model with random weights and a vocabulary of the most frequent characters."""
-    torch.manual_seed(0)
-    common = PoetTokenizer(tokenizer.characters[:2000])
-    model = PoetModel(PoetConfig(len(common), hidden_size=8, num_layers=1), common).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_()
-    return model
+def untrained():
+    return untrained_model()
 
 
 @pytest.fixture(scope="module")

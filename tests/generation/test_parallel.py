@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from conftest import SHIPPED
+from untrained import untrained_model
 
-from poet_model import InvalidValueError, NumpyPoetModel, PoetConfig, PoetModel, PoetTokenizer, prosody
+from poet_model import InvalidValueError, NumpyPoetModel, prosody
 from poet_model.couplets import MIDDLE, middle_couplets, parallelism
 from poet_model.generation import parallel
 from poet_model.generation.parallel import Parallelism, ParallelLines
@@ -25,15 +25,8 @@ def shipped():
 
 
 @pytest.fixture(scope="module")
-def untrained(shipped):
-    """A model with random weights and a vocabulary of the most frequent characters."""
-    torch.manual_seed(0)
-    common = PoetTokenizer(shipped.tokenizer.characters[:2000])
-    model = PoetModel(PoetConfig(len(common), hidden_size=8, num_layers=1), common).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_()
-    return model
+def untrained():
+    return untrained_model()
 
 
 def assert_nothing_repeated(text: str) -> None:
