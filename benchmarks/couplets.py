@@ -37,9 +37,9 @@ PARTNERS = 10  # other second lines for each first line
 Lines = Sequence[str]
 
 
-def scores(couplets: Sequence[tuple[str, str]]) -> np.ndarray:
-    """The parallelism (N,) of each couplet; 0 where it is not known."""
-    return np.array([parallelism(*couplet) or 0.0 for couplet in couplets])
+def scores(couplets: Sequence[tuple[str, str]]) -> list[float]:
+    """The parallelism of each couplet; 0 where it is not known."""
+    return [parallelism(*couplet) or 0.0 for couplet in couplets]
 
 
 def opposed(line: str, other: str) -> bool:
@@ -82,16 +82,16 @@ def figures(parts: dict[str, list[float]]) -> dict[str, object]:
         name: {
             "couplets": len(values),
             "mean": round(float(np.mean(values)), 4),
-            "at_least": round(float(np.mean(values >= LEAST)), 4),
+            "at_least": round(float(np.mean(np.array(values) >= LEAST)), 4),
             "highest_5_percent": round(float(np.quantile(values, 0.95)), 4),
-            **(
-                {}
-                if name == "middle"
-                else {"auc": round(auc(np.array(values), np.array(parts["middle"])).value, 4)}
-            ),
+            **({} if name == "middle" else {"auc": round(_auc(parts["middle"], values), 4)}),
         }
         for name, values in parts.items()
     }
+
+
+def _auc(higher: Sequence[float], lower: Sequence[float]) -> float:
+    return auc(np.array(lower), np.array(higher)).value
 
 
 def measured(texts: Sequence[str]) -> dict[str, object]:
