@@ -41,7 +41,7 @@ def settings(
         )
         temperature = gr.Slider(
             0,
-            1.5,
+            max(1.5, first["temperature"]),  # a model may have a higher one
             first["temperature"],
             step=0.05,
             label="溫度 Temperature",
@@ -49,7 +49,7 @@ def settings(
         )
         top_k = gr.Slider(
             0,
-            200,
+            max(200, first["top_k"]),
             first["top_k"],
             step=1,
             label="候選字數 Top-k",

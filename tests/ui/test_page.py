@@ -37,6 +37,16 @@ def test_the_start_is_coloured_across_lines():
 FIRST = WITHOUT_DEFAULTS | {"temperature": 0.8, "top_k": 40}
 
 
+def test_the_sliders_reach_the_values_of_the_model():
+    import gradio as gr
+
+    with gr.Blocks():
+        usual = controls.settings(FIRST, (), False)
+        high = controls.settings(FIRST | {"temperature": 3.0, "top_k": 500}, (), False)
+    assert (usual["temperature"].maximum, usual["top_k"].maximum) == (1.5, 200)
+    assert (high["temperature"].maximum, high["top_k"].maximum) == (3.0, 500)
+
+
 def test_authors_that_the_model_knows_can_be_chosen():
     import gradio as gr
 
