@@ -16,7 +16,7 @@ from poet_model.corpus.encoded import EncodedPoems
 from poet_model.prosody.lines import form_of
 from poet_model.tokenizer import BOS, EOS, PAD, SEP
 
-ALL_DROPPED, NONE_DROPPED = HeaderRates(field=1.0, all=0.0), HeaderRates(field=0.0, all=0.0)
+ALL_DROPPED, NONE_DROPPED = HeaderRates(1.0, 1.0, 1.0, all=0.0), HeaderRates(0.0, 0.0, 0.0, all=0.0)
 
 
 def many_poems(count: int = 120) -> list[PoemRecord]:
@@ -117,13 +117,14 @@ def test_title_is_not_scored_when_it_does_not_count(tokenizer):
 
 def test_header_fields_are_dropped_at_the_rates_given(tokenizer):
     poems = [PoemRecord(POEMS[0], "望月", "李白", "五絕")] * 4000
-    epoch = PoemBatches(poems, tokenizer, batch_size=64, header=HeaderRates(field=0.3, all=0.15)).epoch(0)
+    header = HeaderRates(form=0.3, author=0.2, title=0.1, all=0.15)
+    epoch = PoemBatches(poems, tokenizer, batch_size=64, header=header).epoch(0)
     given = Counter(tuple(bool(field) for field in parts(row)[:3]) for row, _ in rows_of(epoch))
-    for field in range(3):
+    for field, rate in enumerate(header[:3]):
         share = sum(count for kept, count in given.items() if kept[field]) / len(poems)
-        assert share == pytest.approx(0.7 * 0.85, abs=0.03)
-    assert given[True, True, True] / len(poems) == pytest.approx(0.7**3 * 0.85, abs=0.03)
-    assert given[False, False, False] / len(poems) == pytest.approx(0.15 + 0.85 * 0.3**3, abs=0.03)
+        assert share == pytest.approx((1 - rate) * 0.85, abs=0.03)
+    assert given[True, True, True] / len(poems) == pytest.approx(0.7 * 0.8 * 0.9 * 0.85, abs=0.03)
+    assert given[False, False, False] / len(poems) == pytest.approx(0.15 + 0.85 * 0.006, abs=0.03)
     dropped = PoemBatches(poems[:9], tokenizer, header=ALL_DROPPED).epoch(0)
     assert all(parts(row)[:3] == [[], [], []] for row, _ in rows_of(dropped))
 
