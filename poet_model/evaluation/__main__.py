@@ -74,7 +74,7 @@ def main(words: Sequence[str] | None = None, prog: str = "poet evaluate") -> Non
     model = PoetModel.from_pretrained(options.model)
     check_records(options.model)
     corpus = held_out_corpus(options.model, options.corpus, options.exclude)
-    print("measuring; this takes a few minutes on a CPU …", file=sys.stderr, flush=True)
+    print("measuring; this takes about ten minutes on a CPU …", file=sys.stderr, flush=True)
     total = work(corpus, options.poems, BEST_OF)
     if options.tangshi_gpt:
         total += options.tangshi_gpt.stat().st_size / BYTES_A_CHARACTER
