@@ -61,8 +61,8 @@ def prepare_data(
     Args:
         corpus: the corpus to train on.
         limit: maximum number of poems to train on, counted from the first; None for all.
-        known: the vocabulary of the model to start from, or None. A small corpus only adds to it, so that
-            the model keeps characters that do not occur in so few poems.
+        known: the vocabulary of the model to start from, or None. The corpus only adds to it, so that the
+            model keeps the characters that it knows.
 
     Raises:
         CorpusError: the corpus has too few poems to hold one out.
@@ -76,7 +76,7 @@ def prepare_data(
         required=LINE_ENDS + "".join(FORMS),
         authors=(poem.author for poem in split.train),
     )
-    if known is not None and is_small:
+    if known is not None:
         tokenizer = known.extended(tokenizer)
     add_vocabulary(corpus.report, corpus, tokenizer.__contains__, len(tokenizer))
     return TrainingData(corpus, split.train, split.valid, tokenizer, split.note)

@@ -62,14 +62,20 @@ def test_one_poem_is_too_few(poems):
         training_split(corpus_of(poems))
 
 
-def test_of_a_small_corpus_every_character_counts_and_the_model_before_keeps_its_own():
+def test_of_a_small_corpus_every_character_counts():
     data = prepare_data(corpus_of(8))
     assert data.is_small and data.note and data.corpus.report.vocabulary == len(data.tokenizer)
     assert set("".join(poem.text for poem in data.train)) <= set(data.tokenizer.characters)
-    known = PoetTokenizer("甲乙丙")
-    assert prepare_data(corpus_of(8), known=known).tokenizer.characters[:3] == known.characters
-    large = prepare_data(corpus_of(SMALL_CORPUS, 5), known=known)
-    assert not large.is_small and not large.note and "甲" not in large.tokenizer
+    large = prepare_data(corpus_of(SMALL_CORPUS, 5))
+    assert not large.is_small and not large.note
+
+
+@pytest.mark.parametrize("size", [8, SMALL_CORPUS])
+def test_the_model_to_start_from_keeps_its_vocabulary(size):
+    known, corpus = PoetTokenizer("甲乙丙"), corpus_of(size, 5)
+    tokenizer = prepare_data(corpus, known=known).tokenizer
+    assert tokenizer.characters[:3] == known.characters
+    assert set(prepare_data(corpus).tokenizer.characters) <= set(tokenizer.characters)
 
 
 OTHER = {
