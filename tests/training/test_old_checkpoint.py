@@ -31,6 +31,7 @@ RECIPE = {
     "gradient_accumulation_steps": 2, "softmax_frequent": 10, "softmax_sampled": 5, "softmax_exact": 0.4,
     "rhyme_memory": 0.5, "log_every": 5, "eval_every": 10, "checkpoint_every": 8,
 }  # fmt: skip
+RATES_OF_THEN = HeaderRates(form=0.3, author=0.3, title=0.3, all=0.3)
 
 
 def made_up_poems() -> list[PoemRecord]:
@@ -59,7 +60,7 @@ def make_trainer(output: Path, **changes) -> Trainer:
     objective.rhyme_memory = RhymeMemory(8, tokenizer, readings_of_then)
     return Trainer(
         objective,
-        PoemBatches(poems, tokenizer, batch_size=4, header=HeaderRates()),
+        PoemBatches(poems, tokenizer, batch_size=4, header=RATES_OF_THEN),
         evaluate=lambda model: {"loss": 2.0},
         save_best=lambda model, record: None,
         config=config,
